@@ -1,0 +1,46 @@
+"""A flag that stops a running question: set from any thread, checked between small pieces of work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from engine.errors import CancelledError
+
+
+class Cancellation:
+    """One per statement. ``cancel()`` may come from another thread at any time, also before the start."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._interrupts: list[Callable[[], object]] = []
+
+    def cancel(self) -> None:
+        """Set the flag and interrupt whatever library call is under way."""
+        with self._lock:
+            self._cancelled = True
+            interrupts = list(self._interrupts)
+        for interrupt in interrupts:
+            interrupt()
+
+    def check(self) -> None:
+        """Raise CancelledError if cancelled."""
+        if self._cancelled:
+            raise CancelledError("canceling statement due to user request")
+
+    @contextmanager
+    def interrupting(self, interrupt: Callable[[], object]) -> Iterator[None]:
+        """Call ``interrupt`` on cancel while the block runs; what the block raises then is CancelledError."""
+        self.check()
+        with self._lock:
+            self._interrupts.append(interrupt)
+        try:
+            yield
+        except Exception:
+            self.check()
+            raise
+        finally:
+            with self._lock:
+                self._interrupts.remove(interrupt)
