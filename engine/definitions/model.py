@@ -98,9 +98,7 @@ class FieldDefinition(Definition):
         if self.type == "array":
             if self.items is not None:
                 return pa.list_(scalar_type(self.items))
-            return pa.list_(
-                pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()])
-            )
+            return pa.list_(pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()]))
         return scalar_type(self.type)
 
 
