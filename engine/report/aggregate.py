@@ -6,13 +6,11 @@ and distinct counts of persons and sessions add up; minima and maxima merge as s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pyarrow as pa
 from sqlglot import exp
 
 from engine.dataview.components import EVENTS, PEOPLE, SESSION_STARTS, SESSIONS, DataView
-from engine.report.columns import INDEXES, ROW_INDEX, component_ids, in_array
+from engine.report.columns import INDEXES, ROW_INDEX, component_ids
 from engine.report.elements import ROWS, from_rows, over_rows
 from engine.report.plan import Kind, Lane, ReportPlan, is_result_filter
 from engine.report.request import Aggregate, LookupJoin, MetricColumn
@@ -26,7 +24,7 @@ _MERGE = {Aggregate.MINIMUM: exp.Min, Aggregate.MAXIMUM: exp.Max}
 
 def partial(plan: ReportPlan, lane: Lane) -> exp.Select:
     """Return the statement that aggregates a lane's rows (table ``rows``)."""
-    array = plan.array if lane.kind in (Kind.ELEMENTS, Kind.ELEMENT_EVENTS, Kind.DISTINCT) else None
+    array = lane.array
     if lane.kind is Kind.DISTINCT:
         return _distinct_values(plan, lane.metrics[0], array)
     if lane.kind is Kind.ELEMENT_EVENTS:
@@ -185,11 +183,3 @@ def used_in(plan: ReportPlan, lane: Lane) -> set[str]:
     for metric in lane.metrics:
         expressions += [metric.expression, metric.condition]
     return component_ids(expressions)
-
-
-def elements_of(plan: ReportPlan, lane: Lane, ids: Iterable[str]) -> str | None:
-    """Return the array whose elements a lane opens, if it opens one."""
-    if lane.kind not in (Kind.ELEMENTS, Kind.ELEMENT_EVENTS, Kind.DISTINCT):
-        return None
-    opened = any(in_array(plan.view.component(name), plan.array) for name in ids)
-    return plan.array if opened else None

@@ -56,7 +56,7 @@ def matching(condition: exp.Expression, view: DataView, array: str | None) -> ex
     row = exp.column(ROW_INDEX, table=ROWS, quoted=True)
     return (
         exp.select(exp.alias_(row, ROW_INDEX, quoted=True))
-        .distinct(array is not None)
+        .distinct(distinct=array is not None)
         .from_(from_rows(array))
         .where(over_rows(condition, view, array))
     )

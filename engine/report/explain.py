@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from engine.dataview.components import Component
 from engine.dataview.local_time import to_local
-from engine.report.plan import Kind, Lane, ReportPlan, persistence_of, plan
+from engine.report.plan import Lane, ReportPlan, persistence_of, plan
 from engine.report.request import ReportRequest
 from engine.world import Home, World
 
@@ -75,8 +75,7 @@ def _lane(lane: Lane, planned: ReportPlan) -> list[str]:
         )
     if lane.segment is not None:
         what += f"; where {lane.segment.sql('postgres')}"
-    opened = lane.kind in (Kind.ELEMENTS, Kind.ELEMENT_EVENTS)
-    return [f"{what}; elements of {planned.array}" if opened else what]
+    return [f"{what}; elements of {lane.array}" if lane.array else what]
 
 
 def _measure(expression: exp.Expression) -> str:

@@ -70,7 +70,7 @@ class Frame:
         settings = self.plan.view.definition.sessions
         marks = None
         for name in settings.start_on:
-            present = _nonzero(self.raw(self.plan.view.component(name)))
+            present = nonzero(self.raw(self.plan.view.component(name)))
             marks = present if marks is None else marks | present
         return session_starts(
             self.chunk.offsets,
@@ -191,6 +191,7 @@ def _source_column(component: Component) -> str:
     return component.source.column
 
 
-def _nonzero(values: pa.Array) -> np.ndarray:
+def nonzero(values: pa.Array) -> np.ndarray:
+    """bool[N]: the metric happened: it has a value, and that is not zero."""
     numbers: np.ndarray = values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
     return numbers != 0.0

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from attribution.credit import linear_credit, linear_credit_by_key
-from attribution.models import Container, Model, touch_rows
 from sqlglot import exp
 
+from attribution.credit import linear_credit, linear_credit_by_key
+from attribution.models import Container, Model
+from attribution.touches import touch_rows
 from engine.dataview.components import Component, Role, Scope
 from engine.dataview.values import combined, taken
 from engine.definitions.model import AttributionDefinition
@@ -22,7 +23,7 @@ from engine.report.columns import (
     is_period,
     period_start,
 )
-from engine.report.frame import Frame
+from engine.report.frame import Frame, nonzero
 from engine.report.plan import Kind, Lane, microseconds
 
 
@@ -32,8 +33,7 @@ def lane_rows(frame: Frame, lane: Lane) -> pa.Table:
         return _touched(frame, lane)
     if lane.kind is Kind.SHARES:
         return _shared(frame, lane)
-    opens = lane.kind in (Kind.ELEMENTS, Kind.ELEMENT_EVENTS, Kind.DISTINCT)
-    table = frame.table(used_in(frame.plan, lane), frame.plan.array if opens else None)
+    table = frame.table(used_in(frame.plan, lane), lane.array)
     chosen = _selected(frame)
     if not chosen.all():
         table = _rows_of(table, np.flatnonzero(chosen))
@@ -107,7 +107,7 @@ def _touched(frame: Frame, lane: Lane) -> pa.Table:
     present = np.zeros(frame.chunk.times.size, bool)
     for component in components:
         if component.role is Role.METRIC:
-            present |= frame.raw(component).is_valid().to_numpy(zero_copy_only=False)
+            present |= nonzero(frame.raw(component))
     wanted = present & _convertible(frame, lane)
     sources = touch_rows(
         Model(attribution.model),
@@ -157,8 +157,10 @@ def _shared(frame: Frame, lane: Lane) -> pa.Table:
             container, chunk.offsets, chunk.times, touches, values, frame.starts, lookback
         )
         rows = np.flatnonzero((full != 0.0).any(axis=0))
-        touched = converted = np.append(rows, -1)
-        credit = np.column_stack([full[:, rows], unattributed])
+        credit = full[:, rows]
+        if unattributed.any():
+            rows, credit = np.append(rows, -1), np.column_stack([credit, unattributed])
+        touched = converted = rows
     columns = {
         column_name(c): taken(_touch_values(frame, c), touched) for c in components if _is_touched(frame, c)
     }

@@ -29,7 +29,7 @@ from engine.definitions.model import (
     PersistenceDefinition,
 )
 from engine.errors import UnsupportedError
-from engine.report.columns import array_of, component_ids, is_session_start
+from engine.report.columns import array_of, component_ids, in_array, is_session_start
 from engine.report.request import Aggregate, MetricColumn, ReportRequest
 
 
@@ -59,12 +59,14 @@ class Lane:
     Attributes:
         attribution: set for TOUCHES and SHARES.
         segment: an event segment of this lane alone, besides the request's.
+        array: the array of objects that the lane opens into elements, if any.
     """
 
     kind: Kind
     metrics: tuple[MetricColumn, ...]
     attribution: AttributionDefinition | None = None
     segment: exp.Expression | None = None
+    array: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,6 @@ class ReportPlan:
 
     Attributes:
         touch_dimensions: grouped event dimensions; a touch is where they are set.
-        array: the array of objects that grouped dimensions live in, if any.
         lanes: what is computed, in order.
         ids: every component that is used.
         columns: journey columns to read.
@@ -86,7 +87,6 @@ class ReportPlan:
     view: DataView
     connection: str
     touch_dimensions: tuple[str, ...]
-    array: str | None
     lanes: tuple[Lane, ...]
     ids: frozenset[str]
     columns: tuple[str, ...]
@@ -106,15 +106,13 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
     ids = _used_ids(request)
     components = [view.component(component_id) for component_id in sorted(ids)]
     touch_dimensions = _touch_dimensions(request, view)
-    array = array_of(components)
-    lanes = _lanes(request, view, touch_dimensions, array)
+    lanes = _lanes(request, view, touch_dimensions)
     sessions = _needs_sessions(view, components, lanes)
     return ReportPlan(
         request=request,
         view=view,
         connection=view.definition.connection,
         touch_dimensions=touch_dimensions,
-        array=array,
         lanes=lanes,
         ids=frozenset(ids),
         columns=_columns([*components, *(_session_metrics(view) if sessions else ())]),
@@ -146,51 +144,56 @@ def _touch_dimensions(request: ReportRequest, view: DataView) -> tuple[str, ...]
     )
 
 
-def _lanes(
-    request: ReportRequest, view: DataView, touches: tuple[str, ...], array: str | None
-) -> tuple[Lane, ...]:
-    if request.row_level:
-        if array is not None:
-            raise UnsupportedError(
-                f'single rows cannot show elements of the array "{array}"',
-                hint="Aggregate: SELECT dimension, SUM(metric) … GROUP BY dimension.",
-            )
-        return (Lane(Kind.ROWS, request.metrics),)
+def _lanes(request: ReportRequest, view: DataView, touches: tuple[str, ...]) -> tuple[Lane, ...]:
     distinct = [m for m in request.metrics if m.aggregate is Aggregate.DISTINCT]
     attributed = [m for m in request.metrics if touches and attribution_of(m, view)]
-    others = [m for m in request.metrics if m not in distinct and m not in attributed]
-    if array is not None:
-        if attributed:
-            raise UnsupportedError(
-                f'metric "{attributed[0].expression.name}" has an attribution, '
-                f'which does not reach into the array "{array}"',
-                hint="Use a metric without attribution, or a dimension of the event.",
-            )
-        lanes = _element_lanes(others, view, array)
-    else:
-        lanes = (Lane(Kind.EVENTS, tuple(others)),)
+    others = tuple(m for m in request.metrics if m not in distinct and m not in attributed)
+    array = _array(request, others, view)
+    if request.row_level:
+        _refuse(array is not None, f'single rows cannot show elements of the array "{array}"')
+        return (Lane(Kind.ROWS, request.metrics),)
+    for metric in attributed:
+        _refuse(
+            array is not None,
+            f'metric "{metric.expression.name}" has an attribution, which does not reach into "{array}"',
+        )
     return (
-        *lanes,
+        *(_element_lanes(others, view, array) if array else (Lane(Kind.EVENTS, others),)),
         *_attributed_lanes(attributed, view, request),
-        *(Lane(Kind.DISTINCT, (metric,)) for metric in distinct),
+        *(Lane(Kind.DISTINCT, (m,), array=_array(request, (m,), view)) for m in distinct),
     )
 
 
-def _element_lanes(metrics: list[MetricColumn], view: DataView, array: str) -> tuple[Lane, ...]:
+def _refuse(refused: bool, message: str) -> None:
+    if refused:
+        raise UnsupportedError(
+            message, hint="Group by a dimension of the event, or use SUM of a plain metric."
+        )
+
+
+def _array(request: ReportRequest, metrics: tuple[MetricColumn, ...], view: DataView) -> str | None:
+    """The array of objects that the grouped dimensions, or what these metrics read, live in."""
+    expressions: list[exp.Expression | None] = [d.expression for d in request.dimensions]
+    expressions += [lookup.on for lookup in request.lookups]
+    for metric in metrics:
+        expressions += [metric.expression, metric.condition]
+    return array_of(view.component(name) for name in component_ids(expressions))
+
+
+def _element_lanes(metrics: tuple[MetricColumn, ...], view: DataView, array: str) -> tuple[Lane, ...]:
     """Metrics of the same array count per element; sums of the event count once per event and item."""
-    event_sums = [m for m in metrics if _is_event_sum(m, view, array)]
+    event_sums = tuple(m for m in metrics if _is_event_sum(m, view, array))
     others = tuple(m for m in metrics if m not in event_sums)
-    lanes = (Lane(Kind.ELEMENTS, others),)
-    return (*lanes, Lane(Kind.ELEMENT_EVENTS, tuple(event_sums))) if event_sums else lanes
+    lanes = (Lane(Kind.ELEMENTS, others, array=array),)
+    return (*lanes, Lane(Kind.ELEMENT_EVENTS, event_sums, array=array)) if event_sums else lanes
 
 
 def _is_event_sum(metric: MetricColumn, view: DataView, array: str) -> bool:
     components = [view.component(name) for name in component_ids([metric.expression])]
-    in_array = any(c.source and c.source.element and c.source.column == array for c in components)
-    if metric.aggregate is Aggregate.COUNT:
-        return not in_array
+    if any(in_array(component, array) for component in components):
+        return False
     additive = all(component.additive for component in components)
-    return metric.aggregate is Aggregate.VALUE and not in_array and additive
+    return metric.aggregate is Aggregate.COUNT or (metric.aggregate is Aggregate.VALUE and additive)
 
 
 def attribution_of(metric: MetricColumn, view: DataView) -> AttributionDefinition | None:

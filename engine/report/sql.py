@@ -23,6 +23,7 @@ def _database() -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(":memory:")
     database.execute("SET TimeZone = 'UTC'")
     database.execute("SET integer_division = true")
+    database.execute("SET python_enable_replacements = false")
     return database
 
 

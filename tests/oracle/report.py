@@ -107,9 +107,8 @@ def report(events, question):
         for name in DIMENSIONS:
             persist(journey, name, question.persistence.get(name), question.start)
         for event in journey:
-            event["in"] = (
-                (question.start is None or event["time"] >= question.start)
-                and (question.end is None or event["time"] < question.end)
+            event["in"] = (question.start is None or event["time"] >= question.start) and (
+                question.end is None or event["time"] < question.end
             )
             event["segment"] = question.segment is None or bool(question.segment(event))
         for position, event in enumerate(journey):
@@ -126,14 +125,19 @@ def report(events, question):
                 if attribution is None or not touch_names:
                     answer[own][metric] += value
                     continue
+                if value == 0:
+                    continue
                 touches = _touches(journey, position, touch_names, attribution, question)
                 prefix = "" if len(touch_names) == 1 else "shown:"
                 for touch, weight in _split(touches, event, attribution.model):
                     answer[_group(touch, event, question, prefix)][metric] += value * weight
     return {
-        group: {**{m: v for m, v in metrics.items() if m != "events"},
-                "events": int(metrics["events"]),
-                "people": len(people[group]), "sessions": len(sessions[group])}
+        group: {
+            **{m: v for m, v in metrics.items() if m != "events"},
+            "events": int(metrics["events"]),
+            "people": len(people[group]),
+            "sessions": len(sessions[group]),
+        }
         for group, metrics in answer.items()
     }
 

@@ -72,7 +72,14 @@ def questions(draw):
         zone=ZONE,
         groups=draw(
             st.sampled_from(
-                [(), ("channel",), ("day",), ("channel", "day"), ("channel", "campaign"), ("person", "channel")]
+                [
+                    (),
+                    ("channel",),
+                    ("day",),
+                    ("channel", "day"),
+                    ("channel", "campaign"),
+                    ("person", "channel"),
+                ]
             )
         ),
         metrics={
@@ -80,11 +87,7 @@ def questions(draw):
             "orders": ("orders", draw(st.none() | attributions)),
             "starts": ("session_start", draw(st.none() | attributions)),
         },
-        persistence={
-            name: rule
-            for name in oracle.DIMENSIONS
-            if (rule := draw(persistences)) is not None
-        },
+        persistence={name: rule for name in oracle.DIMENSIONS if (rule := draw(persistences)) is not None},
         start=start,
         end=end,
     )
@@ -95,7 +98,9 @@ def definitions(question: oracle.Question) -> Definitions:
         rule = question.persistence.get(name)
         if rule is None:
             return {"field": name}
-        expiration = rule.expiration if isinstance(rule.expiration, str) else timedelta(microseconds=rule.expiration)
+        expiration = (
+            rule.expiration if isinstance(rule.expiration, str) else timedelta(microseconds=rule.expiration)
+        )
         return {"field": name, "persistence": {"allocation": rule.allocation, "expiration": expiration}}
 
     def metric(source, attribution):
@@ -103,7 +108,9 @@ def definitions(question: oracle.Question) -> Definitions:
         if attribution is not None:
             lookback = None if attribution.lookback is None else timedelta(microseconds=attribution.lookback)
             settings["attribution"] = {
-                "model": attribution.model, "container": attribution.container, "lookback": lookback,
+                "model": attribution.model,
+                "container": attribution.container,
+                "lookback": lookback,
             }
         return settings
 
@@ -113,8 +120,12 @@ def definitions(question: oracle.Question) -> Definitions:
                 "web": {
                     "timestamp": "ts",
                     "fields": {
-                        "ts": "timestamp", "who": "string", "channel": "string", "campaign": "string",
-                        "revenue": "double", "orders": "integer",
+                        "ts": "timestamp",
+                        "who": "string",
+                        "channel": "string",
+                        "campaign": "string",
+                        "revenue": "double",
+                        "orders": "integer",
                     },
                 }
             },
@@ -136,8 +147,13 @@ def definitions(question: oracle.Question) -> Definitions:
 
 def chunk_of(found: list[list[dict]]) -> Chunk:
     rows = [event for journey in found for event in journey]
-    types = {"channel": pa.string(), "campaign": pa.string(), "revenue": pa.float64(),
-             "orders": pa.int32(), "person": pa.string()}
+    types = {
+        "channel": pa.string(),
+        "campaign": pa.string(),
+        "revenue": pa.float64(),
+        "orders": pa.int32(),
+        "person": pa.string(),
+    }
     columns = {name: pa.array([row[name] for row in rows], kind) for name, kind in types.items()}
     columns["_person"] = columns.pop("person")
     for name in ("channel", "campaign", "_person"):
@@ -192,7 +208,10 @@ def same(ours, theirs, question):
         for name in ("events", "people", "sessions"):
             assert ours[group][name] == metrics[name], (group, name)
         for name in question.metrics:
-            assert (ours[group][name] or 0.0) == pytest.approx(metrics.get(name, 0.0), abs=1e-9), (group, name)
+            assert (ours[group][name] or 0.0) == pytest.approx(metrics.get(name, 0.0), abs=1e-9), (
+                group,
+                name,
+            )
 
 
 @settings(max_examples=120, deadline=None)
