@@ -131,8 +131,8 @@ def _summed_elements(component: Component, column: pa.Array, evaluate: Evaluate)
 
 def _prefix_sums(elements: pa.Array, offsets: np.ndarray) -> pa.Array:
     """Sum runs of doubles between offsets, each run on its own so that no error spreads."""
-    values = elements.fill_null(0.0).to_numpy(zero_copy_only=False)
-    present = elements.is_valid().to_numpy(zero_copy_only=False).astype(np.int64)
+    values = numbers(elements)
+    present = validity(elements).astype(np.int64)
     sizes = np.diff(offsets)
     filled = np.flatnonzero(sizes)
     sums = np.zeros(sizes.size)
@@ -158,8 +158,47 @@ def taken(values: pa.Array, rows: np.ndarray) -> pa.Array:
         values: N values.
         rows: int[K], each −1 or below N.
     """
-    missing = rows < 0
-    indices = pa.array(rows, mask=missing) if missing.any() else pa.array(rows)
     if pa.types.is_dictionary(values.type):
-        return pa.DictionaryArray.from_arrays(values.indices.take(indices), values.dictionary)
-    return values.take(indices)
+        return coded(codes_of(values)[rows] if len(values) else rows, values.dictionary, rows < 0)
+    missing = rows < 0
+    return values.take(pa.array(rows, mask=missing) if missing.any() else pa.array(rows))
+
+
+def codes_of(values: pa.DictionaryArray) -> np.ndarray:
+    """Return int32[N] codes of a dictionary-encoded column, −1 where it is NULL."""
+    codes: np.ndarray = _buffer(values.indices)
+    if values.indices.null_count:
+        codes = np.where(validity(values.indices), codes, np.int32(-1))
+    return codes
+
+
+def coded(codes: np.ndarray, dictionary: pa.Array, missing: np.ndarray) -> pa.DictionaryArray:
+    """Return a dictionary-encoded column from codes; NULL where missing or where the code is −1."""
+    missing = missing | (codes < 0)
+    mask = missing if missing.any() else None
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=mask), dictionary)
+
+
+def validity(values: pa.Array) -> np.ndarray:
+    """Return bool[N]: where a column has a value."""
+    if values.null_count == 0:
+        return np.ones(len(values), bool)
+    valid: np.ndarray = values.is_valid().to_numpy(zero_copy_only=False)
+    return valid
+
+
+def numbers(values: pa.Array) -> np.ndarray:
+    """Return float64[N] of a numeric column, 0 where it has no value."""
+    if pa.types.is_decimal(values.type):
+        values = values.cast(pa.float64())
+    found = _buffer(values).astype(np.float64, copy=False)
+    return found if values.null_count == 0 else np.where(validity(values), found, 0.0)
+
+
+def _buffer(values: pa.Array) -> np.ndarray:
+    """View a fixed-width column's values without a copy; what lies under a NULL is arbitrary."""
+    buffer = values.buffers()[1]
+    if buffer is None:
+        return np.zeros(len(values), values.type.to_pandas_dtype())
+    found = np.frombuffer(buffer, values.type.to_pandas_dtype())
+    return found[values.offset : values.offset + len(values)]

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from engine.dataview.components import LOCAL_TIME, PERSON_ID, SESSIONS, Component, Scope
 from engine.dataview.local_time import local_times
-from engine.dataview.values import combined, event_values, taken
+from engine.dataview.values import combined, event_values, numbers, taken, validity
 from engine.journeys.persistence import Allocation, Expiration, persisted_rows
 from engine.journeys.scan import Chunk
 from engine.journeys.sessions import session_starts
@@ -163,7 +163,7 @@ class Frame:
         """int32[N]: the row whose value applies, −1 where none does."""
         settings = persistence_of(component)
         raw = self.raw(component)
-        present = raw.is_valid().to_numpy(zero_copy_only=False).astype(np.uint8)
+        present = validity(raw).astype(np.uint8)
         ttl, expiration = 0, Expiration.CUSTOM
         if settings is None:
             raise AssertionError(f"{component.id} has no persistence")
@@ -193,5 +193,4 @@ def _source_column(component: Component) -> str:
 
 def nonzero(values: pa.Array) -> np.ndarray:
     """bool[N]: the metric happened: it has a value, and that is not zero."""
-    numbers: np.ndarray = values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
-    return numbers != 0.0
+    return numbers(values) != 0.0

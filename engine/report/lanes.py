@@ -13,11 +13,12 @@ from attribution.credit import linear_credit, linear_credit_by_key
 from attribution.models import Container, Model
 from attribution.touches import touch_rows
 from engine.dataview.components import Component, Role, Scope
-from engine.dataview.values import combined, taken
+from engine.dataview.values import codes_of, coded, combined, numbers, taken, validity
 from engine.definitions.model import AttributionDefinition
 from engine.report.aggregate import used_in
 from engine.report.columns import (
     INDEXES,
+    ROW_INDEX,
     column_name,
     component_ids,
     is_period,
@@ -35,9 +36,25 @@ def lane_rows(frame: Frame, lane: Lane) -> pa.Table:
         return _shared(frame, lane)
     table = frame.table(used_in(frame.plan, lane), lane.array)
     chosen = _selected(frame)
+    if lane.kind is Kind.EVENTS and not lane.metrics:
+        table, chosen = _occurring(table, chosen)
     if not chosen.all():
         table = _rows_of(table, np.flatnonzero(chosen))
     return _with_firsts(table) if lane.kind is Kind.ROWS else table
+
+
+def _occurring(table: pa.Table, chosen: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+    """Where only the groups' existence is asked, one row for each value of a single text is enough."""
+    names = [name for name in table.column_names if name != ROW_INDEX]
+    column = combined(table.column(names[0])) if len(names) == 1 else None
+    if column is None or not pa.types.is_dictionary(column.type):
+        return table, chosen
+    seen = np.zeros(len(column.dictionary) + 1, bool)
+    seen[codes_of(column)[chosen] if not chosen.all() else codes_of(column)] = True
+    codes = np.flatnonzero(seen)
+    codes[codes == len(column.dictionary)] = -1
+    values = coded(codes, column.dictionary, codes < 0)
+    return pa.table({names[0]: values}), np.ones(codes.size, bool)
 
 
 def _selected(frame: Frame) -> np.ndarray:
@@ -71,7 +88,7 @@ def _touches(frame: Frame, lane: Lane, attribution: AttributionDefinition) -> np
     touches = np.ones(frame.chunk.times.size, bool)
     for name in frame.plan.touch_dimensions:
         values = _touch_values(frame, frame.plan.view.component(name))
-        touches &= values.is_valid().to_numpy(zero_copy_only=False)
+        touches &= validity(values)
     start = frame.plan.touch_start
     if attribution.lookback is None and attribution.container == "person" and start is not None:
         touches &= frame.chunk.times >= start
@@ -170,9 +187,8 @@ def _shared(frame: Frame, lane: Lane) -> pa.Table:
 
 
 def _numbers(frame: Frame, metric: Component, convertible: np.ndarray) -> np.ndarray:
-    values = frame.raw(metric).cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
-    numbers: np.ndarray = np.where(convertible, values, 0.0)
-    return numbers
+    values = numbers(frame.raw(metric))
+    return values if convertible.all() else np.where(convertible, values, 0.0)
 
 
 def _keys(frame: Frame, lane: Lane, conversions: np.ndarray) -> np.ndarray:
