@@ -1,18 +1,11 @@
-"""The home and its worlds: what a reader sees is one published world, what a writer holds is the lease.
+"""The home and its worlds: a reader sees one published world, a writer holds the lease.
 
-Lake tables, journeys, stitch logs and definitions change separately; one catalog transaction publishes
-their versions together, so that no reader ever sees half.
+Lake tables, journeys, stitch logs and definitions change separately; one catalog transaction
+publishes their versions together, so that no reader ever sees half.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
-import threading
-import time
-import uuid
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +18,8 @@ import polars as pl
 from sqlalchemy import Connection
 
 from engine.catalog import memory as device_memory
+from engine.catalog.lock import exclusive
+from engine.catalog.pins import Pins
 from engine.catalog.records import BatchRecord, ReplayRecord, Skip, WorldRecord
 from engine.catalog.store import Catalog
 from engine.definitions.model import Definitions
@@ -36,8 +31,6 @@ FORMAT: Final = 1
 UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = ()
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
 
-_POLL_SECONDS: Final = 0.05
-
 
 @dataclass(frozen=True)
 class World:
@@ -46,7 +39,8 @@ class World:
     Attributes:
         cause: what published it, such as ``ingest web batch 3``.
         datasets: dataset → Delta version.
-        journeys: connection → Delta version of its journeys, which have consumed exactly ``datasets``.
+        journeys: connection → Delta version of its journeys, which have consumed all of
+            ``datasets`` and nothing else.
         stitch_logs: connection → Delta version of its stitch log; only connections that stitch.
     """
 
@@ -65,12 +59,9 @@ class Home:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.catalog = Catalog(self.root / "catalog.db")
-        self._lock = threading.Lock()
+        self._pins = Pins(self.catalog)
         self._world: World | None = None
         self._definitions = lru_cache(maxsize=16)(self._parse_definitions)
-        self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._readers: Counter[int] = Counter()
-        self._pinned: set[int] = set()
 
     @classmethod
     def create(cls, path: Path | str) -> Home:
@@ -122,9 +113,7 @@ class Home:
 
     def close(self) -> None:
         """Release this process's pins and close the catalog."""
-        with self._lock, self.catalog.writing() as connection:
-            self.catalog.drop_pins(connection, self._process, list(self._pinned))
-            self._pinned.clear()
+        self._pins.close()
         self.catalog.close()
 
     def dataset_path(self, name: str) -> Path:
@@ -152,12 +141,11 @@ class Home:
     @contextmanager
     def pin(self) -> Iterator[World]:
         """Hold the newest world while the block runs: its files are not vacuumed."""
-        world = self._take_pin()
+        record = self._pins.take()
         try:
-            yield world
+            yield self._remember(record)
         finally:
-            with self._lock:
-                self._readers[world.id] -= 1
+            self._pins.release(record.id)
 
     @contextmanager
     def lease(
@@ -174,14 +162,8 @@ class Home:
         Raises:
             HomeError: another writer held the lease for longer than ``wait``.
         """
-        descriptor = os.open(self.root / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            _lock(descriptor, self.root, wait, on_wait)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+        with exclusive(self.root / "writer.lock", wait=wait, on_wait=on_wait):
             yield Lease(self)
-        finally:
-            os.close(descriptor)
 
     def _format(self) -> int | None:
         try:
@@ -201,6 +183,9 @@ class Home:
         return Definitions.model_validate_json(self.catalog.document(revision))
 
     def _remember(self, record: WorldRecord) -> World:
+        known = self._world
+        if known is not None and known.id == record.id:
+            return known
         world = World(
             id=record.id,
             published_at=record.published_at,
@@ -213,28 +198,6 @@ class Home:
         if self._world is None or self._world.id < world.id:
             self._world = world
         return world
-
-    def _take_pin(self) -> World:
-        with self._lock:
-            world = self._world
-            if (
-                world is None
-                or world.id not in self._pinned
-                or world.id != self.catalog.newest_world_id()
-            ):
-                world = self._pin_newest()
-            self._readers[world.id] += 1
-            return world
-
-    def _pin_newest(self) -> World:
-        with self.catalog.writing() as connection:
-            record = self.catalog.newest_world(connection)
-            assert record is not None  # noqa: S101 - create() publishes the first world
-            self.catalog.add_pin(connection, self._process, record.id)
-            idle = {world for world in self._pinned if self._readers[world] == 0} - {record.id}
-            self.catalog.drop_pins(connection, self._process, list(idle))
-        self._pinned = (self._pinned - idle) | {record.id}
-        return self._remember(record)
 
 
 @dataclass(frozen=True)
@@ -330,28 +293,3 @@ def _make_folder(root: Path) -> None:
         raise HomeError(
             f"cannot create {root}: {error.strerror}", hint="Choose another folder."
         ) from None
-
-
-def _lock(
-    descriptor: int, root: Path, wait: float | None, on_wait: Callable[[str], None] | None
-) -> None:
-    deadline = None if wait is None else time.monotonic() + wait
-    told = on_wait is None
-    while not _try_lock(descriptor):
-        holder = os.pread(descriptor, 100, 0).decode(errors="replace") or "another process"
-        if deadline is not None and time.monotonic() >= deadline:
-            raise HomeError(
-                f"{root} is being written by {holder}", hint="Try again when it is done."
-            )
-        if not told and on_wait is not None:
-            on_wait(f"waiting for {holder}, which is writing to {root}")
-            told = True
-        time.sleep(_POLL_SECONDS)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -1,6 +1,6 @@
-"""Device memory: the person that live stitching last saw on each device, per connection and dataset.
+"""Device memory: the person that live stitching last saw on each device of a dataset.
 
-Kept in the catalog because it must change in the same transaction that publishes the rows it explains.
+Kept in the catalog because it changes in the transaction that publishes the rows it explains.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Reject:
     """A record that was not accepted.
 
     Attributes:
-        line: 1-based: the data line of a CSV file (its header not counted), else the record's number.
+        line: 1-based: the data line of a CSV file (header not counted), else the record's number.
         record: the record's text, cut to 500 characters.
     """
 

@@ -1,7 +1,7 @@
 """The catalog: one SQLite file that says what exists, and whose transactions publish worlds.
 
-WAL mode lets readers go on while a writer commits; synchronous=FULL makes a published world survive a
-power cut.
+WAL mode lets readers go on while a writer commits; synchronous=FULL makes a published world survive
+a power cut.
 """
 
 from __future__ import annotations
@@ -65,8 +65,6 @@ class Catalog:
             with connection.begin():
                 yield connection
 
-    # Home
-
     def create_tables(self, connection: Connection) -> None:
         """Create every table that is not there yet."""
         tables.metadata.create_all(connection)
@@ -82,8 +80,6 @@ class Catalog:
         """Store a setting of the home."""
         connection.execute(delete(tables.meta).where(tables.meta.c.key == key))
         connection.execute(insert(tables.meta).values(key=key, value=value))
-
-    # Worlds and definitions
 
     def newest_world(self, connection: Connection | None = None) -> WorldRecord | None:
         """Return the newest published world; None only while a home is being created."""
@@ -123,8 +119,6 @@ class Catalog:
         assert key is not None  # noqa: S101 - the column is an integer primary key
         return int(key[0])
 
-    # Pins
-
     def add_pin(self, connection: Connection, process: str, world: int) -> None:
         """Register that a process reads a world."""
         values = {"process": process, "world": world, "since": datetime.now(UTC)}
@@ -140,8 +134,6 @@ class Catalog:
         with self.reading() as connection:
             rows = connection.execute(select(tables.pins.c.process, tables.pins.c.world))
             return [(row.process, row.world) for row in rows]
-
-    # Batches
 
     def start_batch(self, batch_id: str, dataset: str, files: Sequence[str]) -> BatchRecord:
         """Enter a batch as loading and give it the dataset's next number."""
@@ -208,8 +200,6 @@ class Catalog:
             rows = connection.execute(query.order_by(tables.rejects.c.id))
             return [Reject(**row._mapping) for row in rows]
 
-    # Replays, skips, device memory
-
     def add_replay(self, connection: Connection, record: ReplayRecord) -> ReplayRecord:
         """Store a finished replay and return it with its id."""
         values = asdict(record)
@@ -241,7 +231,7 @@ class Catalog:
     def device_memory(
         self, name: str, dataset: str, devices: pl.Series | None = None
     ) -> pl.DataFrame:
-        """Return (device, person) that live stitching knows in a connection; see ``memory.read``."""
+        """Return (device, person) that live stitching knows; see ``memory.read``."""
         with self.reading() as connection:
             return memory.read(connection, name, dataset, devices)
 
@@ -249,8 +239,6 @@ class Catalog:
         """Remove a connection's device memory and skips."""
         memory.forget(connection, name)
         connection.execute(delete(tables.skips).where(tables.skips.c.connection == name))
-
-    # Users
 
     def set_user(self, name: str, verifier: str) -> None:
         """Add a user or change a user's password verifier."""

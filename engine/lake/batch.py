@@ -1,4 +1,4 @@
-"""Writes a batch into a dataset: sorted Parquet files as the rows stream in, then one commit for all.
+"""Writes a batch into a dataset: sorted Parquet files as rows stream in, then one commit for all.
 
 Until the commit nothing is visible; a writer that fails removes its files.
 """
@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from deltalake.transaction import AddAction, CommitProperties, Transaction
+from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
 
 from engine.definitions.model import DatasetDefinition
 from engine.lake.schema import ROW, physical_schema, string_columns
@@ -28,7 +28,7 @@ from engine.lake.table import file_name, latest_version
 _ROWS_PER_FILE: Final = 1 << 20
 _BYTES_PER_FILE: Final = 1 << 30
 _ROWS_PER_GROUP: Final = 1 << 17
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1)
 
 
 class BatchWriter:
@@ -57,7 +57,7 @@ class BatchWriter:
         self._timestamp = dataset.timestamp
         self._schema = dataset.arrow()
         self._pending: list[pa.Table] = []
-        self._actions: list[AddAction] = []
+        self._actions: list[AddAction | RemoveAction] = []
         self._committed = False
         self.rows = 0
 
@@ -108,8 +108,9 @@ class BatchWriter:
         return version
 
     def _is_full(self) -> bool:
-        rows = sum(table.num_rows for table in self._pending)
-        return rows >= _ROWS_PER_FILE or sum(t.nbytes for t in self._pending) >= _BYTES_PER_FILE
+        rows = sum(int(table.num_rows) for table in self._pending)
+        size = sum(int(table.nbytes) for table in self._pending)
+        return rows >= _ROWS_PER_FILE or size >= _BYTES_PER_FILE
 
     def _flush(self) -> None:
         if not self._pending:
@@ -167,16 +168,20 @@ def _statistics(rows: pa.Table, timestamp: str | None) -> dict[str, Any]:
     statistics: dict[str, Any] = {"numRecords": rows.num_rows}
     if timestamp is None:
         return statistics
-    bounds = pc.min_max(_column(rows, timestamp).cast(pa.timestamp("us", tz="UTC")))
+    bounds = pc.min_max(_column(rows, timestamp))
     if bounds["min"].is_valid:
-        statistics["minValues"] = _nested(timestamp, bounds["min"].value)
-        statistics["maxValues"] = _nested(timestamp, bounds["max"].value)
+        statistics["minValues"] = _nested(timestamp, bounds["min"])
+        statistics["maxValues"] = _nested(timestamp, bounds["max"])
     return statistics
 
 
-def _nested(path: str, microseconds: int) -> dict[str, Any]:
-    moment = _EPOCH + timedelta(microseconds=microseconds)
-    value: Any = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _nested(path: str, bound: pa.Scalar) -> dict[str, Any]:
+    value: Any
+    if pa.types.is_timestamp(bound.type):
+        moment = _EPOCH + timedelta(microseconds=bound.value)
+        value = f"{moment.isoformat(timespec='microseconds')}Z"
+    else:
+        value = bound.as_py().isoformat()
     for part in reversed(path.split(".")):
         value = {part: value}
     return dict(value)

@@ -39,7 +39,7 @@ class LakeFile:
     Attributes:
         path: absolute path.
         batch: id of the batch that wrote it.
-        min_time: earliest timestamp in µs UTC; None if no row has one, or the dataset has no timestamp.
+        min_time: earliest timestamp in µs UTC; None if no row has a timestamp.
         max_time: latest timestamp in µs UTC, likewise.
     """
 
@@ -58,7 +58,7 @@ def create(table: Path, schema: pa.Schema, *, timestamp: str | None = None) -> i
         schema: the dataset's own columns; the row id is added.
         timestamp: dotted path of the event time, the only column with statistics.
     """
-    # No other writer may add statistics on identity columns: the log would keep them after an erasure.
+    # No writer may add statistics on identities: the log would keep them after an erasure.
     configuration = {_STATISTICS: timestamp or ROW}
     table.mkdir(parents=True, exist_ok=True)
     made = DeltaTable.create(
@@ -141,11 +141,10 @@ def _times(actions: pa.Table, prefix: str) -> list[int | None]:
     for name in actions.column_names:
         moments = actions[name]
         if name.startswith(prefix) and pa.types.is_temporal(moments.type):
-            if moments.null_count < len(moments):
-                return _microseconds(moments)
+            return _microseconds(moments)
     return [None] * len(actions)
 
 
 def _microseconds(moments: pa.ChunkedArray) -> list[int | None]:
     stamps = moments.cast(pa.timestamp("us"))
-    return pc.cast(stamps, pa.int64()).to_pylist()
+    return list(pc.cast(stamps, pa.int64()).to_pylist())
