@@ -53,7 +53,7 @@ def linear_credit(
         of the conversions without a touch. Together they add up to the values.
     """
     begins, ends = _touch_windows(container, offsets, times, touches, starts, lookback)
-    credit = np.zeros(values.shape, np.float64)
+    credit = np.empty(values.shape, np.float64)
     unattributed = np.zeros(values.shape[0], np.float64)
     _spread(values, touches, begins, ends, credit, unattributed)
     return credit, unattributed
@@ -96,7 +96,7 @@ def linear_credit_by_key(
     entries = shared + lost_ends.size
     credited, keyed = np.empty(entries, np.int32), np.empty(entries, np.int32)
     credit = np.empty((values.shape[0], entries), np.float64)
-    touched = np.flatnonzero(touches)
+    touched = np.flatnonzero(touches != 0)
     _flush(values, rows, run_ends, begins, ends, touched, shared, credited, keyed, credit)
     if lost.size:
         lost_begins = np.append(0, lost_ends[:-1])
@@ -115,7 +115,7 @@ def _touch_windows(
 ) -> tuple[Rows, Rows]:
     begins, ends = np.empty(times.size, np.int32), np.empty(times.size, np.int32)
     limit = age_limit(lookback)
-    touched = np.flatnonzero(touches) if limit < NO_LIMIT else np.empty(0, np.int64)
+    touched = np.flatnonzero(touches != 0) if limit < NO_LIMIT else np.empty(0, np.int64)
     resets = container_starts(container, offsets, starts)
     _number_windows(times, touches, resets, touched, limit, begins, ends)
     return begins, ends
@@ -163,20 +163,18 @@ def _spread(
         share, active, last = 0.0, 0, values.shape[1] - 1
         for row in range(values.shape[1] - 1, -1, -1):
             value, window = values[metric, row], ends[row] - begins[row]
-            if value != 0.0:
-                if window > 0:
-                    share, active = share + value / window, active + 1
-                else:
-                    unattributed[metric] += value
-            if touches[row]:
-                while active > 0 and begins[last] >= ends[row]:
-                    value, window = values[metric, last], ends[last] - begins[last]
-                    if value != 0.0 and window > 0:
-                        share, active = share - value / window, active - 1
-                    last -= 1
-                if active == 0:
-                    share = 0.0
-                credit[metric, row] = share
+            if value != 0.0 and window > 0:
+                last = row if active == 0 else last
+                share, active = share + value / window, active + 1
+            elif value != 0.0:
+                unattributed[metric] += value
+            while active > 0 and begins[last] >= ends[row]:
+                value, window = values[metric, last], ends[last] - begins[last]
+                if value != 0.0 and window > 0:
+                    share, active = share - value / window, active - 1
+                    share = 0.0 if active == 0 else share
+                last -= 1
+            credit[metric, row] = share if touches[row] != 0 else 0.0
 
 
 def _runs(offsets: Times, keys: Rows, wanted: npt.NDArray[np.bool_]) -> tuple[Rows, Rows]:
