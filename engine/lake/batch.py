@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -79,7 +80,7 @@ class BatchWriter:
         if table.num_rows == 0:
             return
         first = (self._number << 32) + self.rows
-        ids = pa.array(range(first, first + table.num_rows), pa.int64())
+        ids = pa.array(np.arange(first, first + table.num_rows, dtype=np.int64))
         self._pending.append(table.append_column(ROW, ids))
         self.rows += table.num_rows
         if self._is_full():
