@@ -6,7 +6,7 @@ What would lose data is refused before anything is written.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine.catalog.records import BatchStatus
@@ -94,7 +94,7 @@ def _applied(old: Definitions, new: Definitions, rebuilt: list[str]) -> Applied:
 
 
 def _entries(definitions: Definitions) -> dict[str, object]:
-    kinds = {
+    kinds: dict[str, Mapping[str, object]] = {
         "dataset": definitions.datasets,
         "connection": definitions.connections,
         "data view": definitions.data_views,

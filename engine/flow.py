@@ -15,8 +15,9 @@ from typing import Any
 from engine.applying import Applied, apply
 from engine.catalog.records import ReplayRecord
 from engine.errors import UnsupportedError
-from engine.ingest.batch import BatchReport
 from engine.ingest.batch import ingest as ingest_batch
+from engine.ingest.report import BatchReport
+from engine.lake import table as lake
 from engine.journeys.columns import connection_of
 from engine.journeys.rebuild import rebuild as rebuild_journeys
 from engine.journeys.replay import replay as replay_journeys
@@ -65,10 +66,11 @@ def ingest(
     with home.lease(on_wait=on_wait) as lease:
         world = recover(lease, journey_progress)
         report = ingest_batch(lease, dataset, files, **options)
+        version = report.version or lake.latest_version(home.dataset_path(dataset))
         follow(
             lease,
             world,
-            {dataset: report.version},
+            {dataset: version},
             f"ingest {dataset} batch {report.number}",
             batch=report.record,
             progress=journey_progress,

@@ -11,22 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
-from engine.catalog.records import BatchError, BatchRecord, BatchStatus, Skip
+from engine.catalog.records import BatchRecord, BatchStatus, Skip
+from engine.ingest.batch import abandon_unfinished
 from engine.journeys import delta, store
 from engine.journeys.append import append
 from engine.journeys.change import Outcome
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
-from engine.lake.batch import remove_files
 from engine.world import Home, Lease, World
-
-INTERRUPTED: Final = BatchError(
-    "INGEST-INTERRUPTED", "the process ended before the batch was done", 0
-)
 
 
 def recover(lease: Lease, progress: Progress | None = None) -> World:
@@ -40,13 +36,7 @@ def recover(lease: Lease, progress: Progress | None = None) -> World:
     for name in world.definitions.datasets:
         if name in world.datasets:
             world = _finish(lease, world, name, progress)
-    for record in home.catalog.batches(status=BatchStatus.LOADING):
-        remove_files(home.dataset_path(record.dataset), record.id)
-        failed = replace(
-            record, status=BatchStatus.FAILED, finished_at=datetime.now(UTC), errors=(INTERRUPTED,)
-        )
-        with home.catalog.writing() as connection:
-            home.catalog.save_batch(connection, failed)
+    abandon_unfinished(lease)
     return world
 
 
@@ -131,15 +121,6 @@ def _batch(home: Home, version: int, information: Mapping[str, Any]) -> BatchRec
     """Return the finished record of the batch that a lake commit holds; None if it holds none."""
     if "batch" not in information:
         return None
-    counts = {
-        name: int(information[name])
-        for name in ("input_records", "output_records", "failed_records")
-        if name in information
-    }
-    return replace(
-        home.catalog.batch(information["batch"]),
-        status=BatchStatus.SUCCESS,
-        finished_at=datetime.now(UTC),
-        version=version,
-        **counts,
-    )
+    record = home.catalog.batch(information["batch"])
+    done = datetime.now(UTC)
+    return replace(record, status=BatchStatus.SUCCESS, finished_at=done, version=version)

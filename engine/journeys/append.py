@@ -56,7 +56,10 @@ def append(
     window = definitions.connections[name].duplicate_window
     schema = journey_schema(definitions, name)
     files = store.files(home.journeys_path(name), versions.journeys)
-    parts, dead, skips, memory = [], [], [], {}
+    parts: list[Part] = []
+    dead: list[pl.DataFrame] = []
+    skips: list[Skip] = []
+    memory: dict[tuple[str, str], pl.DataFrame] = {}
     for member in intake.members(definitions, name):
         if datasets.get(member.name, world.datasets[member.name]) == world.datasets[member.name]:
             continue

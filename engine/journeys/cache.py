@@ -28,7 +28,7 @@ class Cache:
         self._making: dict[Hashable, Future[Any]] = {}
         self._bytes = 0
 
-    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[Any], int]) -> T:
         """Return the value of a key, made if it is not there; what ``make`` raises is raised.
 
         Args:
@@ -56,7 +56,7 @@ class Cache:
         key: Hashable,
         promise: Future[Any],
         make: Callable[[], T],
-        size: Callable[[T], int],
+        size: Callable[[Any], int],
     ) -> T:
         try:
             value = make()

@@ -205,10 +205,8 @@ class Part:
         found = []
         for file in self._level0:
             highs = _level0_frame(self._table, file.path)[HASH_HIGH]
-            start, end = (
-                int(highs.search_sorted(bound, side=side))
-                for bound, side in zip(self._hashes, ("left", "right"), strict=True)
-            )
+            start = int(highs.search_sorted(self._hashes[0], side="left"))
+            end = int(highs.search_sorted(self._hashes[1], side="right"))
             if end > start:
                 found.append(Piece(file.path, file.sequence, start, end - start))
         return found

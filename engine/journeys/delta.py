@@ -102,7 +102,7 @@ def commit(
         live = set(pa.table(delta.get_add_actions())["path"].to_pylist())
         _require(table, live.issuperset(removed))
     now = time.time_ns() // 1_000_000
-    actions = [_add(file, now) for file in added]
+    actions: list[AddAction | RemoveAction] = [_add(file, now) for file in added]
     actions += [RemoveAction(path, True, now) for path in removed]
     properties = CommitProperties(custom_metadata=dict(metadata or {}))
     delta.create_write_transaction(

@@ -24,6 +24,7 @@ from engine.journeys.columns import (
     TIME,
     connection_of,
 )
+from engine.lake.schema import physical_schema
 from engine.lake.table import ROW, LakeFile
 
 EARLIEST: Final = -2_208_988_800_000_000
@@ -106,7 +107,7 @@ def check(definitions: Definitions, name: str) -> None:
 
 def lake_rows(files: Sequence[LakeFile], dataset: DatasetDefinition) -> pl.LazyFrame:
     """Return the rows of lake files, nested as declared; fields that a file lacks are NULL."""
-    schema = pl.Schema({**_polars_schema(dataset), ROW: pl.Int64})
+    schema = _polars_schema(dataset)
     if not files:
         return pl.LazyFrame(schema=schema)
     return pl.scan_parquet(
@@ -233,7 +234,7 @@ def _with_event_ids(rows: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
 
 
 def _polars_schema(dataset: DatasetDefinition) -> pl.Schema:
-    frame = pl.from_arrow(dataset.arrow().empty_table())
+    frame = pl.from_arrow(physical_schema(dataset.arrow()).empty_table())
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table becomes a frame
     return frame.schema
 

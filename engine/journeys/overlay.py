@@ -52,7 +52,7 @@ def person_offsets(highs: Numbers, lows: Numbers) -> Numbers:
 
 def epoch_order(highs: Numbers, lows: Numbers) -> Numbers | None:
     """Return the stable order by person of rows whose times ascend from file to file; None if in order."""
-    if not len(highs) or bool((highs[1:] >= highs[:-1]).all()) and _lows_ascend(highs, lows):
+    if not len(highs) or (bool((highs[1:] >= highs[:-1]).all()) and _lows_ascend(highs, lows)):
         return None
     order = np.argsort(highs, kind="stable")
     if not _lows_ascend(highs[order], lows[order]):

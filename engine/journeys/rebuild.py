@@ -140,6 +140,7 @@ def _write(
     table = home.journeys_path(name)
     delta.create(table, schema)
     version = delta.latest_version(table)
+    store.sweep(table, version)
     total = sum(part.adds.height for part in parts)
     written: list[delta.NewFile] = []
     for rows in runs.ordered_slices(parts, schema, progress):
