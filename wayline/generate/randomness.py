@@ -57,7 +57,7 @@ def pick(draws: Draws, weights: Sequence[float]) -> Codes:
 
 def waiting(draws: Draws, mean: float) -> Draws:
     """Turn draws into exponential waiting times of the given mean."""
-    times = np.negative(draws)
-    np.log1p(times, out=times)
+    times = np.zeros_like(draws)
+    np.log1p(-draws, out=times)
     times *= -mean
     return times

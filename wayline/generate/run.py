@@ -17,12 +17,13 @@ from wayline.generate.calls import HEADER, call_count, call_lines
 from wayline.generate.delivery import deliver
 from wayline.generate.reference import products, profiles
 from wayline.generate.render import web_table
-from wayline.generate.visits import Plan
+from wayline.generate.visits import Plan, slices
 from wayline.generate.writers import FileWriter, Format, check_format
 
 EVENTS_PER_FILE: Final = 500_000
 FEWEST_FILES: Final = 4
 _CALL_FILES: Final = 3
+_ROWS_AT_ONCE: Final = 200_000
 
 Progress = Callable[[int, int], None]
 
@@ -110,7 +111,8 @@ def _web(
         with FileWriter(_path(folder, "web", days, file_format), file_format) as writer:
             for day in days:
                 arrived = next(arrivals)
-                writer.write(web_table(plan.seed, arrived))
+                for part in slices(arrived, _ROWS_AT_ONCE):
+                    writer.write(web_table(plan.seed, part))
                 done += plan.events_on(day)
                 progress(done, plan.events)
         rows += writer.rows

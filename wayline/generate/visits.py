@@ -6,6 +6,7 @@ perhaps a login, and perhaps a cart, a checkout and a purchase at its end.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,9 +47,16 @@ class Plan:
         return int(edges[day + 1] - edges[day])
 
 
-def take(columns: Columns, rows: NDArray[Any]) -> Columns:
-    """Return the given rows (indices or mask) of all columns."""
+def take(columns: Columns, rows: NDArray[Any] | slice) -> Columns:
+    """Return the given rows (indices, mask or slice) of all columns."""
     return {name: values[rows] for name, values in columns.items()}
+
+
+def slices(columns: Columns, rows: int) -> Iterator[Columns]:
+    """Yield the columns in slices of at most so many rows; at least one slice."""
+    total = len(next(iter(columns.values())))
+    for first in range(0, max(total, 1), rows):
+        yield take(columns, slice(first, first + rows))
 
 
 def sessions(plan: Plan, day: int) -> Columns:
