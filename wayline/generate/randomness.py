@@ -46,7 +46,7 @@ def uniform(seed: int, purpose: str, numbers: Numbers) -> Draws:
     """Return one draw in [0, 1) for each numbered thing."""
     word = mixed(numbers, stream_key(seed, purpose))
     word >>= np.uint64(11)
-    return word * 2.0**-53
+    return word.astype(np.float64) * 2.0**-53
 
 
 def pick(draws: Draws, weights: Sequence[float]) -> Codes:
@@ -57,7 +57,6 @@ def pick(draws: Draws, weights: Sequence[float]) -> Codes:
 
 def waiting(draws: Draws, mean: float) -> Draws:
     """Turn draws into exponential waiting times of the given mean."""
-    times = np.zeros_like(draws)
-    np.log1p(-draws, out=times)
+    times: Draws = np.log1p(-draws)
     times *= -mean
     return times
