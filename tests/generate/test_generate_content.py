@@ -84,15 +84,9 @@ def test_every_format_holds_the_same_rows(tmp_path: Path) -> None:
     }
     parquet = pl.concat([pl.read_parquet(path) for path in made["parquet"].files["web"]])
     text = parquet.with_columns(pl.col("ts").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
-    lines = [
-        json.loads(line)
-        for path in made["jsonl"].files["web"]
-        for line in path.open(encoding="utf-8")
-    ]
+    lines = [json.loads(line) for path in made["jsonl"].files["web"] for line in path.open(encoding="utf-8")]
     assert lines == text.to_dicts()
-    csv = pl.concat(
-        [pl.read_csv(path, schema_overrides=text.schema) for path in made["csv"].files["web"]]
-    )
+    csv = pl.concat([pl.read_csv(path, schema_overrides=text.schema) for path in made["csv"].files["web"]])
     assert csv.equals(text.drop("items"))
 
 
@@ -126,9 +120,7 @@ def test_what_cannot_be_generated_is_said(tmp_path: Path, events: int, file_form
 
 def test_progress_counts_up_to_all_events(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    generate(
-        tmp_path, events=1_000, seed=1, progress=lambda done, total: seen.append((done, total))
-    )
+    generate(tmp_path, events=1_000, seed=1, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (1_000, 1_000)
     assert seen == sorted(seen)
 
@@ -157,11 +149,7 @@ def test_required_fields_have_values(web: pl.DataFrame, definitions: Definitions
 def test_the_demo_project_has_the_promised_parts(definitions: Definitions) -> None:
     view = definitions.data_views["shop"]
     assert view.time_zone == "Europe/Berlin"
-    models = {
-        name: metric.attribution.model
-        for name, metric in view.metrics.items()
-        if metric.attribution
-    }
+    models = {name: metric.attribution.model for name, metric in view.metrics.items() if metric.attribution}
     assert models == {"revenue_first": "first", "revenue_linear": "linear", "revenue_last": "last"}
     leaves = set(definitions.datasets["web"].leaves()) | set(definitions.datasets["calls"].leaves())
     used = {dimension.field for dimension in view.dimensions.values()}
@@ -228,9 +216,7 @@ def test_every_customer_has_one_profile(demo: Generated, web: pl.DataFrame) -> N
 def test_channel_is_set_on_landings_only(web: pl.DataFrame) -> None:
     share = web["channel"].null_count() / web.height
     assert 0.86 <= share <= 0.90
-    assert web.filter(pl.col("channel").is_null())["campaign"].null_count() == round(
-        share * web.height
-    )
+    assert web.filter(pl.col("channel").is_null())["campaign"].null_count() == round(share * web.height)
 
 
 def test_orders_add_up(web: pl.DataFrame) -> None:

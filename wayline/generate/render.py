@@ -102,15 +102,11 @@ def orders(seed: int, key: Numbers, bought: NDArray[np.bool_]) -> tuple[pa.Array
     revenue[bought] = total / 100
     values = _items(product, quantity, price)
     offsets = np.append(0, np.cumsum(np.bincount(np.flatnonzero(bought), count, key.size)))
-    items = pa.ListArray.from_arrays(
-        pa.array(offsets.astype(np.int32)), values, mask=pa.array(~bought)
-    )
+    items = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values, mask=pa.array(~bought))
     return items, pa.array(revenue, mask=~bought)
 
 
-def _items(
-    product: NDArray[np.int64], quantity: NDArray[np.int64], price: NDArray[np.int64]
-) -> pa.Array:
+def _items(product: NDArray[np.int64], quantity: NDArray[np.int64], price: NDArray[np.int64]) -> pa.Array:
     skus = pa.array([shop.sku(number) for number in range(shop.PRODUCTS)])
     arrays = [
         skus.take(pa.array(product)),

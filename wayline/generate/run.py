@@ -71,9 +71,7 @@ def generate(
     """
     check_format(format)
     if not 1 <= events <= 1_000_000_000:
-        raise InputError(
-            f"cannot generate {events} events", hint="Ask for 1 to 1,000,000,000 events."
-        )
+        raise InputError(f"cannot generate {events} events", hint="Ask for 1 to 1,000,000,000 events.")
     folder.mkdir(parents=True, exist_ok=True)
     plan = Plan(events, seed)
     counts: dict[str, int] = {"web_events": events}
@@ -95,9 +93,7 @@ def project_yaml() -> str:
 
 def file_days(days: int, files: int) -> list[range]:
     """Return which days go into which file: runs of days of nearly equal length."""
-    return [
-        range(int(part[0]), int(part[-1]) + 1) for part in np.array_split(np.arange(days), files)
-    ]
+    return [range(int(part[0]), int(part[-1]) + 1) for part in np.array_split(np.arange(days), files)]
 
 
 def _web(

@@ -154,9 +154,7 @@ def _logins(
     who orders logs in at the checkout at the latest, unless they have no customer id.
     """
     willing = (uniform(seed, "log in", number) < 0.5) & (people.known_from(seed, device) <= day)
-    position = (
-        np.floor(uniform(seed, "login position", number) * 2 * length).astype(np.int64) - length
-    )
+    position = np.floor(uniform(seed, "login position", number) * 2 * length).astype(np.int64) - length
     position = np.where(willing, position.clip(0), NEVER)
     position = np.where(ordering, np.minimum(position, length - 2), position)
     return np.where(people.is_registered(seed, person), position, NEVER)

@@ -90,9 +90,7 @@ _WRITERS: Final[dict[str, Callable[[FileWriter, pa.Table], None]]] = {
 def check_format(file_format: str) -> None:
     """Raise InputError unless the format is one that can be written."""
     if file_format not in _WRITERS:
-        raise InputError(
-            f"cannot write format {file_format!r}", hint=did_you_mean(file_format, _WRITERS)
-        )
+        raise InputError(f"cannot write format {file_format!r}", hint=did_you_mean(file_format, _WRITERS))
 
 
 def plain(table: pa.Table) -> pa.Table:
