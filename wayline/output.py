@@ -11,7 +11,14 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from engine.errors import WaylineError
@@ -38,9 +45,7 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None
-) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
     """Print rows as a table; numbers to the right, no value as a dash."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for position, name in enumerate(columns):
