@@ -16,12 +16,13 @@ from engine.journeys.scan import Chunk, scan
 from engine.report.aggregate import PARTIALS, counted, merged, partial, relation_name
 from engine.report.frame import Frame
 from engine.report.lanes import lane_rows
-from engine.report.plan import Kind, Lane, ReportPlan, plan
+from engine.report.plan import Kind, ReportPlan, plan
 from engine.report.request import ReportRequest
 from engine.report.sql import Statements
 from engine.world import Home, World
 
-Partials = dict[Lane, pa.Table]
+Partials = list[pa.Table]
+"""One partial result for each lane of a plan, in its order."""
 
 
 def run(request: ReportRequest, home: Home, world: World, cancellation: Cancellation) -> pa.Table:
@@ -45,13 +46,14 @@ def answer(
 ) -> pa.Table:
     """Evaluate a plan over chunks, however many and however cut, and merge."""
     lookups = _lookup_tables(planned, cancellation)
-    partials = [_partials(planned, empty_chunk(planned, definitions), lookups, cancellation)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         futures = [threads.submit(_partials, planned, chunk, lookups, cancellation) for chunk in chunks]
-        partials += [future.result() for future in futures]
+        partials = [future.result() for future in futures]
+    if not partials:
+        partials = [_partials(planned, empty_chunk(planned, definitions), lookups, cancellation)]
     statements = Statements(cancellation, {})
     if planned.request.row_level:
-        return pa.concat_tables(_of_lane(partials, planned.lanes[0]))
+        return pa.concat_tables(tables[0] for tables in partials)
     return statements.run_named(PARTIALS, _all_partials(planned, partials, statements), merged(planned))
 
 
@@ -82,7 +84,7 @@ def _partials(
     cancellation.check()
     statements = Statements(cancellation, lookups)
     frame = Frame(planned, chunk, statements)
-    return {lane: statements.run(lane_rows(frame, lane), partial(planned, lane)) for lane in planned.lanes}
+    return [statements.run(lane_rows(frame, lane), partial(planned, lane)) for lane in planned.lanes]
 
 
 def _lookup_tables(planned: ReportPlan, cancellation: Cancellation) -> dict[str, pa.Table]:
@@ -90,14 +92,9 @@ def _lookup_tables(planned: ReportPlan, cancellation: Cancellation) -> dict[str,
     return {relation_name(lookup): statements.fetch(lookup.relation) for lookup in planned.request.lookups}
 
 
-def _of_lane(partials: list[Partials], lane: Lane) -> list[pa.Table]:
-    return [tables[lane] for tables in partials]
-
-
 def _all_partials(planned: ReportPlan, partials: list[Partials], statements: Statements) -> pa.Table:
     tables: list[pa.Table] = []
-    for lane in planned.lanes:
-        found = _of_lane(partials, lane)
+    for lane, *found in zip(planned.lanes, *partials, strict=True):
         if lane.kind is Kind.DISTINCT:
             values = pa.concat_tables(found)
             found = [statements.run_named(PARTIALS, values, counted(planned, lane.metrics[0]))]
