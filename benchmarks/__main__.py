@@ -21,7 +21,10 @@ _FOLDER = Path(__file__).resolve().parent
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named benchmarks, or all; return 1 if one failed or two sides disagree."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for name in set(options.names) - set(known()):
+        parser.error(f"there is no benchmark {name!r}; there are: {', '.join(known())}")
     outcome = 0
     for name in options.names or known():
         found = run(name, options.events, options.seed)
@@ -70,7 +73,9 @@ def document(name: str, events: int, found: Mapping[str, Result]) -> dict[str, A
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*known(), []], help=", ".join(known()))
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which ones; all if left out: {', '.join(known())}"
+    )
     parser.add_argument("--events", type=int, default=2_000_000, help="generated web events (2,000,000)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the generated events (1)")
     parser.add_argument("--json", action="store_true", help="print JSON, one line per benchmark")

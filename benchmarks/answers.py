@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +23,14 @@ class Answer:
     rows: Sequence[Row]
 
 
-def checksums(answer: Answer) -> Mapping[str, str]:
-    """Return checksums of the answer itself, of its totals by each key column alone, and of the grand total.
+def checksums(answer: Answer, compared: Iterable[str]) -> Mapping[str, str]:
+    """Return one checksum for each way in which the answer is compared.
 
-    Keys of the mapping: column names joined by ``+``; "" for the grand total.
+    Args:
+        answer: what was found.
+        compared: key columns joined by ``+``, by which the answer is added up first; "" for the grand total.
     """
-    groups = {answer.keys, (), *((key,) for key in answer.keys)}
-    return {"+".join(keys): checksum(answer, keys) for keys in groups}
+    return {keys: checksum(answer, keys.split("+") if keys else ()) for keys in compared}
 
 
 def checksum(answer: Answer, keys: Sequence[str]) -> str:

@@ -88,6 +88,14 @@ class Result:
         }
 
 
+def compared(pairs: Mapping[str, Pair], measurement: str) -> set[str]:
+    """Return every way in which a measurement's answer takes part in a comparison.
+
+    Other ways are left alone: fractions of a cent, which linear credit makes, have no stable rounding.
+    """
+    return {pair.compared for pair in pairs.values() if measurement in (pair.ours, *pair.peers)}
+
+
 def measured(report: Mapping[str, Any]) -> dict[str, Measured]:
     """Gather a pytest-benchmark JSON report: measurement → all its runs, over all turns.
 

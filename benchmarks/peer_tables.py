@@ -67,7 +67,8 @@ class ClickHouse:
 
         rows = folder / "rows.parquet"
         database.execute("COPY (SELECT * FROM by_person) TO '" + str(rows).replace("'", "''") + "'")
-        self._session = Session(str(folder / "chdb"))
+        open_session: Any = Session
+        self._session = open_session(str(folder / "chdb"))
         for statement in _sql("load_chdb").split(";"):
             if statement.strip():
                 self._session.query(statement.replace("{rows}", str(rows)))

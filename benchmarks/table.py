@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -10,29 +11,44 @@ from rich.text import Text
 
 from benchmarks.pairs import Result, Sense
 
+_WIDTH_WITHOUT_TERMINAL = 120
+
 
 def print_table(name: str, events: int, found: Mapping[str, Result]) -> None:
     """Print one row per target: what was compared, the ratio, the target, and whether it was met."""
-    table = Table(title=f"{name}, {events:,} events")
-    for column in ("target", "what", "ratio", "wanted", "ours", "peer's", "peer", "answers", ""):
-        table.add_column(column, justify="right" if column in ("ratio", "ours", "peer's") else "left")
+    table = Table(title=f"{name}, {events:,} events", caption=_caption(found))
+    for column in ("target", "what", "peer"):
+        table.add_column(column, overflow="fold")
+    for column in ("ours", "peer's", "ratio", "wanted"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for key, result in found.items():
         table.add_row(key, *_cells(result))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL).print(table)
 
 
 def _cells(result: Result) -> list[str | Text]:
     bound = "≤" if result.sense is Sense.COST else "≥"
     return [
         result.what,
-        f"{result.ratio:.2f}",
-        f"{bound} {result.target:g}",
+        result.peer,
         _seconds(result.ours_s),
         _seconds(result.peer_s),
-        result.peer,
-        Text("equal") if result.agrees else Text("DIFFERENT", style="bold red"),
-        Text("met", style="green") if result.met else Text("not met", style="yellow"),
+        f"{result.ratio:.2f}",
+        f"{bound} {result.target:g}",
+        _verdict(result),
     ]
+
+
+def _verdict(result: Result) -> Text:
+    if not result.agrees:
+        return Text("answers differ", style="bold red")
+    return Text("met", style="green") if result.met else Text("not met", style="yellow")
+
+
+def _caption(found: Mapping[str, Result]) -> str:
+    met = sum(result.met and result.agrees for result in found.values())
+    return f"{met} of {len(found)} targets met; ratios of medians, both sides warm on two threads"
 
 
 def _seconds(seconds: float) -> str:
