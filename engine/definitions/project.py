@@ -56,7 +56,9 @@ def _validation_error(source: YamlSource, error: ValidationError) -> DefinitionE
     found = [(_key_path(source.data, details["loc"]), details) for details in error.errors()]
     line = {path: source.lines.get(path, 0) for path, _ in found}
     path, details = min(found, key=lambda item: (line[item[0]], item[0], item[1]["type"] in _VAGUE))
-    return source.error(*_explain(path, details))
+    where, message, hint = _explain(path, details)
+    others = [_explain(*item)[2] for item in found if item[0] == path]
+    return source.error(where, message, hint or next(filter(None, others), None))
 
 
 def _key_path(data: Any, location: tuple[Any, ...]) -> KeyPath:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from engine.errors import did_you_mean
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_LONGEST = 36_525 * 86400
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -37,7 +38,10 @@ def parse_duration(value: object) -> timedelta:
     match = re.fullmatch(r"(\d+)\s*([smhdw])", str(value).strip())
     if not match or int(match[1]) == 0:
         raise ValueError(f"{value!r} is not a duration such as 30m, 12h or 7d")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if seconds > _LONGEST:
+        raise ValueError(f"{value!r} is longer than a hundred years")
+    return timedelta(seconds=seconds)
 
 
 def _name(value: object) -> str:
