@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -37,7 +37,7 @@ def read_csv(
     broken = _BrokenRows(file, header_rows=0 if options.header else 1)
     try:
         with pa.OSFile(file) as handle:
-            reader = _open(handle, source, headers, list(columns), options, broken)
+            reader = open_csv(handle, source, headers, list(columns), options, broken)
             yield from _blocks(file, reader, handle, columns, broken, _delimiter(source, options))
     except pa.ArrowInvalid as error:
         raise InputError(f"{file} cannot be read: {_first_line(error)}") from None
@@ -87,14 +87,24 @@ class _BrokenRows:
         return np.setdiff1d(candidates, self._numbers, assume_unique=True)[:rows]
 
 
-def _open(
+def open_csv(
     handle: pa.NativeFile,
     source: SourceFile,
     headers: Sequence[str],
     wanted: list[str],
     options: FormatOptions,
-    broken: _BrokenRows,
+    broken: Callable[[arrow_csv.InvalidRow], str],
 ) -> arrow_csv.CSVStreamingReader:
+    """Open a reader of text columns.
+
+    Args:
+        handle: the opened file.
+        source: what is known of it.
+        headers: the names of all its columns.
+        wanted: the names of the columns to read.
+        options: how to read it.
+        broken: called for a row with too many or too few columns.
+    """
     stream = pa.CompressedInputStream(handle, source.compression) if source.compression else handle
     markers = [""] if options.null_marker is None else ["", options.null_marker]
     return arrow_csv.open_csv(

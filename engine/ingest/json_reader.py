@@ -52,7 +52,7 @@ def read_json(
     """
     context: _Context | None = None
     last = 0
-    for data, position in _pieces(source):
+    for data, position in read_pieces(source):
         if context is None:
             observed = observed_schema(data)
             schema = fast_schema(dataset.fields, observed)
@@ -120,7 +120,12 @@ def _parse(data: bytes, context: _Context) -> pa.Table | None:
         return None
 
 
-def _pieces(source: SourceFile) -> Iterator[tuple[bytes, int]]:
+def read_pieces(source: SourceFile) -> Iterator[tuple[bytes, int]]:
+    """Yield whole lines of a file, a few megabytes at a time, and the bytes read so far.
+
+    Raises:
+        InputError: the file begins like an array, but is none.
+    """
     with pa.OSFile(str(source.path)) as handle:
         compressed = source.compression is not None
         stream = pa.CompressedInputStream(handle, source.compression) if compressed else handle
