@@ -29,9 +29,8 @@ def local_times(times: Int64Array, zone: str) -> Int64Array:
     if zone == "UTC" or times.size == 0:
         return times
     instants, offsets = _offsets(zone, int(times.min()) // _DAY, int(times.max()) // _DAY + 1)
-    if instants.size == 1:
-        return times + offsets[0]
-    local: Int64Array = times + offsets[np.searchsorted(instants, times, side="right") - 1]
+    periods = np.searchsorted(instants, times, side="right") - 1 if instants.size > 1 else 0
+    local: Int64Array = np.add(times, offsets[periods])
     return local
 
 

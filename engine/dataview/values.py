@@ -23,9 +23,9 @@ Evaluate = Callable[[pa.Table, exp.Select], pa.Table]
 _VALUE = exp.column("value", quoted=True)
 
 
-def rule_condition(rule: ValueRule, value: exp.Expression) -> exp.Expression:
+def rule_condition(rule: ValueRule, value: exp.Expr) -> exp.Expr:
     """Return the condition under which a value is present: every given criterion holds."""
-    terms: list[exp.Expression] = []
+    terms: list[exp.Expr] = []
     if rule.equals is not None:
         terms.append(exp.In(this=value.copy(), expressions=_literals(rule.equals)))
     if rule.not_equals is not None:
@@ -44,11 +44,11 @@ def rule_condition(rule: ValueRule, value: exp.Expression) -> exp.Expression:
     return exp.and_(*terms) if terms else exp.true()
 
 
-def _literals(values: list[str | int | float | bool]) -> list[exp.Expression]:
+def _literals(values: list[str | int | float | bool]) -> list[exp.Expr]:
     return [exp.convert(value) for value in values]
 
 
-def value_expression(component: Component, value: exp.Expression) -> exp.Expression:
+def value_expression(component: Component, value: exp.Expr) -> exp.Expr:
     """Return the component's value as an expression over the raw value of its field."""
     settings = component.definition
     result = value.copy()

@@ -56,11 +56,11 @@ def _column(name: str) -> exp.Column:
     return exp.column(name, quoted=True)
 
 
-def _ordinals(count: int) -> list[exp.Expression]:
+def _ordinals(count: int) -> list[exp.Expr]:
     return [exp.convert(position + 1) for position in range(count)]
 
 
-def _dimensions(plan: ReportPlan, array: str | None) -> list[exp.Expression]:
+def _dimensions(plan: ReportPlan, array: str | None) -> list[exp.Expr]:
     return [
         exp.alias_(over_rows(dimension.expression, plan.view, array), dimension.name, quoted=True)
         for dimension in plan.request.dimensions
@@ -88,9 +88,7 @@ def relation_name(lookup: LookupJoin) -> str:
     return f"lookup {lookup.alias}"
 
 
-def _condition(
-    plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | None
-) -> exp.Expression | None:
+def _condition(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | None) -> exp.Expr | None:
     """A column's own condition, unless it already worked as the lane's segment."""
     if metric.condition is None:
         return None
@@ -99,7 +97,7 @@ def _condition(
     return over_rows(metric.condition, plan.view, array)
 
 
-def _measured(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | None) -> exp.Expression:
+def _measured(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | None) -> exp.Expr:
     condition = _condition(plan, lane, metric, array)
     value = over_rows(metric.expression, plan.view, array)
     if lane.kind is Kind.ROWS:
@@ -111,7 +109,7 @@ def _measured(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | N
     return exp.alias_(_typed(result, metric, plan.view), metric.name, quoted=True)
 
 
-def _aggregate(view: DataView, metric: MetricColumn, value: exp.Expression) -> exp.Expression:
+def _aggregate(view: DataView, metric: MetricColumn, value: exp.Expr) -> exp.Expr:
     if metric.aggregate is Aggregate.COUNT:
         return exp.Count(this=value)
     if metric.aggregate is Aggregate.MINIMUM:
@@ -135,7 +133,7 @@ def metric_type(metric: MetricColumn, view: DataView) -> pa.DataType | None:
     return None
 
 
-def _typed(value: exp.Expression, metric: MetricColumn, view: DataView) -> exp.Expression:
+def _typed(value: exp.Expr, metric: MetricColumn, view: DataView) -> exp.Expr:
     arrow_type = metric_type(metric, view)
     return value if arrow_type is None else exp.cast(value, sql_type(arrow_type), dialect="duckdb")
 
@@ -167,7 +165,7 @@ def _once_per_event(plan: ReportPlan, lane: Lane, array: str | None) -> exp.Sele
     return select.group_by(*_ordinals(len(names)))
 
 
-def _merged_metric(metric: MetricColumn, view: DataView) -> exp.Expression:
+def _merged_metric(metric: MetricColumn, view: DataView) -> exp.Expr:
     merge = _MERGE.get(metric.aggregate, exp.Sum)(this=_column(metric.name))
     result = _typed(merge, metric, view)
     counts = metric.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT)
@@ -178,7 +176,7 @@ def _merged_metric(metric: MetricColumn, view: DataView) -> exp.Expression:
 
 def used_in(plan: ReportPlan, lane: Lane) -> set[str]:
     """Return the components that a lane's statement names."""
-    expressions: list[exp.Expression | None] = [d.expression for d in plan.request.dimensions]
+    expressions: list[exp.Expr | None] = [d.expression for d in plan.request.dimensions]
     expressions += [lookup.on for lookup in plan.request.lookups]
     for metric in lane.metrics:
         expressions += [metric.expression, metric.condition]

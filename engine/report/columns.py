@@ -28,7 +28,7 @@ INDEXES = {PEOPLE: PERSON_INDEX, SESSIONS: SESSION_INDEX}
 """Distinct metric → the column of chunk-wide indices that it counts."""
 
 
-def component_ids(expressions: Iterable[exp.Expression | None]) -> set[str]:
+def component_ids(expressions: Iterable[exp.Expr | None]) -> set[str]:
     """Return the ids of the components that expressions name (columns without a table)."""
     return {
         column.name
@@ -44,7 +44,7 @@ def is_period(component_id: str) -> bool:
     return component_id in TIME_DIMENSIONS or component_id == "daterange"
 
 
-def period_start(component_id: str) -> exp.Expression:
+def period_start(component_id: str) -> exp.Expr:
     """Return a period's start as an expression over ``timestamp``."""
     timestamp = exp.column(TIMESTAMP, quoted=True)
     period = TIME_DIMENSIONS.get(component_id, "day")
@@ -55,10 +55,10 @@ def period_start(component_id: str) -> exp.Expression:
     return exp.cast(truncated, "TIMESTAMP")
 
 
-def spelled_out(expression: exp.Expression) -> exp.Expression:
+def spelled_out(expression: exp.Expr) -> exp.Expr:
     """Replace time dimensions by what they are: functions of ``timestamp``."""
 
-    def replace(node: exp.Expression) -> exp.Expression:
+    def replace(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and not node.table and is_period(node.name):
             return period_start(node.name)
         return node

@@ -15,10 +15,10 @@ from engine.report.columns import ELEMENT, ELEMENTS, ROW_INDEX, column_name, in_
 ROWS = "rows"
 
 
-def over_rows(expression: exp.Expression, view: DataView, array: str | None) -> exp.Expression:
+def over_rows(expression: exp.Expr, view: DataView, array: str | None) -> exp.Expr:
     """Return an expression over components as one over the table ``rows``."""
 
-    def replace(node: exp.Expression) -> exp.Expression:
+    def replace(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Column) or node.table:
             return node
         component = view.component(node.name)
@@ -33,7 +33,7 @@ def over_rows(expression: exp.Expression, view: DataView, array: str | None) -> 
     return spelled_out(expression.copy()).transform(replace)
 
 
-def from_rows(array: str | None) -> exp.Expression:
+def from_rows(array: str | None) -> exp.Expr:
     """Return the FROM item ``rows``: a frame's table, opened to one row per element for an array.
 
     An event with an empty or missing array keeps one row, whose element is NULL.
@@ -51,7 +51,7 @@ def from_rows(array: str | None) -> exp.Expression:
     return inner.subquery(ROWS)
 
 
-def matching(condition: exp.Expression, view: DataView, array: str | None) -> exp.Select:
+def matching(condition: exp.Expr, view: DataView, array: str | None) -> exp.Select:
     """Return a SELECT of the row indices of the events on which a condition holds."""
     row = exp.column(ROW_INDEX, table=ROWS, quoted=True)
     return (

@@ -78,5 +78,5 @@ def _lane(lane: Lane, planned: ReportPlan) -> list[str]:
     return [f"{what}; elements of {lane.array}" if lane.array else what]
 
 
-def _measure(expression: exp.Expression) -> str:
+def _measure(expression: exp.Expr) -> str:
     return expression.sql("postgres")

@@ -102,7 +102,7 @@ class Frame:
         """bool[N]: the event is in the request's segment; None where there is no segment."""
         return self.matches(self.plan.request.segment)
 
-    def matches(self, condition: exp.Expression | None) -> np.ndarray | None:
+    def matches(self, condition: exp.Expr | None) -> np.ndarray | None:
         """bool[N]: the condition holds on the event, or on one of its elements, after persistence."""
         if condition is None:
             return None
@@ -193,4 +193,5 @@ def _source_column(component: Component) -> str:
 
 def nonzero(values: pa.Array) -> np.ndarray:
     """bool[N]: the metric happened: it has a value, and that is not zero."""
-    return numbers(values) != 0.0
+    happened: np.ndarray = np.not_equal(numbers(values), 0.0)
+    return happened

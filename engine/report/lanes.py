@@ -12,8 +12,8 @@ from sqlglot import exp
 from attribution.credit import linear_credit, linear_credit_by_key
 from attribution.models import Container, Model
 from attribution.touches import touch_rows
-from engine.dataview.components import Component, Role, Scope
-from engine.dataview.values import codes_of, coded, combined, numbers, taken, validity
+from engine.dataview.components import TIMESTAMP, Component, Role, Scope
+from engine.dataview.values import coded, codes_of, combined, numbers, taken, validity
 from engine.definitions.model import AttributionDefinition
 from engine.report.aggregate import used_in
 from engine.report.columns import (
@@ -52,8 +52,7 @@ def _occurring(table: pa.Table, chosen: np.ndarray) -> tuple[pa.Table, np.ndarra
     seen = np.zeros(len(column.dictionary) + 1, bool)
     seen[codes_of(column)[chosen] if not chosen.all() else codes_of(column)] = True
     codes = np.flatnonzero(seen)
-    codes[codes == len(column.dictionary)] = -1
-    values = coded(codes, column.dictionary, codes < 0)
+    values = coded(codes, column.dictionary, codes == len(column.dictionary))
     return pa.table({names[0]: values}), np.ones(codes.size, bool)
 
 
@@ -155,35 +154,65 @@ def _attribution(lane: Lane) -> AttributionDefinition:
 
 def _shared(frame: Frame, lane: Lane) -> pa.Table:
     """Touches with the credit that each gets; without a touch, the conversion's own row."""
-    attribution = _attribution(lane)
     components = _components(frame, lane)
     metrics = [component for component in components if component.role is Role.METRIC]
+    touched = [c for c in components if _is_touched(frame, c)]
+    others = [c for c in components if c.role is not Role.METRIC and not _is_touched(frame, c)]
     convertible = _convertible(frame, lane)
     values = np.stack([_numbers(frame, metric, convertible) for metric in metrics])
-    touches = _touches(frame, lane, attribution)
-    container, lookback = Container(attribution.container), _lookback(attribution)
-    chunk = frame.chunk
-    others = [c for c in components if c.role is not Role.METRIC and not _is_touched(frame, c)]
-    if others:
-        keys = _keys(frame, lane, np.flatnonzero((values != 0.0).any(axis=0)))
-        touched, converted, credit = linear_credit_by_key(
-            container, chunk.offsets, chunk.times, touches, values, keys, frame.starts, lookback
-        )
-    else:
-        full, unattributed = linear_credit(
-            container, chunk.offsets, chunk.times, touches, values, frame.starts, lookback
-        )
-        rows = np.flatnonzero((full != 0.0).any(axis=0))
-        credit = full[:, rows]
-        if unattributed.any():
-            rows, credit = np.append(rows, -1), np.column_stack([credit, unattributed])
-        touched = converted = rows
-    columns = {
-        column_name(c): taken(_touch_values(frame, c), touched) for c in components if _is_touched(frame, c)
-    }
-    columns |= {column_name(c): taken(frame.raw(c), converted) for c in others}
+    credited = _credit_by_key if others else _credit
+    touches, conversion_rows, credit = credited(frame, lane, values)
+    columns = {column_name(c): taken(_touch_values(frame, c), touches) for c in touched}
+    columns |= {column_name(c): taken(frame.raw(c), conversion_rows) for c in others}
     columns |= {c.id: pa.array(credit[position]) for position, c in enumerate(metrics)}
     return pa.table(columns)
+
+
+Credited = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""int32[E] touch rows (−1: none), int32[E] conversion rows, float64[M, E] credit."""
+
+
+def _credit(frame: Frame, lane: Lane, values: np.ndarray) -> Credited:
+    """Credit of float64[M, N] values where nothing is taken from the conversion."""
+    attribution, chunk = _attribution(lane), frame.chunk
+    credit, unattributed = linear_credit(
+        Container(attribution.container),
+        chunk.offsets,
+        chunk.times,
+        _touches(frame, lane, attribution),
+        values,
+        frame.starts,
+        _lookback(attribution),
+    )
+    rows = np.flatnonzero((credit != 0.0).any(axis=0))
+    credit = credit[:, rows]
+    if unattributed.any():
+        rows, credit = np.append(rows, -1), np.column_stack([credit, unattributed])
+    return rows, rows, credit
+
+
+def _credit_by_key(frame: Frame, lane: Lane, values: np.ndarray) -> Credited:
+    """Credit of float64[M, N] values where times or the person are taken from the conversion."""
+    attribution, chunk = _attribution(lane), frame.chunk
+    return linear_credit_by_key(
+        Container(attribution.container),
+        chunk.offsets,
+        chunk.times,
+        _touches(frame, lane, attribution),
+        values,
+        _keys(frame, np.flatnonzero((values != 0.0).any(axis=0))),
+        frame.starts,
+        _lookback(attribution),
+        _items(frame),
+    )
+
+
+def _items(frame: Frame) -> np.ndarray | None:
+    """int32[N]: a code for each touch's value, where one text alone makes the touches."""
+    dimensions = frame.plan.touch_dimensions
+    values = _touch_values(frame, frame.plan.view.component(dimensions[0]))
+    single_text = len(dimensions) == 1 and pa.types.is_dictionary(values.type)
+    return codes_of(values) if single_text else None
 
 
 def _numbers(frame: Frame, metric: Component, convertible: np.ndarray) -> np.ndarray:
@@ -191,29 +220,35 @@ def _numbers(frame: Frame, metric: Component, convertible: np.ndarray) -> np.nda
     return values if convertible.all() else np.where(convertible, values, 0.0)
 
 
-def _keys(frame: Frame, lane: Lane, conversions: np.ndarray) -> np.ndarray:
+def _keys(frame: Frame, conversions: np.ndarray) -> np.ndarray:
     """int32[N]: equal where all that the question takes from the conversion is equal.
 
     A person is constant within its own rows, so only times make a key.
     """
     keys = np.zeros(frame.chunk.times.size, np.int32)
-    names = [d.expression for d in frame.plan.request.dimensions]
-    names += [lookup.on for lookup in frame.plan.request.lookups]
-    times = [
-        name for name in sorted(component_ids(names)) if frame.plan.view.component(name).scope is Scope.TIME
-    ]
-    if times and conversions.size:
-        timestamps = pa.table({"timestamp": frame.timestamps.take(pa.array(conversions))})
-        periods = [
-            exp.alias_(period_start(name) if is_period(name) else exp.column(name), name, quoted=True)
-            for name in times
-        ]
-        select = exp.select(*periods).from_(exp.to_table("rows"))
-        table = frame.statements.run(timestamps, select)
-        code = np.zeros(conversions.size, np.int64)
-        for name in times:
-            values = combined(table.column(name)).dictionary_encode()
-            code = code * (len(values.dictionary) + 1) + values.indices.to_numpy()
-            code = np.unique(code, return_inverse=True)[1]
-        keys[conversions] = code
+    for values in _conversion_times(frame, conversions):
+        codes = values.dictionary_encode()
+        both = keys[conversions] * (len(codes.dictionary) + 1) + codes.indices.to_numpy()
+        keys[conversions] = np.unique(both, return_inverse=True)[1]
     return keys
+
+
+def _conversion_times(frame: Frame, conversions: np.ndarray) -> list[pa.Array]:
+    """The times that the question groups by, each int64[conversions]."""
+    request = frame.plan.request
+    used = component_ids(
+        [
+            *(dimension.expression for dimension in request.dimensions),
+            *(lookup.on for lookup in request.lookups),
+        ]
+    )
+    times = [name for name in sorted(used) if frame.plan.view.component(name).scope is Scope.TIME]
+    if not times:
+        return []
+    periods = [
+        exp.alias_(period_start(name) if is_period(name) else exp.column(name), name, quoted=True)
+        for name in times
+    ]
+    timestamps = pa.table({TIMESTAMP: frame.timestamps.take(pa.array(conversions))})
+    table = frame.statements.run(timestamps, exp.select(*periods).from_(exp.to_table("rows")))
+    return [combined(column) for column in table.columns]

@@ -65,7 +65,7 @@ class Lane:
     kind: Kind
     metrics: tuple[MetricColumn, ...]
     attribution: AttributionDefinition | None = None
-    segment: exp.Expression | None = None
+    segment: exp.Expr | None = None
     array: str | None = None
 
 
@@ -123,7 +123,7 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
 
 
 def _used_ids(request: ReportRequest) -> set[str]:
-    expressions: list[exp.Expression | None] = [request.segment]
+    expressions: list[exp.Expr | None] = [request.segment]
     expressions += [dimension.expression for dimension in request.dimensions]
     expressions += [lookup.on for lookup in request.lookups]
     for metric in request.metrics:
@@ -173,7 +173,7 @@ def _refuse(refused: bool, message: str) -> None:
 
 def _array(request: ReportRequest, metrics: tuple[MetricColumn, ...], view: DataView) -> str | None:
     """The array of objects that the grouped dimensions, or what these metrics read, live in."""
-    expressions: list[exp.Expression | None] = [d.expression for d in request.dimensions]
+    expressions: list[exp.Expr | None] = [d.expression for d in request.dimensions]
     expressions += [lookup.on for lookup in request.lookups]
     for metric in metrics:
         expressions += [metric.expression, metric.condition]
@@ -222,7 +222,7 @@ def is_result_filter(metric: MetricColumn, request: ReportRequest) -> bool:
 
 
 def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: ReportRequest) -> list[Lane]:
-    groups: dict[tuple[AttributionDefinition, exp.Expression | None], list[MetricColumn]] = {}
+    groups: dict[tuple[AttributionDefinition, exp.Expr | None], list[MetricColumn]] = {}
     for metric in metrics:
         attribution = attribution_of(metric, view)
         segment = None if is_result_filter(metric, request) else metric.condition
