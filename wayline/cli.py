@@ -109,11 +109,7 @@ def apply(
     definitions = project.load(file)
     with progress_bar(not json) as report:
         applied = flow.apply(Home.open(home), definitions, progress=report)
-    rows = [
-        (kind, name, what)
-        for kind, changes in applied.changes.items()
-        for name, what in changes.items()
-    ]
+    rows = [(kind, name, what) for kind, changes in applied.changes.items() for name, what in changes.items()]
     if json:
         print_json({"world": applied.world, "changes": applied.changes})
     elif rows:
@@ -240,8 +236,10 @@ def status(home: HomeOption = HERE, json: JsonOption = False) -> None:
     if json:
         print_json(found.as_dict())
         return
-    console.print(f"{found.root}: world {found.world}, published {found.published_at:%Y-%m-%d %H:%M:%S} UTC "
-                  f"({found.cause})")
+    console.print(
+        f"{found.root}: world {found.world}, published {found.published_at:%Y-%m-%d %H:%M:%S} UTC "
+        f"({found.cause})"
+    )
     print_table(
         ["dataset", "kind", "rows", "batches", "rejected"],
         [(d.name, d.kind, d.rows, d.batches, d.rejects) for d in found.datasets],
@@ -338,7 +336,9 @@ def generate(
     folder: Annotated[Path, typer.Argument(help="Where to write the files.")],
     events: Annotated[int, typer.Option(help="Web events; calls come on top.", min=1_000)] = 100_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
-    format: Annotated[str, typer.Option(help="parquet, csv (without the array of items) or jsonl.")] = "parquet",
+    format: Annotated[
+        str, typer.Option(help="parquet, csv (without the array of items) or jsonl.")
+    ] = "parquet",
     json: JsonOption = False,
 ) -> None:
     """Write demo data of a web shop: visits, logins, orders, calls, customers, products, and a project file.
@@ -372,7 +372,9 @@ def demo(
     events: Annotated[int, typer.Option(help="Web events to generate.", min=1_000)] = 200_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
     port: Annotated[int, typer.Option(help="Port to serve on; 0 takes any free one.")] = 5442,
-    once: Annotated[bool, typer.Option("--once", help="End after the answers instead of serving on.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the answers instead of serving on.")
+    ] = False,
 ) -> None:
     """Show the main job on generated data: ingest, stitch, replay, ask over the wire.
 
@@ -381,5 +383,3 @@ def demo(
     from wayline.demo import run_demo
 
     run_demo(folder, events=events, seed=seed, port=port, once=once)
-
-

@@ -85,9 +85,7 @@ def run_demo(folder: Path, *, events: int, seed: int, port: int, once: bool) -> 
             _wait()
 
 
-def build_home(
-    root: Path, made: generate.Generated, *, narrate: bool = False
-) -> Home:
+def build_home(root: Path, made: generate.Generated, *, narrate: bool = False) -> Home:
     """Make a home from generated files: two web batches, calls, customers, products, one replay."""
     home = Home.create(root)
     with home.lease():
@@ -104,7 +102,9 @@ def build_home(
         reasons = "; ".join(f"{reason}: {n}" for (_, reason), n in batch.reasons.items())
         rows.append((dataset, len(files), batch.input, batch.output, batch.failed, reasons))
     if narrate:
-        console.print("\n[bold]2. Ingested[/] (a batch is taken whole or not at all; bad records are kept apart)")
+        console.print(
+            "\n[bold]2. Ingested[/] (a batch is taken whole or not at all; bad records are kept apart)"
+        )
         print_table(["dataset", "files", "records", "taken", "rejected", "why"], rows)
     with progress_bar(narrate) as report:
         done = flow.replay(home, "shop", lookback=REPLAY_LOOKBACK, at=REPLAY_AT, progress=report)

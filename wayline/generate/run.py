@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,8 @@ FEWEST_FILES: Final = 4
 _CALL_FILES: Final = 3
 _ROWS_AT_ONCE: Final = 200_000
 
+END: Final = datetime(2026, 4, 2, tzinfo=UTC)
+
 Progress = Callable[[int, int], None]
 
 
@@ -38,11 +40,13 @@ class Generated:
             that repeat an event id), ``calls_malformed`` (rows that do not fit the schema, which
             ``calls`` counts too).
         project: the project file that describes the datasets.
+        end: a moment after every event; the generated quarter has passed, so a replay wants it as its time.
     """
 
     files: dict[str, list[Path]]
     counts: dict[str, int]
     project: Path
+    end: datetime = END
 
 
 def generate(
