@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine.catalog.records import BatchStatus
+from engine.dataview.components import data_view
 from engine.definitions.model import (
     ConnectionDatasetDefinition,
     DatasetDefinition,
@@ -63,6 +64,8 @@ def apply(
     for name in definitions.connections:
         intake.check(definitions, name)
         leaf_columns(definitions, name)
+    for name in definitions.data_views:
+        data_view(definitions, name)
     with home.lease(on_wait=on_wait) as lease:
         world = recover(lease, progress)
         _refuse_losses(home, world.definitions, definitions)

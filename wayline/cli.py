@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -18,10 +19,13 @@ from engine import flow
 from engine.definitions import project
 from engine.definitions.model import parse_duration
 from engine.errors import InputError, WaylineError
-from engine.ingest.infer import infer_yaml
+from engine.ingest.formats import FormatOptions
+from engine.ingest.infer import infer
+from engine.ingest.schema_text import schema_yaml
+from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
-from wayline.output import Report, console, print_error, print_json, print_table, progress_bar
+from wayline.output import console, errors, print_error, print_json, print_table, progress_bar
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -81,8 +85,7 @@ def init(
     """
     created = Home.create(home)
     password = new_password()
-    with created.lease():
-        created.catalog.set_user(DEFAULT_USER, verifier(password))
+    created.catalog.set_user(DEFAULT_USER, verifier(password))
     if json:
         print_json({"home": created.root, "user": DEFAULT_USER, "password": password})
         return
@@ -106,16 +109,24 @@ def apply(
 
     Example: wayline apply project.yaml --home my-home
     """
-    definitions = project.load(file)
+    opened = Home.open(home)
+    known = opened.current().definitions
+    definitions = project.load(file, known)
     with progress_bar(not json) as report:
-        applied = flow.apply(Home.open(home), definitions, progress=report)
-    rows = [(kind, name, what) for kind, changes in applied.changes.items() for name, what in changes.items()]
+        applied = flow.apply(opened, project.merge(known, definitions), progress=report, on_wait=say)
     if json:
-        print_json({"world": applied.world, "changes": applied.changes})
-    elif rows:
-        print_table(["kind", "name", "change"], rows)
-    else:
+        print_json(asdict(applied))
+        return
+    for change, names in asdict(applied).items():
+        for name in names:
+            console.print(f"{change}: {name}")
+    if applied == flow.Applied():
         console.print("Nothing to change.")
+
+
+def say(sentence: str) -> None:
+    """Tell the user what is being waited for."""
+    errors.print(sentence)
 
 
 @schema_app.command("infer")
@@ -126,7 +137,7 @@ def schema_infer(
 
     Example: wayline schema infer events.csv > project.yaml
     """
-    sys.stdout.write(infer_yaml(file))
+    sys.stdout.write(schema_yaml(infer(file)))
 
 
 @app.command()
@@ -140,20 +151,24 @@ def ingest(
     ignore_unknown: Annotated[
         bool, typer.Option("--ignore-unknown", help="Leave out columns that the schema does not have.")
     ] = False,
+    delimiter: Annotated[str | None, typer.Option(help="Of CSV files, if not a comma.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Take files into a dataset as one batch: all or nothing, bad records kept with their reasons.
 
     Example: wayline ingest web day-1.parquet day-2.parquet --reject-limit 5
     """
+    opened = Home.open(home)
     with progress_bar(not json) as report:
         batch = flow.ingest(
-            Home.open(home),
+            opened,
             dataset,
             files,
             reject_limit_percent=reject_limit,
-            ignore_unknown=ignore_unknown,
-            progress=report,
+            options=FormatOptions(ignore_unknown=ignore_unknown, delimiter=delimiter),
+            progress=lambda done, total, _: report("reading", done, total),
+            journey_progress=report,
+            on_wait=say,
         )
     if json:
         print_json(
@@ -202,6 +217,7 @@ def replay(
             lookback=None if lookback is None else duration(lookback),
             at=None if at is None else at.replace(tzinfo=at.tzinfo or UTC),
             progress=report,
+            on_wait=say,
         )
     facts = {
         "connection": connection,
@@ -232,32 +248,36 @@ def status(home: HomeOption = HERE, json: JsonOption = False) -> None:
 
     Example: wayline status --home my-home
     """
-    found = flow.status(Home.open(home))
+    opened = Home.open(home)
+    found = flow.status(opened)
     if json:
-        print_json(found.as_dict())
+        print_json({"home": opened.root, **asdict(found)})
         return
-    console.print(
-        f"{found.root}: world {found.world}, published {found.published_at:%Y-%m-%d %H:%M:%S} UTC "
-        f"({found.cause})"
-    )
+    published = f"{found.published_at:%Y-%m-%d %H:%M:%S} UTC"
+    console.print(f"{opened.root}: world {found.world}, published {published} ({found.cause})")
     print_table(
-        ["dataset", "kind", "rows", "batches", "rejected"],
-        [(d.name, d.kind, d.rows, d.batches, d.rejects) for d in found.datasets],
+        ["dataset", "kind", "rows", "batches", "rejected", "failed batches", "last batch"],
+        [
+            (d.name, d.kind, d.rows, d.batches, d.rejects, d.failed_batches, d.last_batch_at)
+            for d in found.datasets
+        ],
     )
     print_table(
         ["connection", "persons", "events", "stitched", "runs", "last replay", "skipped"],
-        [
-            (
-                c.name,
-                c.persons,
-                c.events,
-                None if c.stitched_rate is None else f"{c.stitched_rate:.1%}",
-                c.runs,
-                None if c.last_replay is None else c.last_replay.at,
-                sum(c.skips.values()),
-            )
-            for c in found.connections
-        ],
+        [_connection_row(connection) for connection in found.connections],
+    )
+
+
+def _connection_row(connection: ConnectionStatus) -> tuple[object, ...]:
+    rate, last = connection.stitched_rate, connection.last_replay
+    return (
+        connection.name,
+        connection.persons,
+        connection.events,
+        None if rate is None else f"{rate:.1%}",
+        connection.runs,
+        None if last is None else last.at,
+        sum(connection.skips.values()),
     )
 
 
@@ -320,9 +340,7 @@ def user_add(
     Example: wayline user add maria
     """
     chosen = password or new_password()
-    opened = Home.open(home)
-    with opened.lease():
-        opened.catalog.set_user(name, verifier(chosen))
+    Home.open(home).catalog.set_user(name, verifier(chosen))
     if json:
         print_json({"user": name, "password": None if password else chosen})
     elif password:
@@ -347,11 +365,13 @@ def generate(
     """
     from wayline import generate as demo_data
 
-    if format not in ("parquet", "csv", "jsonl"):
-        raise InputError(f'unknown format "{format}"', hint="Choose parquet, csv or jsonl.")
     with progress_bar(not json) as report:
         made = demo_data.generate(
-            folder, events=events, seed=seed, format=format, progress=_as_phase(report, "events")
+            folder,
+            events=events,
+            seed=seed,
+            format=format,
+            progress=lambda done, total: report("generating", done, total),
         )
     if json:
         print_json({"files": made.files, "counts": made.counts})
@@ -360,10 +380,6 @@ def generate(
         ["dataset", "files", "records"],
         [(name, len(files), made.counts[name]) for name, files in made.files.items()],
     )
-
-
-def _as_phase(report: Report, phase: str):  # noqa: ANN202 - a closure over one phase
-    return lambda done, total: report(phase, done, total)
 
 
 @app.command()

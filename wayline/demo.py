@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, LiteralString
 
@@ -27,7 +27,6 @@ USER: Final = "analyst"
 PASSWORD: Final = "demo"  # noqa: S105 - of a server on this machine with generated data
 MARKER: Final = ".wayline-demo"
 REJECT_LIMIT: Final = 5.0
-REPLAY_AT: Final = datetime(2026, 4, 2, tzinfo=UTC)
 REPLAY_LOOKBACK: Final = timedelta(days=120)
 
 QUESTIONS: Final[dict[str, LiteralString]] = {
@@ -88,8 +87,7 @@ def run_demo(folder: Path, *, events: int, seed: int, port: int, once: bool) -> 
 def build_home(root: Path, made: generate.Generated, *, narrate: bool = False) -> Home:
     """Make a home from generated files: two web batches, calls, customers, products, one replay."""
     home = Home.create(root)
-    with home.lease():
-        home.catalog.set_user(USER, verifier(PASSWORD))
+    home.catalog.set_user(USER, verifier(PASSWORD))
     flow.apply(home, project.load(made.project))
     web = made.files["web"]
     later = max(1, len(web) // 4)
@@ -98,7 +96,9 @@ def build_home(root: Path, made: generate.Generated, *, narrate: bool = False) -
     rows = []
     for dataset, files in batches:
         with progress_bar(narrate) as report:
-            batch = flow.ingest(home, dataset, files, reject_limit_percent=REJECT_LIMIT, progress=report)
+            batch = flow.ingest(
+                home, dataset, files, reject_limit_percent=REJECT_LIMIT, journey_progress=report
+            )
         reasons = "; ".join(f"{reason}: {n}" for (_, reason), n in batch.reasons.items())
         rows.append((dataset, len(files), batch.input, batch.output, batch.failed, reasons))
     if narrate:
@@ -107,7 +107,7 @@ def build_home(root: Path, made: generate.Generated, *, narrate: bool = False) -
         )
         print_table(["dataset", "files", "records", "taken", "rejected", "why"], rows)
     with progress_bar(narrate) as report:
-        done = flow.replay(home, "shop", lookback=REPLAY_LOOKBACK, at=REPLAY_AT, progress=report)
+        done = flow.replay(home, "shop", lookback=REPLAY_LOOKBACK, at=made.end, progress=report)
     if narrate:
         _print_replay(home, done.persons_before, done.persons_after, done.rows_changed)
     return home

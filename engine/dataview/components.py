@@ -13,6 +13,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from engine.definitions.model import (
+    COUNTABLE,
     AttributionDefinition,
     ConnectionDefinition,
     DatasetDefinition,
@@ -53,11 +54,13 @@ class FieldSource:
         column: the journey column.
         element: the child field, where the column is an array of objects.
         type: Arrow type of one value.
+        repeated: an event may have several values, in an array.
     """
 
     column: str
     element: str | None
     type: pa.DataType
+    repeated: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,7 @@ PERSON_ID = "adobe_personid"
 TIMESTAMP = "timestamp"
 PEOPLE = "visitors"
 SESSIONS = "visits"
-EVENTS = "occurrences"
-SESSION_STARTS = "adobe_sessionstarts"
-COUNTABLE = (EVENTS, SESSION_STARTS)
-"""Standard metrics that a view's own metric may name as its field, to give them an attribution."""
-
+EVENTS, SESSION_STARTS = COUNTABLE
 TIME_DIMENSIONS: Mapping[str, str] = {
     "daterangesecond": "second",
     "daterangeminute": "minute",
@@ -207,7 +206,20 @@ def _resolve_anew(definitions: Definitions, name: str) -> DataView:
         *_sorted([*_STANDARD_DIMENSIONS, *own_dimensions]),
         *_sorted([*_STANDARD_METRICS, *own_metrics]),
     )
+    _refuse_doubles(name, components)
     return DataView(name, definition, {component.id: component for component in components})
+
+
+def _refuse_doubles(view: str, components: tuple[Component, ...]) -> None:
+    """SQL does not tell upper from lower case, and standard components keep their names."""
+    seen: set[str] = set()
+    for component in components:
+        if component.id.lower() in seen:
+            raise DefinitionError(
+                f'data view "{view}" has two components named "{component.id}"',
+                hint="Standard components such as visits and timestamp keep their names; rename yours.",
+            )
+        seen.add(component.id.lower())
 
 
 def _sorted(components: list[Component]) -> list[Component]:
@@ -218,10 +230,12 @@ def _source(datasets: list[DatasetDefinition], view: str, component_id: str, pat
     for dataset in datasets:
         leaves = dataset.leaves()
         if path in leaves:
-            return FieldSource(path, None, leaves[path].arrow())
+            kind = leaves[path].arrow()
+            repeated = pa.types.is_list(kind)
+            return FieldSource(path, None, kind.value_type if repeated else kind, repeated)
         head, _, element = path.rpartition(".")
         if head in leaves and element in leaves[head].fields:
-            return FieldSource(head, element, leaves[head].fields[element].arrow())
+            return FieldSource(head, element, leaves[head].fields[element].arrow(), repeated=True)
     raise DefinitionError(
         f'data view "{view}", component "{component_id}": no dataset of its connection has a field "{path}"',
         hint=did_you_mean(path, field_paths(datasets)),
@@ -247,7 +261,12 @@ def _local(arrow_type: pa.DataType) -> pa.DataType:
 
 
 def _dimension(component_id: str, settings: DimensionDefinition, source: FieldSource) -> Component:
-    if source.element is not None and settings.persistence is not None:
+    if source.repeated and source.element is None:
+        raise DefinitionError(
+            f'dimension "{component_id}": "{settings.field}" is an array of values',
+            hint="Make it an array of objects and name a field of these.",
+        )
+    if source.repeated and settings.persistence is not None:
         raise DefinitionError(
             f'dimension "{component_id}": persistence of a field in an array of objects is not supported',
             hint="Remove persistence, or use a field of the event.",

@@ -76,7 +76,7 @@ def event_values(component: Component, column: pa.Array, time_zone: str, evaluat
         evaluate: runs SQL over a small table.
     """
     source = component.source
-    if source is not None and source.element is not None:
+    if source is not None and source.repeated:
         return _summed_elements(component, column, evaluate)
     if pa.types.is_timestamp(column.type):
         column = as_local(column, time_zone)
@@ -114,7 +114,9 @@ def _through_codes(column: pa.DictionaryArray, mapped: pa.Array) -> pa.Array:
 def _summed_elements(component: Component, column: pa.Array, evaluate: Evaluate) -> pa.Array:
     """Sum a metric over the elements of each event's array; NULL where no element has a value."""
     offsets = column.offsets.to_numpy()
-    elements = column.values.field(component.source.element) if component.source else column.values
+    elements = column.values
+    if component.source is not None and component.source.element is not None:
+        elements = elements.field(component.source.element)
     if pa.types.is_floating(elements.type) and is_plain(component):
         return _prefix_sums(elements, offsets)
     events = np.repeat(np.arange(len(column)), np.diff(offsets))
