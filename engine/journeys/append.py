@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 import polars as pl
 
@@ -23,6 +24,9 @@ from engine.lake import table as lake
 from engine.lake.table import LakeFile
 from engine.world import Home, World
 from stitching import field_based
+
+_ASK_FOR: Final = 20_000
+"""More devices than this are looked up by reading the whole memory."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,17 @@ def stitch(
         return intake.own_person(member, events), None
     memory = pl.DataFrame(schema={"device": pl.String, "person": pl.String})
     if remembered:
-        memory = home.catalog.device_memory(name, member.name, events["device"])
+        memory = _memory(home, name, member, events["device"].drop_nulls().unique())
     stitched = field_based.live(events.select("row", "device", "person", "time"), memory)
     return named(member, stitched.rows), stitched.memory
+
+
+def _memory(home: Home, name: str, member: Member, devices: pl.Series) -> pl.DataFrame:
+    """Return ``device, person`` of the devices that live stitching knows."""
+    if len(devices) <= _ASK_FOR:
+        return home.catalog.device_memory(name, member.name, devices)
+    every = home.catalog.device_memory(name, member.name)
+    return every.join(devices.to_frame("device"), on="device", how="semi")
 
 
 def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:

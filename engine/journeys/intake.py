@@ -182,13 +182,12 @@ def full_rows(
         _text(member.dataset.event_id).alias(EVENT_ID),
         *(leaf(path).alias(path) for path in leaves),
     ).collect()
-    within = pl.col("row").is_between(*wide.select(low=pl.min(ROW), high=pl.max(ROW)).row(0))
-    places = (
-        wide.select(row=pl.col(ROW)).with_row_index("place").join(adds.filter(within), on="row")
+    found = wide.select(row=pl.col(ROW)).join(adds, on="row", how="left", maintain_order="left")
+    wanted = found[PERSON].is_not_null()
+    taken = wide.with_columns(
+        found[PERSON], found[NAMESPACE], pl.lit(member.index, pl.Int16).alias(DATASET)
     )
-    taken = wide[places["place"]].with_columns(
-        places[PERSON], places[NAMESPACE], pl.lit(member.index, pl.Int16).alias(DATASET)
-    )
+    taken = taken if wanted.all() else taken.filter(wanted)
     absent = [pl.lit(None, kind).alias(name) for name, kind in columns.items() if name not in taken]
     return _with_event_ids(taken, list(leaves)).with_columns(absent).select(list(columns))
 

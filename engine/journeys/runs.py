@@ -17,7 +17,7 @@ from engine.journeys.intake import Member, full_rows
 from engine.journeys.order import bucket_bounds, buckets_of, journey_order, with_hashes
 from engine.lake.table import LakeFile
 
-SLICE_ROWS: Final = 4_000_000
+SLICE_ROWS: Final = 1 << 21
 """Rows that are in memory at once while journeys are written."""
 _LEVEL0_GROUP: Final = 1 << 17
 _BASE_GROUP: Final = 1 << 20
