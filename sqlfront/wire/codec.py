@@ -1,6 +1,6 @@
-"""Any Arrow array as a list of encoded values: the plain encoder, for small results and nested types.
+"""Any Arrow array as a list of encoded values: for small results and nested types.
 
-Nested arrays are encoded child by child, so that a list of ten million numbers is one column to it too.
+Nested arrays are encoded child by child, so a list of ten million numbers is one column to it too.
 """
 
 from __future__ import annotations
@@ -101,17 +101,24 @@ def _python_values(array: pa.Array) -> list[Any]:
     """Return Python values; times as integers (µs, days) and intervals as (months, days, µs)."""
     kind = array.type
     if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
-        return pc.cast(array, _in_micros(kind), safe=False).cast(pa.int64()).to_pylist()
+        return _integers(pc.cast(array, _in_micros(kind), safe=False), pa.int64())
     if pa.types.is_date32(kind):
-        return array.cast(pa.int32()).to_pylist()
+        return _integers(array, pa.int32())
     if pa.types.is_duration(kind):
-        micros = pc.cast(array, pa.duration("us"), safe=False).cast(pa.int64()).to_pylist()
+        micros = _integers(pc.cast(array, pa.duration("us"), safe=False), pa.int64())
         return [None if value is None else (0, 0, value) for value in micros]
-    values = array.to_pylist()
+    values: list[Any] = array.to_pylist()
     if kind == pa.month_day_nano_interval():
-        return [
-            None if value is None else (value[0], value[1], value[2] // 1000) for value in values
-        ]
+        return [None if value is None else _in_parts(*value) for value in values]
+    return values
+
+
+def _in_parts(months: int, days: int, nanos: int) -> tuple[int, int, int]:
+    return months, days, nanos // 1000
+
+
+def _integers(array: pa.Array, width: pa.DataType) -> list[Any]:
+    values: list[Any] = array.cast(width).to_pylist()
     return values
 
 
@@ -123,9 +130,7 @@ def _lists(array: pa.Array, kind: pa.DataType, is_binary: bool) -> Iterator[byte
     """Yield each list from its encoded elements."""
     offsets = array.offsets.to_pylist()
     valid = array.is_valid().to_pylist()
-    element = (
-        pa.struct([kind.key_field, kind.item_field]) if pa.types.is_map(kind) else kind.value_type
-    )
+    element = _element(kind)
     values = _children(array, kind).slice(offsets[0], offsets[-1] - offsets[0])
     elements = encode_values(values, element, is_binary)
     oid, nested = pg_oid(element), pa.types.is_list(element) or pa.types.is_map(element)
@@ -141,6 +146,12 @@ def _lists(array: pa.Array, kind: pa.DataType, is_binary: bool) -> Iterator[byte
             yield text.array_text(decoded, nested).encode()
 
 
+def _element(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_map(kind):
+        return pa.struct([kind.key_field, kind.item_field])
+    return kind.value_type
+
+
 def _children(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_map(kind):
         return pa.StructArray.from_arrays(
@@ -151,12 +162,9 @@ def _children(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _records(array: pa.Array, kind: pa.DataType, is_binary: bool) -> Iterator[bytes | None]:
     """Yield each struct from its encoded fields."""
-    fields = [array.field(index) for index in range(kind.num_fields)]
-    encoded = [
-        encode_values(field, kind.field(index).type, is_binary)
-        for index, field in enumerate(fields)
-    ]
-    oids = [pg_oid(kind.field(index).type) for index in range(kind.num_fields)]
+    types = [field.type for field in kind]
+    oids = [pg_oid(child) for child in types]
+    encoded = [encode_values(array.field(at), child, is_binary) for at, child in enumerate(types)]
     rows = zip(*encoded, strict=True) if encoded else iter([()] * len(array))
     for present, row in zip(array.is_valid().to_pylist(), rows, strict=True):
         if not present:

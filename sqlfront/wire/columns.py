@@ -1,13 +1,13 @@
 """Whole Arrow columns in PostgreSQL's formats, without touching a value in Python.
 
-Types and values that this cannot do at speed (nested ones, years before Christ) go through the codec.
+What this cannot do at speed (nested types, years before Christ) goes through the codec.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +30,13 @@ _PLAIN_FLOATS: Final = {"float4": (1e-4, 1e6), "float8": (1e-4, _ARROW_EXPONENT_
 
 @dataclass(frozen=True)
 class Fixed:
-    """A column whose values all have one width, big-endian; what stands under a NULL is arbitrary."""
+    """A column whose values all have one width, big-endian; arbitrary where NULL."""
 
     values: Numbers
     valid: npt.NDArray[np.bool_] | None
 
 
-Variable = pa.BinaryArray
+Variable: TypeAlias = pa.BinaryArray
 """A column whose values differ in length; NULLs are Arrow's."""
 
 
@@ -159,11 +159,9 @@ def _float_text(name: str, one: Callable[[float], str]) -> Callable[[pa.Array], 
         texts = pc.cast(array, pa.string())
         if pc.all(plain).as_py() is not False:
             return _as_binary(texts)
-        others = array.filter(pc.invert(plain), null_selection_behavior="drop")
-        replaced = pa.array([one(value) for value in others.to_pylist()], pa.string())
-        return _as_binary(
-            pc.replace_with_mask(texts, pc.fill_null(pc.invert(plain), False), replaced)
-        )
+        special = pc.fill_null(pc.invert(plain), False)
+        replaced = pa.array(map(one, array.filter(special).to_pylist()), pa.string())
+        return _as_binary(pc.replace_with_mask(texts, special, replaced))
 
     return encode
 

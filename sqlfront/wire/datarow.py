@@ -116,7 +116,7 @@ class _Pieces:
         """Return all rows as one block of bytes."""
         self._flush()
         if len(self._arrays) == 1:
-            return self._arrays[0].buffers()[2].to_pybytes()
+            return bytes(self._arrays[0].buffers()[2])
         joined = pc.binary_join_element_wise(*self._arrays, b"")
         offsets = _offsets(joined)
         data = memoryview(joined.buffers()[2])
@@ -125,9 +125,8 @@ class _Pieces:
     def _flush(self) -> None:
         if not self._run:
             return
-        records = np.empty(
-            self._rows, [(f"f{at}", dtype) for at, (dtype, _) in enumerate(self._run)]
-        )
+        layout = [(f"f{at}", dtype) for at, (dtype, _) in enumerate(self._run)]
+        records = np.empty(self._rows, layout)
         for at, (_, values) in enumerate(self._run):
             records[f"f{at}"] = values
         self._run = []
@@ -150,7 +149,7 @@ def _present_values(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> p
 
 
 def _without_nulls(column: Variable) -> pa.BinaryArray:
-    """Return the column with empty values for NULLs, reusing its buffers where they are empty already."""
+    """Return the column with empty values for NULLs; its buffers are reused where they can be."""
     if not column.null_count:
         return column
     lengths = np.diff(_offsets(column))

@@ -38,7 +38,7 @@ class Startup:
 
 @dataclass(frozen=True)
 class EncryptionRequest:
-    """SSLRequest or GSSENCRequest: may the connection be encrypted?"""
+    """SSLRequest or GSSENCRequest: the client would like an encrypted connection."""
 
     gss: bool
 
@@ -254,14 +254,14 @@ class _Body:
             raise ProtocolError("invalid message format: bytes are left over")
 
 
-class EncodingProblem(ProtocolError):
+class EncodingError(ProtocolError):
     """Text that is not UTF-8."""
 
     sqlstate = "22021"
 
 
-def _bad_encoding(raw: bytes) -> EncodingProblem:
-    return EncodingProblem(
+def _bad_encoding(raw: bytes) -> EncodingError:
+    return EncodingError(
         f'invalid byte sequence for encoding "UTF8": 0x{raw[:16].hex()}',
         hint="Set the client's encoding to UTF8.",
     )

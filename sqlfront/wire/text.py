@@ -1,6 +1,6 @@
 """Single values as PostgreSQL prints them (DateStyle ISO, IntervalStyle postgres, time zone UTC).
 
-Times come as integers, as Arrow stores them, because Python's own types end at the years 1 and 9999.
+Times come as integers, as Arrow stores them: Python's own types end at the years 1 and 9999.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def bool_text(value: bool) -> str:
 
 
 def float8_text(value: float) -> str:
-    """Return the shortest digits that read back as the same double: ``0.1``, ``1e+20``, ``Infinity``."""
+    """Return the shortest digits that read back as the same double: ``0.1``, ``1e+20``."""
     return _float_text(repr(float(value)), float(value), 15)
 
 
@@ -124,7 +124,7 @@ def bytea_text(value: bytes) -> str:
 
 
 def array_text(elements: Sequence[str | None], nested: bool = False) -> str:
-    """Return ``{a,"b c",NULL}``; with ``nested`` the elements are arrays themselves and stay as is."""
+    """Return ``{a,"b c",NULL}``; ``nested`` elements are arrays themselves and stay as they are."""
     return "{" + ",".join(_array_element(element, nested) for element in elements) + "}"
 
 

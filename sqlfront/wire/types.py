@@ -36,18 +36,16 @@ class PgType:
 
 
 def _type(oid: int, name: str, size: int, array: int, category: str, display: str = "") -> PgType:
-    stem = _FUNCTION_STEMS.get(name, name)
+    stem = f"{name}_" if name in _UNDERSCORED else name
     return PgType(oid, name, size, array, category, display or name, stem)
 
 
-_FUNCTION_STEMS: Final = {
-    "numeric": "numeric_",
-    "date": "date_",
-    "time": "time_",
-    "json": "json_",
-} | {
-    name: f"{name}_"
-    for name in (
+_UNDERSCORED: Final = frozenset(
+    [
+        "numeric",
+        "date",
+        "time",
+        "json",
         "timetz",
         "timestamp",
         "timestamptz",
@@ -56,8 +54,8 @@ _FUNCTION_STEMS: Final = {
         "jsonb",
         "void",
         "record",
-    )
-}
+    ]
+)
 
 SCALARS: Final[tuple[PgType, ...]] = (
     _type(16, "bool", 1, 1000, "B", "boolean"),
@@ -142,7 +140,7 @@ _PARAMETERS: Final[dict[str, pa.DataType]] = {
 
 
 class NamedType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow ships no type hints
-    """An Arrow type that insists on one PostgreSQL type, as catalog columns do (``"char"``, ``oid``).
+    """An Arrow type that insists on one PostgreSQL type, as columns of the catalogs do (``oid``).
 
     Args:
         pg_name: name of a scalar of this module, or of its array type with a leading underscore.
@@ -224,15 +222,16 @@ def pg_size(arrow_type: pa.DataType) -> int:
 def pg_modifier(arrow_type: pa.DataType) -> int:
     """Return the type modifier (``numeric(12,2)`` → its precision and scale), -1 for none."""
     storage = storage_type(arrow_type)
-    if pa.types.is_decimal(storage) and storage.scale > 0:
-        return ((storage.precision << 16) | storage.scale) + 4
-    return -1
+    if not pa.types.is_decimal(storage) or not storage.scale:
+        return -1
+    precision, scale = int(storage.precision), int(storage.scale)
+    return ((precision << 16) | scale) + 4
 
 
 def parameter_type(oid: int) -> pa.DataType | None:
     """Return the Arrow type of a parameter that the client declared by oid; None if left open.
 
-    Types that we have no values for are left open too, so that they are inferred from the statement.
+    Types that we have no values for are left open too, to be inferred from the statement.
     """
     if oid in ELEMENT_OF:
         element = _PARAMETERS.get(ELEMENT_OF[oid].name)
