@@ -35,6 +35,7 @@ _TEXT: Final[dict[str, Encoder]] = {
     "timestamptz": _encoded(lambda micros: text.timestamp_text(micros, "+00")),
     "interval": _encoded(lambda parts: text.interval_text(*parts)),
     "bytea": _encoded(text.bytea_text),
+    "uuid": _encoded(text.uuid_text),
     "int2vector": _encoded(lambda elements: " ".join(map(str, elements))),
     "oidvector": _encoded(lambda elements: " ".join(map(str, elements))),
 }

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from engine.errors import InputError, UnsupportedError
 from sqlfront.wire.binary import EPOCH_DAYS, EPOCH_MICROS
-from sqlfront.wire.types import BY_NAME, ELEMENT_OF, pg_name
+from sqlfront.wire.types import BY_NAME, BY_OID, pg_name
 
 Decoder = Callable[[bytes], Any]
 _EPOCH: Final = datetime(1970, 1, 1)
@@ -31,6 +31,7 @@ _INTERVAL_PART: Final = re.compile(r"([+-]?\d+) ?(day|days|d)\b", re.IGNORECASE)
 _INTERVAL: Final = re.compile(
     r"(?:[+-]?\d+ ?(?:day|days|d)\b)?\s*(?:([+-]?)(\d+:\d{2}(?::\d{2}(?:\.\d+)?)?))?", re.IGNORECASE
 )
+_ESCAPED_BYTE: Final = re.compile(r"\\(\\|[0-3][0-7]{2})")
 _ARRAY_TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}\s][^",{}]*)')
 
 
@@ -51,11 +52,9 @@ def decode_parameter(raw: bytes | None, arrow_type: pa.DataType, is_binary: bool
         return None
     name = pg_name(arrow_type)
     try:
-        return (
-            _decode_array(raw, name[1:], is_binary)
-            if name[0] == "_"
-            else _decode(raw, name, is_binary)
-        )
+        if name.startswith("_"):
+            return _decode_array(raw, name[1:], is_binary)
+        return _decode(raw, name, is_binary)
     except (ValueError, ArithmeticError, struct.error):
         shown = raw.hex() if is_binary else raw[:60].decode(errors="replace")
         raise ValueProblem(f'invalid input for type {_display(name)}: "{shown}"') from None
@@ -148,8 +147,11 @@ def _interval(raw: str) -> timedelta:
 def _bytea(raw: str) -> bytes:
     if raw.startswith("\\x"):
         return bytes.fromhex(raw[2:])
-    escaped = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), raw)
-    return escaped.replace("\\\\", "\\").encode("latin-1")
+    return _ESCAPED_BYTE.sub(_byte, raw).encode("latin-1")
+
+
+def _byte(found: re.Match[str]) -> str:
+    return "\\" if found[1] == "\\" else chr(int(found[1], 8))
 
 
 def _numeric(raw: str) -> Decimal:
@@ -158,15 +160,16 @@ def _numeric(raw: str) -> Decimal:
 
 
 def _numeric_binary(raw: bytes) -> Decimal:
+    """Read base-10000 digits; integers keep the sum exact at any precision."""
     count, weight, sign, scale = struct.unpack_from("!HhHH", raw)
     if sign not in (0, 0x4000):
         raise ValueError
-    groups = struct.unpack_from(f"!{count}H", raw, 8)
-    number = sum(
-        (Decimal(group).scaleb(4 * (weight - at)) for at, group in enumerate(groups)), Decimal(0)
-    )
-    value = number.quantize(Decimal(1).scaleb(-scale)) if groups else Decimal(0).scaleb(-scale)
-    return -value if sign else value
+    number = 0
+    for group in struct.unpack_from(f"!{count}H", raw, 8):
+        number = number * 10_000 + group
+    exponent = 4 * (weight + 1 - count) + scale
+    number = number * 10**exponent if exponent >= 0 else number // 10**-exponent
+    return Decimal((1 if sign else 0, tuple(map(int, str(number))), -scale))
 
 
 def _timestamp_binary(raw: bytes) -> datetime:
@@ -243,9 +246,10 @@ def _decode_array(raw: bytes, element: str, is_binary: bool) -> list[Any]:
     dimensions, _, oid = struct.unpack_from("!iiI", raw)
     if not dimensions:
         return []
-    if dimensions != 1 or BY_NAME[element].oid != oid and ELEMENT_OF.get(oid):
+    if dimensions != 1 or oid not in BY_OID:
         raise ValueError
-    return [None if item is None else _decode(item, element, True) for item in _sized_items(raw)]
+    sent = BY_OID[oid].name
+    return [None if item is None else _decode(item, sent, True) for item in _sized_items(raw)]
 
 
 def _array_items(raw: str) -> list[str | None]:
@@ -253,17 +257,13 @@ def _array_items(raw: str) -> list[str | None]:
     body = raw.strip()
     if not (body.startswith("{") and body.endswith("}")) or "{" in _unquoted(body[1:-1]):
         raise ValueError
-    items: list[str | None] = []
-    for quoted, bare in _ARRAY_TOKEN.findall(body[1:-1]):
-        bare = bare.rstrip()
-        items.append(
-            re.sub(r"\\(.)", r"\1", quoted)
-            if not bare
-            else None
-            if bare.upper() == "NULL"
-            else bare
-        )
-    return items
+    return [_array_item(*found) for found in _ARRAY_TOKEN.findall(body[1:-1])]
+
+
+def _array_item(quoted: str, bare: str) -> str | None:
+    if not bare:
+        return re.sub(r"\\(.)", r"\1", quoted)
+    return None if bare.strip().upper() == "NULL" else bare.strip()
 
 
 def _unquoted(body: str) -> str:

@@ -6,6 +6,7 @@ Times come as integers, as Arrow stores them: Python's own types end at the year
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -121,6 +122,11 @@ def _clock(micros: int, after_negative: bool) -> str:
 def bytea_text(value: bytes) -> str:
     r"""Return bytes as ``\x`` and hexadecimal digits."""
     return "\\x" + value.hex()
+
+
+def uuid_text(value: str | bytes) -> str:
+    """Return a UUID, given as its sixteen bytes or as text, in groups of digits."""
+    return str(uuid.UUID(bytes=value)) if isinstance(value, bytes) else value
 
 
 def array_text(elements: Sequence[str | None], nested: bool = False) -> str:

@@ -41,20 +41,10 @@ def _type(oid: int, name: str, size: int, array: int, category: str, display: st
 
 
 _UNDERSCORED: Final = frozenset(
-    [
-        "numeric",
-        "date",
-        "time",
-        "json",
-        "timetz",
-        "timestamp",
-        "timestamptz",
-        "interval",
-        "uuid",
-        "jsonb",
-        "void",
-        "record",
-    ]
+    (
+        *("numeric", "date", "time", "timetz", "timestamp", "timestamptz", "interval"),
+        *("json", "jsonb", "uuid", "void", "record"),
+    )
 )
 
 SCALARS: Final[tuple[PgType, ...]] = (
@@ -150,6 +140,9 @@ class NamedType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow ships no typ
     def __init__(self, pg_name: str, storage: pa.DataType) -> None:
         self.pg_name = pg_name
         super().__init__(storage, f"wayline.{pg_name}")
+
+    def __hash__(self) -> int:
+        return hash((self.pg_name, self.storage_type))
 
     def __arrow_ext_serialize__(self) -> bytes:
         return self.pg_name.encode()
