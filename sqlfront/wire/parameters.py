@@ -32,7 +32,7 @@ _INTERVAL: Final = re.compile(
     r"(?:[+-]?\d+ ?(?:day|days|d)\b)?\s*(?:([+-]?)(\d+:\d{2}(?::\d{2}(?:\.\d+)?)?))?", re.IGNORECASE
 )
 _ESCAPED_BYTE: Final = re.compile(r"\\(\\|[0-3][0-7]{2})")
-_ARRAY_TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}\s][^",{}]*)')
+_ARRAY_TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}\s][^",{}]*)', re.ASCII)
 
 
 class ValueProblem(InputError):  # noqa: N818  # named like the other problems that a user can mend
@@ -263,7 +263,8 @@ def _array_items(raw: str) -> list[str | None]:
 def _array_item(quoted: str, bare: str) -> str | None:
     if not bare:
         return re.sub(r"\\(.)", r"\1", quoted)
-    return None if bare.strip().upper() == "NULL" else bare.strip()
+    bare = bare.rstrip(" \t\n\r\v\f")
+    return None if bare.upper() == "NULL" else bare
 
 
 def _unquoted(body: str) -> str:

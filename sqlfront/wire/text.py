@@ -22,8 +22,8 @@ _UNIX_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _LAST_DAY: Final = date(9999, 12, 31).toordinal() - _UNIX_ORDINAL
 _FIRST_DAY: Final = 1 - _UNIX_ORDINAL
 _DAYS_IN_ERA: Final = 146_097
-_NEEDS_QUOTES_IN_ARRAY: Final = re.compile(r'[{}",\\\s]|^$|^null$', re.IGNORECASE)
-_NEEDS_QUOTES_IN_RECORD: Final = re.compile(r'[()",\\\s]|^$')
+_NEEDS_QUOTES_IN_ARRAY: Final = re.compile(r'[{}",\\\s]|^$|^null$', re.IGNORECASE | re.ASCII)
+_NEEDS_QUOTES_IN_RECORD: Final = re.compile(r'[()",\\\s]|^$', re.ASCII)
 
 
 def bool_text(value: bool) -> str:

@@ -1,5 +1,6 @@
 """Frontend messages: any cut of the stream parses alike, and rubbish is a protocol error."""
 
+import itertools
 import struct
 
 import pytest
@@ -84,7 +85,7 @@ def test_any_split_gives_the_same_messages(sent, cuts):
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     reader = m.FrontendReader()
     received = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         reader.feed(stream[start:end])
         received += reader.messages()
     assert received == sent

@@ -16,8 +16,16 @@ from engine.errors import UnsupportedError
 from sqlfront.wire import datarow
 from sqlfront.wire.codec import encode_values
 from sqlfront.wire.parameters import ValueProblem, decode_parameter
-from sqlfront.wire.types import BY_NAME, BY_OID, ELEMENT_OF, NamedType, pg_modifier, pg_oid
-from sqlfront.wire.types import parameter_type, pg_name
+from sqlfront.wire.types import (
+    BY_NAME,
+    BY_OID,
+    ELEMENT_OF,
+    NamedType,
+    parameter_type,
+    pg_modifier,
+    pg_name,
+    pg_oid,
+)
 
 UTC = dt.UTC
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=6)
@@ -89,13 +97,18 @@ def expected_of(value, arrow_type):
     return uuid.UUID(bytes=value) if arrow_type == pa.uuid() else value
 
 
+def rounded(value, arrow_type):
+    return pa.scalar(value, pa.float32()).as_py() if arrow_type == pa.float32() else value
+
+
 @settings(max_examples=200, deadline=None)
 @given(TYPES.flatmap(lambda t: st.tuples(st.just(t), SCALARS[t])), st.booleans())
 def test_psycopg_reads_back_every_scalar(pair, is_binary):
     arrow_type, value = pair
     storage = arrow_type.storage_type if arrow_type == pa.uuid() else arrow_type
     (raw,) = encode_values(pa.array([value], storage), arrow_type, is_binary)
-    assert load(raw, arrow_type, is_binary) == expected_of(value, arrow_type)
+    loaded = load(raw, arrow_type, is_binary)
+    assert rounded(loaded, arrow_type) == expected_of(value, arrow_type)
 
 
 LISTS = {pa.int64(), pa.string(), pa.float64(), pa.bool_(), pa.date32(), pa.decimal128(20, 8)}
