@@ -117,7 +117,7 @@ def _is_prohibited(text: str) -> bool:
 
 
 class ScramServer:
-    """The server's side of one exchange: ``first`` and then ``final``, each with the client's words.
+    """The server's side of one exchange: ``first``, then ``final``, with the client's words.
 
     Args:
         user: name from the startup message, for the error.

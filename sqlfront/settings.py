@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from sqlfront.sqlstate import SqlProblem
+from sqlfront.sqlstate import SqlError
 
 SERVER_VERSION: Final = "15.18"
 _DEFAULTS: Final[Mapping[str, str]] = {
@@ -89,24 +89,24 @@ class Settings:
         """Return a setting's value.
 
         Raises:
-            SqlProblem: it is not known and has not been set.
+            SqlError: it is not known and has not been set.
         """
         name = canonical(name)
         if name in self.changed:
             return self.changed[name]
         if name not in self.initial:
-            raise SqlProblem(f'unrecognized configuration parameter "{name}"', "42704")
+            raise SqlError(f'unrecognized configuration parameter "{name}"', "42704")
         return self.initial[name]
 
     def with_value(self, name: str, value: str) -> Settings:
         """Return settings in which ``name`` is ``value``.
 
         Raises:
-            SqlProblem: it cannot be changed, or not to this.
+            SqlError: it cannot be changed, or not to this.
         """
         name = canonical(name)
         if name in _FIXED:
-            raise SqlProblem(f'parameter "{name}" cannot be changed', "55P02")
+            raise SqlError(f'parameter "{name}" cannot be changed', "55P02")
         return replace(self, changed={**self.changed, name: _checked(name, value)})
 
     def without(self, name: str) -> Settings:
@@ -128,7 +128,7 @@ def initial_settings(user: str, parameters: Mapping[str, str]) -> Settings:
     """Return the settings of a new session from the client's startup parameters.
 
     Raises:
-        SqlProblem: the client asks for something that we cannot give, such as another encoding.
+        SqlError: the client asks for something that we cannot give, such as another encoding.
     """
     settings = Settings()
     for name, value in _requested(parameters).items():
@@ -176,8 +176,8 @@ _ONLY: Final = {
 }
 
 
-def _refused(name: str, value: str, instead: str) -> SqlProblem:
-    return SqlProblem(
+def _refused(name: str, value: str, instead: str) -> SqlError:
+    return SqlError(
         f'invalid value for parameter "{name}": "{value}"',
         "22023",
         hint=f"Only {instead} is served.",

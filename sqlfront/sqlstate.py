@@ -40,7 +40,7 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 _PREFIX: Final = re.compile(r"^(?:[A-Z][A-Za-z]* )+Error: ")
 
 
-class SqlProblem(WaylineError):
+class SqlError(WaylineError):
     """An error with the SQLSTATE that fits it.
 
     Args:
@@ -65,25 +65,25 @@ def to_wayline_error(error: BaseException) -> WaylineError:
     if isinstance(error, duckdb.Error):
         return _from_duckdb(error)
     if isinstance(error, MemoryError):
-        return SqlProblem("out of memory", "53200", hint="Ask for less at once.")
+        return SqlError("out of memory", "53200", hint="Ask for less at once.")
     _LOG.error("internal error", exc_info=error)
-    return SqlProblem(
+    return SqlError(
         f"internal error: {type(error).__name__}: {_first_line(str(error))}",
         "XX000",
         hint="This is a bug in wayline; the server's log has the details.",
     )
 
 
-def _from_duckdb(error: duckdb.Error) -> SqlProblem:
+def _from_duckdb(error: duckdb.Error) -> SqlError:
     message = str(error)
     if isinstance(error, duckdb.InterruptException):
-        return SqlProblem("canceling statement due to user request", "57014")
+        return SqlError("canceling statement due to user request", "57014")
     refined = (state for pattern, state in _REFINED if pattern.search(message))
     general = (state for kind, state in _DUCKDB if isinstance(error, kind))
     sqlstate = next(refined, None) or next(general, "58000")
     shown, _, rest = message.partition("\n")
     suggestion = re.search(r"Did you mean[^\n]*|Candidate bindings:[^\n]*", rest)
-    return SqlProblem(_PREFIX.sub("", shown), sqlstate, hint=suggestion[0] if suggestion else None)
+    return SqlError(_PREFIX.sub("", shown), sqlstate, hint=suggestion[0] if suggestion else None)
 
 
 def _first_line(message: str) -> str:

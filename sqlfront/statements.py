@@ -38,7 +38,7 @@ class Show:
 
 @dataclass(frozen=True)
 class Transaction:
-    """BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE or ``ROLLBACK TO``; the last three with a name."""
+    """BEGIN, COMMIT, ROLLBACK; or SAVEPOINT, RELEASE, ``ROLLBACK TO`` with a name."""
 
     action: str
     name: str = ""
@@ -109,7 +109,7 @@ def control(piece: Piece) -> Control | None:
     """Return the control statement that a piece is, or None if it is a question.
 
     Raises:
-        SqlProblem: it begins like one but is malformed.
+        SqlError: it begins like one but is malformed.
         UnsupportedError: it is one that we do not serve.
     """
     reader = TokenReader(piece)

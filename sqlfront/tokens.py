@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlfront.sqlstate import SqlProblem
+from sqlfront.sqlstate import SqlError
 
 _TOKEN: Final = re.compile(
     r"""
@@ -148,13 +148,13 @@ class TokenReader:
         if self._at < len(self._tokens):
             raise self.problem(self._tokens[self._at])
 
-    def problem(self, token: Token | None = None) -> SqlProblem:
+    def problem(self, token: Token | None = None) -> SqlError:
         """Return a syntax error at a token or at the end."""
         if token is None:
-            return SqlProblem(
+            return SqlError(
                 "syntax error at end of input", "42601", position=len(self.piece.sql) + 1
             )
-        return SqlProblem(
+        return SqlError(
             f'syntax error at or near "{token.text}"', "42601", position=token.start + 1
         )
 

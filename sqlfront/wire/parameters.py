@@ -35,7 +35,7 @@ _ESCAPED_BYTE: Final = re.compile(r"\\(\\|[0-3][0-7]{2})")
 _ARRAY_TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}\s][^",{}]*)', re.ASCII)
 
 
-class ValueProblem(InputError):  # noqa: N818  # named like the other problems that a user can mend
+class ParameterError(InputError):
     """A parameter's bytes are no value of its type."""
 
     sqlstate = "22P02"
@@ -45,7 +45,7 @@ def decode_parameter(raw: bytes | None, arrow_type: pa.DataType, is_binary: bool
     """Return a parameter's Python value: times naive, or aware in UTC for ``timestamptz``.
 
     Raises:
-        ValueProblem: the bytes are no value of the type.
+        ParameterError: the bytes are no value of the type.
         UnsupportedError: the type has no such format here.
     """
     if raw is None:
@@ -57,7 +57,7 @@ def decode_parameter(raw: bytes | None, arrow_type: pa.DataType, is_binary: bool
         return _decode(raw, name, is_binary)
     except (ValueError, ArithmeticError, struct.error):
         shown = raw.hex() if is_binary else raw[:60].decode(errors="replace")
-        raise ValueProblem(f'invalid input for type {_display(name)}: "{shown}"') from None
+        raise ParameterError(f'invalid input for type {_display(name)}: "{shown}"') from None
 
 
 def _display(name: str) -> str:

@@ -15,7 +15,7 @@ from psycopg.adapt import PyFormat, Transformer
 from engine.errors import UnsupportedError
 from sqlfront.wire import datarow
 from sqlfront.wire.codec import encode_values
-from sqlfront.wire.parameters import ValueProblem, decode_parameter
+from sqlfront.wire.parameters import ParameterError, decode_parameter
 from sqlfront.wire.types import (
     BY_NAME,
     BY_OID,
@@ -279,7 +279,7 @@ def test_text_parameters(raw, arrow_type, expected):
     ],
 )
 def test_bad_parameters(raw, arrow_type):
-    with pytest.raises(ValueProblem, match="invalid input for type"):
+    with pytest.raises(ParameterError, match="invalid input for type"):
         decode_parameter(raw, arrow_type, False)
 
 
