@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from engine.types import scalar_type
 
@@ -31,7 +39,9 @@ def parse_duration(value: object) -> timedelta:
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError(f"{value!r} is not a name: lower-case letters, digits and _, a letter first")
+        raise ValueError(
+            f"{value!r} is not a name: lower-case letters, digits and _, a letter first"
+        )
     return value
 
 
@@ -43,7 +53,19 @@ def _zone(value: object) -> str:
     return str(value)
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+def write_duration(value: timedelta) -> str:
+    """Write a duration so that ``parse_duration`` reads it back: in the largest unit that fits."""
+    seconds = int(value.total_seconds())
+    unit = max((unit for unit in _UNITS if seconds % _UNITS[unit] == 0), key=lambda u: _UNITS[u])
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(write_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+\s*[smhdw]$", "examples": ["30m", "7d"]}),
+]
 Name = Annotated[str, BeforeValidator(_name)]
 TimeZone = Annotated[str, BeforeValidator(_zone)]
 
@@ -98,9 +120,7 @@ class FieldDefinition(Definition):
         if self.type == "array":
             if self.items is not None:
                 return pa.list_(scalar_type(self.items))
-            return pa.list_(
-                pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()])
-            )
+            return pa.list_(pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()]))
         return scalar_type(self.type)
 
 
@@ -233,7 +253,9 @@ class ValueRule(Definition):
     def _lists(cls, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                key: [inner] if key in ("equals", "not_equals") and not isinstance(inner, list) else inner
+                key: [inner]
+                if key in ("equals", "not_equals") and not isinstance(inner, list)
+                else inner
                 for key, inner in value.items()
             }
         return value
