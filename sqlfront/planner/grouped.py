@@ -41,7 +41,8 @@ def grouped(block: Block, scan: Scan, planning: Planning) -> Rows:
     own_groups = [g for g in groups if not (_tables(g) and _tables(g) <= aliases)]
     builder = ReportBuilder(planning, scan, own_groups, joined)
     where = builder.read(block.terms)
-    answer = block.mapped(lambda node: over_answer(node, builder))
+    rest = replace(block, terms=(), groups=())
+    answer = rest.mapped(lambda node: over_answer(node, builder))
     where += answer.having
     if block.groups and not groups:
         where.append(exp.GT(this=builder.events(()), expression=exp.Literal.number(0)))
