@@ -16,9 +16,7 @@ from sqlfront.trees import bare, column, columns, guarded, replaced
 Pair = tuple[exp.Expr, str]
 
 
-def as_scan(
-    joined: Joined, planning: Planning
-) -> Scan | None:
+def as_scan(joined: Joined, planning: Planning) -> Scan | None:
     """Return a join as a scan with lookups, if all that the view is joined with are lookups.
 
     The scan's columns are named ``alias.column``; see ``over_scan``.
@@ -158,9 +156,7 @@ def on_events(term: exp.Expr, lookups: Sequence[Lookup]) -> exp.Expr:
     missing = exp.Not(this=exp.In(this=guarded(mine.copy()), query=_keys_where(lookup, theirs, None)))
     unmatched = exp.Or(this=exp.Is(this=guarded(mine.copy()), expression=exp.null()), expression=missing)
     holds = replaced(term, lambda part: exp.null() if isinstance(part, exp.Column) else None)
-    return exp.Or(
-        this=found, expression=exp.And(this=exp.Paren(this=unmatched), expression=guarded(holds))
-    )
+    return exp.Or(this=found, expression=exp.And(this=exp.Paren(this=unmatched), expression=guarded(holds)))
 
 
 def _keys_where(lookup: Lookup, name: str, term: exp.Expr | None) -> exp.Subquery:

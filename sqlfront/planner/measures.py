@@ -63,7 +63,7 @@ def _sum(measured: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Expr:
         return builder.value(metrics(measured, builder.view)[0], terms)
     if _is_number(measured):
         return _scaled(builder.events(terms), measured)
-    if isinstance(measured, exp.If) or (isinstance(measured, exp.Case)):
+    if isinstance(measured, (exp.If, exp.Case)):
         return _sum_of_branches(measured, terms, builder)
     if isinstance(measured, exp.Coalesce) and _fills_with_zero(measured):
         return zero_when_null(_sum(measured.this, terms, builder))
@@ -122,7 +122,8 @@ def _may_cast_after(cast: exp.Cast, builder: ReportBuilder) -> bool:
 
 def branches(node: exp.Expr) -> tuple[list[tuple[exp.Expr, exp.Expr]], exp.Expr | None]:
     """Return a CASE or IF as (condition, value) pairs and the value otherwise; conditions exclude
-    each other."""
+    each other.
+    """
     pairs: list[tuple[exp.Expr, exp.Expr]] = []
     earlier: list[exp.Expr] = []
     for branch in [node] if isinstance(node, exp.If) else node.args["ifs"]:
@@ -222,9 +223,7 @@ def _count(counted: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Expr:
     return zero_when_null(builder.metric(Aggregate.COUNT, counted, terms))
 
 
-def _count_distinct(
-    counted: exp.Expr, core: exp.Expr, terms: Terms, builder: ReportBuilder
-) -> exp.Expr:
+def _count_distinct(counted: exp.Expr, core: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Expr:
     if isinstance(counted, (exp.Case, exp.If)):
         pairs, otherwise = branches(counted)
         if len(pairs) == 1 and otherwise is None:

@@ -217,5 +217,3 @@ def recursive_rows(name: str, body: exp.Expr, names: Sequence[str], planning: Pl
     query = exp.select(exp.Star()).from_(exp.Table(this=table.copy()))
     query.set("with_", exp.With(expressions=[cte], recursive=True))
     return Rows(query, tuple(names) or planning.names_of(query, planning))
-
-

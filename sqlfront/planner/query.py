@@ -74,7 +74,8 @@ def _unwrapped(node: exp.Subquery) -> exp.Expr:
     """Return what is in parentheses; clauses behind them become a SELECT around it."""
     clauses = {name: node.args.get(name) for name in ("with_", "order", "limit", "offset")}
     if not any(clauses.values()):
-        return node.this
+        inside: exp.Expr = node.this
+        return inside
     inner = exp.Subquery(this=node.this, alias=exp.TableAlias(this=exp.to_identifier("_", quoted=True)))
     outer = exp.select(exp.Star()).from_(inner)
     for name, clause in clauses.items():
@@ -84,9 +85,12 @@ def _unwrapped(node: exp.Subquery) -> exp.Expr:
 
 def _with_ctes(node: exp.Expr, around: Around) -> Around:
     clause = node.args.get("with_")
-    for cte in clause.expressions if clause is not None else ():
+    if clause is None:
+        return around
+    recursive = bool(clause.args.get("recursive"))
+    for cte in clause.expressions:
         names = tuple(column.name for column in cte.args["alias"].columns)
-        known = Cte(cte.this, names, around, recursive=bool(clause.args.get("recursive")))
+        known = Cte(cte.this, names, around, recursive)
         around = replace(around, ctes={**around.ctes, cte.alias.lower(): known})
     return around
 

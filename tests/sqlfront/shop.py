@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from random import Random
+
 from engine.definitions.model import Definitions
 
 FIELDS = {
@@ -23,7 +26,7 @@ DEFINITIONS = Definitions.model_validate(
                 "key": "channel",
                 "fields": {"channel": "string", "region": "string", "rate": "double"},
             },
-            "visits_plan": {
+            "plans": {
                 "kind": "lookup",
                 "key": "id",
                 "fields": {"id": "string", "channel": "string", "budget": "double"},
@@ -55,3 +58,36 @@ DEFINITIONS = Definitions.model_validate(
         },
     }
 )
+
+
+def _events() -> list[tuple[object, ...]]:
+    """Events of three months: few persons, repeated days, gaps, missing values, equal dimensions."""
+    random = Random(7)
+    rows: list[tuple[object, ...]] = []
+    taken: set[tuple[str, int]] = set()
+    while len(rows) < 300:
+        who = f"p{random.randrange(12)}"
+        second = random.randrange(90) * 86_400 + random.choice((0, 9, 10, 23)) * 3_600
+        second += random.randrange(60) * 60
+        if (who, second) in taken:
+            continue
+        taken.add((who, second))
+        order = random.choice((None, None, 1, 2))
+        rows.append(
+            (
+                str(datetime(2024, 1, 1) + timedelta(seconds=second)),
+                who,
+                random.choice(("Email", "Social", "Search", "", "Direct")),
+                random.choice(("spring", "sale", "")),
+                random.choice(("shoe", "Hat", "sock", "")),
+                random.choice(("home", "cart", "pay", "")),
+                "" if order is None else round(random.random() * 100, 2) * order,
+                "" if order is None else order,
+            )
+        )
+    return rows
+
+
+EVENTS = _events()
+CHANNELS = [("Email", "EU", 1.5), ("Social", "US", 2.0), ("Search", "EU", 0.5)]
+PLAN = [("a", "Email", 10.0), ("b", "Email", 20.0), ("c", "Search", 5.0), ("d", "Print", 7.0)]
