@@ -111,6 +111,7 @@ _SYNTAX: Final = (
     exp.Date,
     exp.Timestamp,
     exp.Interval,
+    exp.GroupConcat,
 )
 """Functions that have their own syntax instead of a name."""
 
@@ -210,4 +211,6 @@ def _unknown(name: str) -> ForbiddenError | UnknownFunctionError:
 
 def is_aggregate(node: exp.Expr) -> bool:
     """Tell whether a node calls an aggregate function."""
+    if isinstance(node, exp.AggFunc) and called(node) is None:
+        return True
     return isinstance(node, exp.Func) and called(node) in AGGREGATES

@@ -116,7 +116,10 @@ def _lookup(source: JoinedSource, pairs: Sequence[Pair], first: JoinedSource) ->
         columns={f"{first.alias}.{name}": m for name, m in first.relation.columns.items()},
     )
     keys = tuple((over_scan(mine, scan), theirs) for mine, theirs in pairs)
-    return Lookup(source.alias, source.relation.query, keys, source.kind == "LEFT")
+    query = source.relation.query
+    if isinstance(query, exp.Table):
+        query = exp.select(exp.Star()).from_(query.copy())
+    return Lookup(source.alias, query, keys, source.kind == "LEFT")
 
 
 def joinable(

@@ -74,7 +74,8 @@ def ask(query):
 def plain():
     """Run SQL over the same events as a plain DuckDB table called web; the hand-written twin."""
     database = duckdb.connect()
-    database.execute("SET TimeZone = 'UTC'")
+    for setting in ("TimeZone = 'UTC'", "integer_division = true", "error_on_division_by_zero = false"):
+        database.execute(f"SET {setting}")
     database.execute(
         'CREATE TABLE events ("timestamp" TIMESTAMP, who VARCHAR, channel VARCHAR, campaign VARCHAR,'
         " product VARCHAR, page VARCHAR, revenue DOUBLE, orders BIGINT)"
