@@ -71,7 +71,7 @@ def prepare(
     types = parameter_types(tree, declared, world.definitions)
     cursor = workspace.cursor()
     try:
-        description = Description(cursor, world, types)
+        description = Description(cursor, workspace, world, types)
         plan = planner.plan(
             tree,
             world.definitions,
@@ -108,21 +108,35 @@ class Description:
         schemas: report table → schema, of the reports registered so far.
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, world: World, types: Sequence[pa.DataType]) -> None:
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        workspace: Workspace,
+        world: World,
+        types: Sequence[pa.DataType],
+    ) -> None:
         self._cursor = cursor
+        self._workspace = workspace
         self._world = world
         self._types = types
         self.schemas: dict[str, pa.Schema] = {}
-        for name, dataset in world.definitions.datasets.items():
-            cursor.register(f"{DATASET}{name}", dataset.arrow().empty_table())
+        self._datasets: set[str] = set()
 
     def register(self, reports: Mapping[str, Report]) -> None:
         """Register the reports that are not yet, each as an empty table of its schema."""
         for table, report in reports.items():
             if table not in self.schemas:
-                with errors_as_ours():
-                    self.schemas[table] = result_schema(self._request(report), self._world)
+                self.schemas[table] = self._report_schema(self._request(report))
                 self._cursor.register(table, self.schemas[table].empty_table())
+
+    def _report_schema(self, asked: ReportRequest) -> pa.Schema:
+        """Return the schema of a request's answer; requests that differ in range and terms share it."""
+
+        def find_out() -> pa.Schema:
+            with errors_as_ours():
+                return result_schema(asked, self._world)
+
+        return self._workspace.schemas.get((self._world.id, asked), find_out)
 
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""
@@ -131,9 +145,17 @@ class Description:
 
     def schema(self, query: exp.Expr) -> pa.Schema:
         """Return a query's schema, asking DuckDB."""
+        self._register_datasets(query)
         with errors_as_ours():
             described = self._cursor.sql(render(self._open(query)))
             return described.limit(0).to_arrow_table().schema
+
+    def _register_datasets(self, query: exp.Expr) -> None:
+        for table in query.find_all(exp.Table):
+            if table.name.startswith(DATASET) and table.name not in self._datasets:
+                self._datasets.add(table.name)
+                dataset = self._world.definitions.datasets[table.name.removeprefix(DATASET)]
+                self._cursor.register(table.name, dataset.arrow().empty_table())
 
     def _open(self, node: exp.Expr) -> exp.Expr:
         """Return a tree with parameters as NULLs of their types."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 from sqlglot import exp
+from sqlglot.expressions import DType
 
 from engine.dataview.local_time import to_utc
 from engine.report.request import DimensionColumn, LookupJoin, MetricColumn, ReportRequest, TimeRange
@@ -32,6 +34,7 @@ _LENGTHS: Final = {
     "week": timedelta(weeks=1),
 }
 _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
+_WRITTEN: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
 _MONDAY: Final = datetime(1970, 1, 5)
 
 Answer = Callable[[exp.Expr], pa.Table]
@@ -146,15 +149,31 @@ def _listed(table: pa.Table) -> exp.Expr:
 def _window(report: Report, around: Surroundings) -> TimeRange | None:
     """Return the narrowest range, or None if it or a constant condition leaves nothing."""
     bounds = [exp.func("epoch_us", exp.cast(t.bound, "timestamp"), dialect="duckdb") for t in report.range]
-    wanted = [*report.constants, *bounds]
-    if not wanted:
-        return TimeRange()
-    outputs = [exp.alias_(node.copy(), f"c{at}") for at, node in enumerate(wanted)]
-    found = [column[0].as_py() for column in around.answer(exp.select(*outputs)).columns]
-    if not all(found[: len(report.constants)]) or None in found:
-        return None
-    times = found[len(report.constants) :]
+    outputs = [*report.constants, *bounds]
+    found = [_read(term.bound) for term in report.range]
+    if report.constants or None in found:
+        named = [exp.alias_(node.copy(), f"c{at}") for at, node in enumerate(outputs)]
+        values = [column[0].as_py() for column in around.answer(exp.select(*named)).columns]
+        if not all(values[: len(report.constants)]) or None in values:
+            return None
+        found = values[len(report.constants) :]
+    times = [micros for micros in found if micros is not None]
     return _narrowest(report.range, times, report.view.definition.time_zone)
+
+
+def _read(bound: exp.Expr) -> int | None:
+    """Read a bound that is written out, sparing DuckDB the work; None for all others."""
+    text = (
+        bound.this if isinstance(bound, exp.Cast) and bound.to.is_type(DType.DATE, DType.TIMESTAMP) else bound
+    )
+    if not (isinstance(text, exp.Literal) and text.is_string and _WRITTEN.fullmatch(text.name)):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.name)
+    except ValueError:
+        return None
+    dated = isinstance(bound, exp.Cast) and bound.to.is_type(DType.DATE)
+    return ((period_start(moment, "day") if dated else moment) - _EPOCH) // _MICROSECOND
 
 
 def _narrowest(terms: Sequence[RangeTerm], times: Sequence[int], zone: str) -> TimeRange | None:
