@@ -18,14 +18,24 @@ from engine.report import result_schema, run
 from engine.report.request import ReportRequest, TimeRange
 from engine.world import Home, World
 from sqlfront import planner
-from sqlfront.literals import TEXT, empty_query, typed_null, with_values
+from sqlfront.literals import TEXT, empty_query, rows_query, typed_null, with_values
 from sqlfront.parameters import parameter_types
 from sqlfront.planner.context import DATASET, Planning
 from sqlfront.planner.events import as_source
-from sqlfront.planner.folding import Surroundings, folded, idle_tables, joined, mapped, request, with_datasets
+from sqlfront.planner.folding import (
+    MOST_WRITTEN,
+    Surroundings,
+    folded,
+    idle_tables,
+    joined,
+    mapped,
+    request,
+    with_datasets,
+)
 from sqlfront.planner.relations import Plan, Report, Rows
 from sqlfront.problems import from_duckdb
 from sqlfront.query import ResultColumn
+from sqlfront.temporary import TemporaryFiles
 from sqlfront.trees import column, is_query, render, rewrite
 from sqlfront.workspace import Workspace
 
@@ -235,6 +245,7 @@ class Execution:
         self.world = world
         self._cursor = cursor
         self._cancellation = cancellation
+        self._files = TemporaryFiles()
 
     def interrupting(self) -> AbstractContextManager[None]:
         """Let a cancellation interrupt DuckDB while the block runs."""
@@ -274,7 +285,11 @@ class Execution:
 
     def request(self, report: Report, reports: Mapping[str, Report]) -> ReportRequest | None:
         """Return what a report asks of the engine; None if it is known to be empty."""
-        return folded(report, Surroundings(self.answer, self.stored, frozenset(reports)))
+        return folded(report, Surroundings(self.answer, self.stored, self._kept, frozenset(reports)))
+
+    def _kept(self, table: pa.Table) -> exp.Query:
+        """Return a query that the report engine can run for a result's rows."""
+        return rows_query(table) if table.num_rows <= MOST_WRITTEN else self._files.query(table)
 
     def request_after(
         self, table: str, reports: Mapping[str, Report], planned: Planned
@@ -288,7 +303,7 @@ class Execution:
 
     def _rows(self, asked: ReportRequest | None, report: Report, schema: pa.Schema) -> pa.Table:
         if asked is not None:
-            with errors_as_ours():
+            with self._files, errors_as_ours():
                 return run(asked, self.home, self.world, self._cancellation)
         if report.dimensions or report.row_level:
             return schema.empty_table()
