@@ -126,7 +126,8 @@ def _is_epoch(name: str, numbers: pl.Series) -> bool:
 
 
 def _integer_type(kind: pa.DataType) -> str:
-    return {8: "byte", 16: "short", 32: "integer"}.get(kind.bit_width, "long")
+    bits = kind.bit_width * (1 if pa.types.is_signed_integer(kind) else 2)
+    return {8: "byte", 16: "short", 32: "integer"}.get(bits, "long")
 
 
 def _is_unique(values: pa.Array) -> bool:

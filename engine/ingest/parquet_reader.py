@@ -12,11 +12,10 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from engine.definitions.model import DatasetDefinition, FieldDefinition
-from engine.errors import InputError
 from engine.ingest.block import Block
 from engine.ingest.columns import check_distinct, check_needed, unknown_column
 from engine.ingest.diagnostics import RECORD_LENGTH
-from engine.ingest.formats import FormatOptions, SourceFile
+from engine.ingest.formats import FormatOptions, SourceFile, told_as_input_error
 
 _ROWS: Final = 1 << 16
 
@@ -30,12 +29,9 @@ def read_parquet(
         InputError: the file is not Parquet, or its columns do not fit the schema.
     """
     file = str(source.path)
-    try:
-        with parquet.ParquetFile(file) as stored:
-            columns = _columns(file, stored.schema_arrow, dataset, options.ignore_unknown)
-            yield from _blocks(file, stored, columns, source.path.stat().st_size)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
+    with told_as_input_error(source), parquet.ParquetFile(file) as stored:
+        columns = _columns(file, stored.schema_arrow, dataset, options.ignore_unknown)
+        yield from _blocks(file, stored, columns, source.path.stat().st_size)
 
 
 def _blocks(

@@ -107,7 +107,7 @@ def _lenient(text: pl.Series, kind: pl.DataType) -> pl.Series:
 
 def _from_numbers(numbers: pl.Series, target: pa.DataType) -> pl.Series | None:
     if pa.types.is_string(target):
-        return numbers.cast(pl.String)
+        return (_finite(numbers) if numbers.dtype.is_float() else numbers).cast(pl.String)
     if pa.types.is_integer(target):
         return _narrow(_whole(numbers), target)
     if pa.types.is_decimal(target):

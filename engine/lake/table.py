@@ -90,7 +90,7 @@ def _element(inner: pa.DataType) -> pa.DataType:
 
 def latest_version(table: Path) -> int:
     """Return the table's newest version."""
-    return DeltaTable(table, without_files=True).version()
+    return DeltaTable(table).version()
 
 
 @lru_cache(maxsize=256)

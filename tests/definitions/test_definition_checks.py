@@ -11,7 +11,10 @@ FIELDS = {
     "ts": "timestamp",
     "id": "string",
     "web": {"type": "object", "fields": {"page": "string"}},
-    "items": {"type": "array", "fields": {"sku": "string", "tags": {"type": "array", "items": "string"}}},
+    "items": {
+        "type": "array",
+        "fields": {"sku": "string", "tags": {"type": "array", "items": "string"}},
+    },
     "tags": {"type": "array", "items": "string"},
 }
 
@@ -84,7 +87,9 @@ def test_equal_paths_of_a_connection_have_one_type(other, message):
         definitions(own | {"channel": "string"}, name="a"), definitions(own | other, name="b")
     )
     part = {"person_id": "person"}
-    joined = Definitions.model_validate({"connections": {"c": {"datasets": {"a": part, "b": part}}}})
+    joined = Definitions.model_validate(
+        {"connections": {"c": {"datasets": {"a": part, "b": part}}}}
+    )
     with pytest.raises(DefinitionError) as caught:
         check(merge(both, joined))
     assert message in str(caught.value)

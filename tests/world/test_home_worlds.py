@@ -120,7 +120,9 @@ def test_forgetting_a_connection_comes_before_the_new_versions(home):
 
 
 def test_a_publication_that_fails_changes_nothing(home):
-    broken = pl.DataFrame({"device": [None], "person": ["p"]}, schema_overrides={"device": pl.String})
+    broken = pl.DataFrame(
+        {"device": [None], "person": ["p"]}, schema_overrides={"device": pl.String}
+    )
     with home.lease() as lease, pytest.raises(Exception, match="NOT NULL"):
         lease.publish("x", datasets={"web": 1}, memory={("a", "web"): broken})
     assert home.current().id == 1
@@ -128,9 +130,9 @@ def test_a_publication_that_fails_changes_nothing(home):
 
 def test_two_processes_do_not_write_at_once(home, holder):
     told = []
-    with pytest.raises(HomeError, match=f"written by process {holder.pid}"):
-        with home.lease(wait=0.2, on_wait=told.append):
-            pass
+    lease = home.lease(wait=0.2, on_wait=told.append)
+    with pytest.raises(HomeError, match=f"written by process {holder.pid}"), lease:
+        pass
     assert len(told) == 1
     holder.kill()
     with home.lease(wait=10) as lease:
