@@ -12,7 +12,7 @@ from engine.ingest.infer import infer
 from engine.ingest.schema_text import schema_yaml
 
 CSV = """\
-event_id,created_at,Collector_Tstamp,device_id,zip,clicks,ratio,is_new,day,nothing,web.page title,ms_time
+event_id,created_at,Collector_Tstamp,device_id,zip,clicks,ratio,is_new,day,nothing,web.page title,a_ts
 a,,2024-01-01 10:00:00.5,d1,01234,1,1.5,true,2024-01-01,,/x,1614806854099
 a,2024-01-01,2024-01-01T11:00:00Z,d2,99999,2,2,FALSE,2024-01-02,,/y,1614806854100
 """
@@ -51,7 +51,7 @@ def test_csv(guessed, tmp_path, read_file):
         "day": "date",
         "nothing": "string",
         "web.page_title": "string",
-        "ms_time": "timestamp",
+        "a_ts": "timestamp",
     }
     definition = inference.definition
     assert (definition.timestamp, definition.event_id) == ("Collector_Tstamp", "event_id")
