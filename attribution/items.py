@@ -17,7 +17,7 @@ from attribution.models import Mask, Rows, Times, Values
 from attribution.runs import Entries, Runs, touches_per_run
 from attribution.windows import Windows
 
-CROWDED: Final = 8
+CROWDED: Final = 2
 """A person with more entries than this many times its events is crowded."""
 
 _ABSENT: Final = 0
