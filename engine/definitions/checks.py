@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.definitions.model import (
+    COUNTABLE,
     ConnectionDefinition,
     DatasetDefinition,
     DataViewDefinition,
@@ -178,6 +179,8 @@ def _data_view(path: Path, view: DataViewDefinition, definitions: Definitions) -
         yield from _component((*path, "dimensions", name), dimension.field, fields)
     for name, metric in view.metrics.items():
         where = (*path, "metrics", name)
+        if metric.field in COUNTABLE:
+            continue
         yield from _component(where, metric.field, fields)
         field = fields.get(metric.field)
         if field is not None and not metric.count and not _is_number(field):

@@ -6,7 +6,7 @@ These models hold what was written and nothing else; each room turns them into w
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
@@ -25,6 +25,7 @@ from engine.errors import did_you_mean
 from engine.types import SCALARS, scalar_type
 
 __all__ = [
+    "COUNTABLE",
     "AttributionDefinition",
     "ConnectionDatasetDefinition",
     "ConnectionDefinition",
@@ -114,9 +115,7 @@ class FieldDefinition(ShortForm):
         if self.type == "array":
             if self.items is not None:
                 return pa.list_(scalar_type(self.items))
-            return pa.list_(
-                pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()])
-            )
+            return pa.list_(pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()]))
         return scalar_type(self.type)
 
 
@@ -289,11 +288,15 @@ class DimensionDefinition(ShortForm):
     persistence: PersistenceDefinition | None = None
 
 
+COUNTABLE: Final = ("occurrences", "adobe_sessionstarts")
+"""Standard metrics that a metric may name as its field, to give them settings of its own."""
+
+
 class MetricDefinition(ShortForm):
     """A metric of a data view: the sum of a numeric field, or how often a field has a value.
 
     Attributes:
-        field: dotted path; a field in an array of objects is summed over the elements.
+        field: dotted path, or one of ``COUNTABLE``; a field in an array of objects is summed over the elements.
         count: count instances instead of summing values.
         values: only these values are present.
     """
