@@ -22,9 +22,7 @@ from engine.ingest.formats import FileKind, FormatOptions, SourceFile, told_as_i
 _BLOCK_BYTES: Final = 8 << 20
 
 
-def read_csv(
-    source: SourceFile, dataset: DatasetDefinition, options: FormatOptions
-) -> Iterator[Block]:
+def read_csv(source: SourceFile, dataset: DatasetDefinition, options: FormatOptions) -> Iterator[Block]:
     """Yield the blocks of a file, in order.
 
     Raises:
@@ -169,9 +167,7 @@ def _block(
         bad = tuple(Reject(file, int(n), UNPARSABLE, reason, "") for n in lines[undecodable])
         rejects, lines = rejects + bad, lines[~undecodable]
         table = table.filter(pa.array(~undecodable))
-    return Block(
-        file, table, lines, lambda row: _row_text(table, row, delimiter), rejects, position
-    )
+    return Block(file, table, lines, lambda row: _row_text(table, row, delimiter), rejects, position)
 
 
 def _undecodable(table: pa.Table) -> npt.NDArray[np.bool_]:

@@ -44,9 +44,7 @@ class _Context:
     ignore_unknown: bool
 
 
-def read_json(
-    source: SourceFile, dataset: DatasetDefinition, options: FormatOptions
-) -> Iterator[Block]:
+def read_json(source: SourceFile, dataset: DatasetDefinition, options: FormatOptions) -> Iterator[Block]:
     """Yield the blocks of a file, in order. An array of records must fit in memory.
 
     Raises:
@@ -69,9 +67,7 @@ def _read_piece(context: _Context, data: bytes, numbers: Numbers, position: int)
     table = _parse(data, context)
     # Never two records in a line: then equal counts mean that every record stands in its line.
     if table is not None and table.num_rows == len(numbers) and not _TWO_RECORDS.search(data):
-        yield Block(
-            context.file, table, numbers, lambda row: _text(data.split(b"\n")[row]), (), position
-        )
+        yield Block(context.file, table, numbers, lambda row: _text(data.split(b"\n")[row]), (), position)
         return
     lines = data.split(b"\n")[: len(numbers)]
     filled = np.array([bool(line.strip()) for line in lines], np.bool_)

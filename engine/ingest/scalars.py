@@ -69,9 +69,7 @@ def _convert(raw: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    )
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _from_text(raw: pa.Array, target: pa.DataType) -> pa.Array | pl.Series:

@@ -108,9 +108,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "replacement", "message", "hint"), MISTAKES)
-def test_a_mistake_is_named_with_file_line_path_and_remedy(
-    tmp_path, text, replacement, message, hint
-):
+def test_a_mistake_is_named_with_file_line_path_and_remedy(tmp_path, text, replacement, message, hint):
     assert text in SHOP
     path = write(tmp_path, SHOP.replace(text, replacement, 1))
     with pytest.raises(DefinitionError) as caught:

@@ -70,9 +70,7 @@ def five_errors(path):
     return lines(path, *records)
 
 
-def test_ex_ing_1_a_batch_within_its_limit_is_written_without_its_bad_records(
-    home, load, stored, tmp_path
-):
+def test_ex_ing_1_a_batch_within_its_limit_is_written_without_its_bad_records(home, load, stored, tmp_path):
     report = load(home, five_errors(tmp_path / "a1.json"), reject_limit_percent=5)
     assert (report.status, report.input, report.output, report.failed) == ("success", 519, 514, 5)
     errors = [(error.code, error.records) for error in home.catalog.batch(report.batch_id).errors]
@@ -151,9 +149,7 @@ def test_the_limit_is_inclusive(home, load, tmp_path):
         ("[" * 100_000, UNPARSABLE, "not valid JSON"),
     ],
 )
-def test_a_bad_json_record_is_told_by_line_code_and_column(
-    home, load, tmp_path, record, code, reason
-):
+def test_a_bad_json_record_is_told_by_line_code_and_column(home, load, tmp_path, record, code, reason):
     path = lines(tmp_path / "a.jsonl", good(1), record, "", good(2))
     report = load(home, path, reject_limit_percent=50)
     (reject,) = home.catalog.rejects(report.batch_id)

@@ -11,9 +11,7 @@ from engine.ingest.batch import abandon_unfinished
 from engine.lake.table import commits, latest_version
 from engine.world import Home
 
-WEB = DatasetDefinition.model_validate(
-    {"timestamp": "ts", "fields": {"id": "string", "ts": "timestamp"}}
-)
+WEB = DatasetDefinition.model_validate({"timestamp": "ts", "fields": {"id": "string", "ts": "timestamp"}})
 # The child kills itself with SIGKILL at the named point.
 CHILD = """
 import os, signal, sys

@@ -53,9 +53,7 @@ def values(field) -> st.SearchStrategy:
         return st.fixed_dictionaries({n: optional(f) for n, f in field.fields.items()})
     if field.type == "array":
         inner = definition(FLAT).fields["id"].model_copy(update={"type": field.items})
-        element = (
-            values(inner) if field.items else values(field.model_copy(update={"type": "object"}))
-        )
+        element = values(inner) if field.items else values(field.model_copy(update={"type": "object"}))
         return st.lists(st.none() | element, max_size=3)
     return SCALARS[field.type]
 
@@ -69,9 +67,7 @@ def integers(bits: int) -> st.SearchStrategy:
 
 
 SCALARS = {
-    "string": st.text(
-        st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8
-    ),
+    "string": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8),
     "timestamp": st.datetimes(timezones=st.just(UTC)),
     "date": st.dates(),
     "boolean": st.booleans(),

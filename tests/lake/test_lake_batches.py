@@ -1,6 +1,7 @@
 """Batches in real Delta tables: all or nothing, sorted, and without traces of identities."""
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -88,9 +89,7 @@ def test_the_log_names_the_batch_and_no_identity(table):
     assert "secret-device" not in log
     assert DeltaTable(table).transaction_version("wayline-batch-batch1") == 1
     statistics = [
-        json.loads(json.loads(line)["add"]["stats"])
-        for line in log.splitlines()
-        if line.startswith('{"add"')
+        json.loads(json.loads(line)["add"]["stats"]) for line in log.splitlines() if line.startswith('{"add"')
     ]
     assert statistics == [
         {
@@ -121,6 +120,28 @@ def test_a_writer_that_fails_leaves_nothing(table, monkeypatch):
         raise ZeroDivisionError
     assert not list(table.glob("*.parquet"))
     assert latest_version(table) == 0
+
+
+def test_a_commit_that_only_seemed_to_fail_keeps_its_files(table, monkeypatch):
+    commit = DeltaTable.create_write_transaction
+
+    def commit_and_fail(*arguments, **options):
+        commit(*arguments, **options)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", commit_and_fail)
+    with pytest.raises(OSError, match="no answer"):
+        write(table, 1, rows(("a", 1)))
+    assert DeltaTable(table).to_pyarrow_table().num_rows == 1
+
+
+def test_a_table_made_anew_is_not_mistaken_for_the_one_before(table):
+    evolve(table, WEB.arrow().append(pa.field("more", pa.int64())))
+    assert files(table, 1) == ()
+    shutil.rmtree(table)
+    create(table, WEB.arrow(), timestamp="at.time")
+    write(table, 1, rows(("a", 1)))
+    assert len(files(table, 1)) == 1
 
 
 def test_a_batch_without_rows_is_a_commit_without_files(table):

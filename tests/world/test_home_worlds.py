@@ -120,9 +120,7 @@ def test_forgetting_a_connection_comes_before_the_new_versions(home):
 
 
 def test_a_publication_that_fails_changes_nothing(home):
-    broken = pl.DataFrame(
-        {"device": [None], "person": ["p"]}, schema_overrides={"device": pl.String}
-    )
+    broken = pl.DataFrame({"device": [None], "person": ["p"]}, schema_overrides={"device": pl.String})
     with home.lease() as lease, pytest.raises(Exception, match="NOT NULL"):
         lease.publish("x", datasets={"web": 1}, memory={("a", "web"): broken})
     assert home.current().id == 1
@@ -190,9 +188,7 @@ def test_pins_of_dead_processes_do_not_count(home):
 def test_lengths_of_time_survive_the_catalog(home):
     document = {
         "datasets": {"web": {"timestamp": "ts", "fields": {"ts": "timestamp", "p": "string"}}},
-        "connections": {
-            "shop": {"duplicate_window": "90m", "datasets": {"web": {"person_id": "p"}}}
-        },
+        "connections": {"shop": {"duplicate_window": "90m", "datasets": {"web": {"person_id": "p"}}}},
     }
     with home.lease() as lease:
         lease.publish("apply", definitions=Definitions.model_validate(document))
