@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,11 +23,12 @@ from engine.errors import InputError
 from engine.ingest.block import Block
 from engine.ingest.diagnostics import RECORD_LENGTH
 from engine.ingest.formats import FormatOptions, SourceFile, told_as_input_error
-from engine.ingest.json_record import RecordError, read_record, text_type
+from engine.ingest.json_record import RecordError, record_reader, text_type
 from engine.ingest.json_shape import fast_schema, observed_schema
 
 _BLOCK_BYTES: Final = 8 << 20
-_FEW: Final = 64
+_FEW: Final = 1000
+_SMALL_BYTES: Final = 1 << 20
 _TWO_RECORDS: Final = re.compile(rb"\}[ \t\r]*\{")
 
 Lines = Sequence[bytes]
@@ -39,9 +40,10 @@ class _Context:
     """What the reading of one file needs at every step."""
 
     file: str
-    dataset: DatasetDefinition
     schema: pa.Schema
+    text_schema: pa.Schema
     ignore_unknown: bool
+    read_record: Callable[[bytes], dict[str, Any]]
 
 
 def read_json(source: SourceFile, dataset: DatasetDefinition, options: FormatOptions) -> Iterator[Block]:
@@ -54,13 +56,24 @@ def read_json(source: SourceFile, dataset: DatasetDefinition, options: FormatOpt
     last = 0
     for data, position in read_pieces(source):
         if context is None:
-            observed = observed_schema(data)
-            schema = fast_schema(dataset.fields, observed)
-            context = _Context(str(source.path), dataset, schema, options.ignore_unknown)
+            context = _context(source, dataset, options, data)
         count = data.count(b"\n") + (not data.endswith(b"\n"))
         numbers = np.arange(last + 1, last + count + 1, dtype=np.int64)
         yield from _read_piece(context, data, numbers, position)
         last += count
+
+
+def _context(
+    source: SourceFile, dataset: DatasetDefinition, options: FormatOptions, first: bytes
+) -> _Context:
+    fields, ignore = dataset.fields, options.ignore_unknown
+    return _Context(
+        file=str(source.path),
+        schema=fast_schema(fields, observed_schema(first)),
+        text_schema=pa.schema([pa.field(name, text_type(field)) for name, field in fields.items()]),
+        ignore_unknown=ignore,
+        read_record=record_reader(fields, ignore_unknown=ignore),
+    )
 
 
 def _read_piece(context: _Context, data: bytes, numbers: Numbers, position: int) -> Iterator[Block]:
@@ -92,16 +105,14 @@ def _halve(context: _Context, lines: Lines, numbers: Numbers, position: int) -> 
 
 def _one_by_one(context: _Context, lines: Lines, numbers: Numbers, position: int) -> Block:
     records, readable, rejects = [], [], []
-    fields = context.dataset.fields
     for row, line in enumerate(lines):
         try:
-            records.append(read_record(line, fields, ignore_unknown=context.ignore_unknown))
+            records.append(context.read_record(line))
             readable.append(row)
         except RecordError as error:
             where = int(numbers[row])
             rejects.append(Reject(context.file, where, error.code, error.reason, _text(line)))
-    schema = pa.schema([pa.field(name, text_type(field)) for name, field in fields.items()])
-    table = pa.Table.from_pylist(records, schema=schema)
+    table = pa.Table.from_pylist(records, schema=context.text_schema)
     texts = [lines[row] for row in readable]
     kept = numbers[np.array(readable, np.int64)]
     return Block(context.file, table, kept, lambda row: _text(texts[row]), tuple(rejects), position)
@@ -114,6 +125,7 @@ def _parse(data: bytes, context: _Context) -> pa.Table | None:
             data.decode()
         return arrow_json.read_json(
             pa.BufferReader(data),
+            read_options=arrow_json.ReadOptions(use_threads=len(data) > _SMALL_BYTES),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=context.schema,
                 unexpected_field_behavior="ignore" if context.ignore_unknown else "error",
