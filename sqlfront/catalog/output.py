@@ -25,12 +25,21 @@ _DEEPEST: Final = 20
 
 
 def output_types(tree: exp.Expr) -> list[str]:
-    """Return the PostgreSQL type name of each output column, empty where it is not known."""
+    """Return the PostgreSQL type name of each output column, empty where it is not known.
+
+    Nothing at all is returned where ``*`` hides which columns there are.
+    """
     select = _first_select(tree)
     if select is None or any(projection.is_star for projection in select.expressions):
         return []
-    inner = dict(_inner_names(tree, select))
+    inner = _inner_names(tree, select)
     return [_type(projection, inner, 0) for projection in select.expressions]
+
+
+def types_by_name(tree: exp.Expr, names: Sequence[str]) -> list[str]:
+    """Return the types of output columns by their names alone, where ``*`` hides what they are."""
+    inner = _inner_names(tree, None)
+    return [_type(exp.column(name), inner, 0) for name in names]
 
 
 def named(name: str, storage: pa.DataType) -> pa.DataType:
@@ -83,13 +92,24 @@ def _first_select(tree: exp.Expr) -> exp.Select | None:
     return tree if isinstance(tree, exp.Select) else None
 
 
-def _inner_names(tree: exp.Expr, outer: exp.Select) -> Iterator[tuple[str, exp.Expr]]:
-    """Yield what inner selects call their columns: by alias, or by a CTE's list of names."""
+def _inner_names(tree: exp.Expr, outer: exp.Select | None) -> dict[str, exp.Expr]:
+    """Return what inner selects call their columns: by alias, or by a CTE's list of names."""
+    found: dict[str, exp.Expr] = {}
+    for name, node in (*_aliases(tree, outer), *_cte_columns(tree)):
+        if not (isinstance(node, exp.Column) and node.name.lower() == name):
+            found.setdefault(name, node)
+    return found
+
+
+def _aliases(tree: exp.Expr, outer: exp.Select | None) -> Iterator[tuple[str, exp.Expr]]:
     for select in tree.find_all(exp.Select):
         if select is not outer:
             for projection in select.expressions:
                 if isinstance(projection, exp.Alias):
                     yield projection.alias.lower(), projection.this
+
+
+def _cte_columns(tree: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
     for cte in tree.find_all(exp.CTE):
         first = _first_select(cte.this)
         names = cte.args["alias"].args.get("columns") or []
@@ -99,20 +119,28 @@ def _inner_names(tree: exp.Expr, outer: exp.Select) -> Iterator[tuple[str, exp.E
 
 
 def _type(node: exp.Expr, inner: Mapping[str, exp.Expr], depth: int) -> str:
+    """Return the type of an expression; ``inner`` says what names of inner selects stand for."""
     if depth > _DEEPEST:
         return ""
-    if isinstance(node, exp.Column):
-        known = column_type(node.name)
-        source = inner.get(node.name.lower())
-        return _type(source, inner, depth + 1) if source is not None and not known else known
     if isinstance(node, exp.Cast):
         return type_name(node)
+    if isinstance(node, exp.Column):
+        name = node.name.lower()
+        return column_type(name) or (_type(inner[name], inner, depth + 1) if name in inner else "")
+    if isinstance(node, exp.ArrayAgg):
+        ordered = node.this
+        element = ordered.this if isinstance(ordered, exp.Order) else ordered
+        kind = _type(element, inner, depth + 1)
+        return f"_{kind}" if kind else ""
+    kinds = (_type(each, inner, depth + 1) for each in _values_of(node))
+    return next(filter(None, kinds), "")
+
+
+def _values_of(node: exp.Expr) -> Sequence[exp.Expr]:
+    """Return the expressions of which an expression takes its value, unchanged."""
     if isinstance(node, exp.Case):
-        branches = [branch.args["true"] for branch in node.args["ifs"]]
-        return next(filter(None, (_type(each, inner, depth + 1) for each in branches)), "")
+        return [branch.args["true"] for branch in node.args["ifs"]]
     if isinstance(node, exp.Subquery):
         select = _first_select(node)
-        return _type(select.expressions[0], inner, depth + 1) if select is not None else ""
-    if isinstance(node, _TRANSPARENT):
-        return _type(node.this, inner, depth + 1)
-    return ""
+        return select.expressions[:1] if select is not None else []
+    return [node.this] if isinstance(node, _TRANSPARENT) else []

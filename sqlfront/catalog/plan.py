@@ -16,7 +16,7 @@ from sqlglot import exp
 from engine.cancellation import Cancellation
 from sqlfront.catalog.build import build, prepare_cursor
 from sqlfront.catalog.naming import column_name
-from sqlfront.catalog.output import named, output_types, parameter_types
+from sqlfront.catalog.output import named, output_types, parameter_types, types_by_name
 from sqlfront.catalog.relations import Relations
 from sqlfront.catalog.rewrite import rewrite, type_name
 from sqlfront.catalog.rows import catalog_tables
@@ -38,7 +38,7 @@ _FUNCTION: Final = re.compile(
 _UNPARSABLE_ARRAY: Final = re.compile(
     r"::\s*(?:pg_catalog\.)?(oid|xid|regtype|regclass)\s*\[\s*\]", re.IGNORECASE
 )
-_ARRAY_STAND_IN: Final = "::bigint[]"
+_ARRAY_TYPE: Final = r"::_\1"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def recognise(sql: str) -> CatalogQuestion | None:
     if not _HINT.search(sql):
         return None
     try:
-        tree = sqlglot.parse_one(_UNPARSABLE_ARRAY.sub(_ARRAY_STAND_IN, sql), read="postgres")
+        tree = sqlglot.parse_one(_UNPARSABLE_ARRAY.sub(_ARRAY_TYPE, sql), read="postgres")
     except sqlglot.errors.SqlglotError:
         return None
     return CatalogQuestion(sql, tree) if mentions(tree) else None
@@ -120,7 +120,7 @@ class CatalogQuery:
         """Answer it; catalogs are small, so the whole answer is made at once."""
         cursor = prepare_cursor(self.connection, _about(self.caller))
         with cancellation.interrupting(cursor.interrupt):
-            answer: pa.Table = cursor.execute(self.sql, list(values)).to_arrow_table()
+            answer: pa.Table = cursor.sql(self.sql, params=list(values)).to_arrow_table()
         return answer.to_reader()
 
 
@@ -182,13 +182,14 @@ def _plan(
     types = output_types(question.tree)
     sql = rewrite(_printable(question.tree, types)).sql("duckdb")
     cursor = prepare_cursor(connection, _about(caller))
-    cursor.execute(f"SELECT * FROM ({sql}) LIMIT 0", [None] * parameters)
-    empty: pa.Table = cursor.to_arrow_table()
+    probe = f"SELECT * FROM ({sql}) LIMIT 0"
+    empty: pa.Table = cursor.sql(probe, params=[None] * parameters).to_arrow_table()
     fields = list(empty.schema)
-    if len(types) != len(fields):
-        return _Planned(sql, tuple(ResultColumn(field.name, field.type) for field in fields))
-    select = question.tree.find(exp.Select)
-    names = [column_name(projection) for projection in select.expressions] if select else []
+    names = [field.name for field in fields]
+    if types and isinstance(question.tree, exp.Query):
+        names = [column_name(projection) for projection in question.tree.selects]
+    else:
+        types = types_by_name(question.tree, names)
     columns = zip(names, types, fields, strict=True)
     return _Planned(
         sql, tuple(ResultColumn(name, named(kind, field.type)) for name, kind, field in columns)

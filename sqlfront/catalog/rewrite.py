@@ -128,6 +128,16 @@ def _qualified_function(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _renamed_function(node: exp.Expr) -> exp.Expr:
+    """Functions that DuckDB has under another name."""
+    if isinstance(node, exp.Anonymous) and node.name.lower() in _RENAMED:
+        return _call(_RENAMED[node.name.lower()], *(each.copy() for each in node.expressions))
+    return node
+
+
+_RENAMED: Final = {"json_build_object": "json_object", "jsonb_build_object": "json_object"}
+
+
 def _caller(node: exp.Expr) -> exp.Expr:
     """``current_user``, ``session_user``, ``user``, ``current_catalog`` as functions."""
     if isinstance(node, exp.CurrentUser | exp.SessionUser):
@@ -237,6 +247,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _table_function,
     _qualified_column,
     _qualified_function,
+    _renamed_function,
     _caller,
     _operator,
     _collate,
