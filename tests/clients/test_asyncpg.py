@@ -36,7 +36,8 @@ def run(address, test):
 def test_values_and_prepared_statements(address):
     async def test(connection):
         sql = """
-            SELECT $1::int AS a, $2::text AS b, $3::timestamptz AS c, $4::numeric AS d, $5::bool AS e
+            SELECT $1::int AS a, $2::text AS b, $3::timestamptz AS c, $4::numeric AS d,
+                $5::bool AS e
         """
         moment = dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
         statement = await connection.prepare(sql)
