@@ -95,17 +95,13 @@ def component_fields(dataset: DatasetDefinition) -> dict[str, FieldDefinition]:
     for path, field in dataset.leaves().items():
         if field.type == "array" and field.fields:
             inner = DatasetDefinition.model_construct(fields=field.fields).leaves()
-            found |= {
-                f"{path}.{name}": child for name, child in inner.items() if child.type != "array"
-            }
+            found |= {f"{path}.{name}": child for name, child in inner.items() if child.type != "array"}
         else:
             found[path] = field
     return found
 
 
-def _connection(
-    path: Path, connection: ConnectionDefinition, definitions: Definitions
-) -> Iterator[Problem]:
+def _connection(path: Path, connection: ConnectionDefinition, definitions: Definitions) -> Iterator[Problem]:
     for name, part in connection.datasets.items():
         where = (*path, "datasets", name)
         dataset = definitions.datasets.get(name)
@@ -134,9 +130,7 @@ def _identity(path: Path, field: str, dataset: DatasetDefinition) -> Iterator[Pr
         yield Problem(path, f'"{field}" has type {kind}; an identity must be a string')
 
 
-def _same_paths(
-    path: Path, connection: ConnectionDefinition, definitions: Definitions
-) -> Iterator[Problem]:
+def _same_paths(path: Path, connection: ConnectionDefinition, definitions: Definitions) -> Iterator[Problem]:
     seen: dict[str, tuple[str, str, object]] = {}
     for name in connection.datasets:
         dataset = definitions.datasets.get(name)

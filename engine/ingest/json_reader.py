@@ -7,6 +7,7 @@ that stand in the way are few enough to be read one by one.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,12 +22,13 @@ from engine.definitions.model import DatasetDefinition
 from engine.errors import InputError
 from engine.ingest.block import Block
 from engine.ingest.diagnostics import RECORD_LENGTH
-from engine.ingest.formats import FormatOptions, SourceFile
+from engine.ingest.formats import FormatOptions, SourceFile, told_as_input_error
 from engine.ingest.json_record import RecordError, read_record, text_type
 from engine.ingest.json_shape import fast_schema, observed_schema
 
 _BLOCK_BYTES: Final = 8 << 20
 _FEW: Final = 64
+_TWO_RECORDS: Final = re.compile(rb"\}[ \t\r]*\{")
 
 Lines = Sequence[bytes]
 Numbers = npt.NDArray[np.int64]
@@ -42,9 +44,7 @@ class _Context:
     ignore_unknown: bool
 
 
-def read_json(
-    source: SourceFile, dataset: DatasetDefinition, options: FormatOptions
-) -> Iterator[Block]:
+def read_json(source: SourceFile, dataset: DatasetDefinition, options: FormatOptions) -> Iterator[Block]:
     """Yield the blocks of a file, in order. An array of records must fit in memory.
 
     Raises:
@@ -65,10 +65,9 @@ def read_json(
 
 def _read_piece(context: _Context, data: bytes, numbers: Numbers, position: int) -> Iterator[Block]:
     table = _parse(data, context)
-    if table is not None and table.num_rows == len(numbers):
-        yield Block(
-            context.file, table, numbers, lambda row: _text(data.split(b"\n")[row]), (), position
-        )
+    # Never two records in a line: then equal counts mean that every record stands in its line.
+    if table is not None and table.num_rows == len(numbers) and not _TWO_RECORDS.search(data):
+        yield Block(context.file, table, numbers, lambda row: _text(data.split(b"\n")[row]), (), position)
         return
     lines = data.split(b"\n")[: len(numbers)]
     filled = np.array([bool(line.strip()) for line in lines], np.bool_)
@@ -79,8 +78,9 @@ def _read_piece(context: _Context, data: bytes, numbers: Numbers, position: int)
 def _halve(context: _Context, lines: Lines, numbers: Numbers, position: int) -> Iterator[Block]:
     if not lines:
         return
-    table = _parse(b"\n".join(lines), context)
-    if table is not None and table.num_rows == len(lines):
+    data = b"\n".join(lines)
+    table = _parse(data, context)
+    if table is not None and table.num_rows == len(lines) and not _TWO_RECORDS.search(data):
         yield Block(context.file, table, numbers, lambda row: _text(lines[row]), (), position)
     elif len(lines) <= _FEW:
         yield _one_by_one(context, lines, numbers, position)
@@ -109,6 +109,9 @@ def _one_by_one(context: _Context, lines: Lines, numbers: Numbers, position: int
 
 def _parse(data: bytes, context: _Context) -> pa.Table | None:
     try:
+        # The parser does not look whether text is UTF-8.
+        if not data.isascii():
+            data.decode()
         return arrow_json.read_json(
             pa.BufferReader(data),
             parse_options=arrow_json.ParseOptions(
@@ -126,7 +129,7 @@ def read_pieces(source: SourceFile) -> Iterator[tuple[bytes, int]]:
     Raises:
         InputError: the file begins like an array, but is none.
     """
-    with pa.OSFile(str(source.path)) as handle:
+    with told_as_input_error(source), pa.OSFile(str(source.path)) as handle:
         compressed = source.compression is not None
         stream = pa.CompressedInputStream(handle, source.compression) if compressed else handle
         rest = stream.read(_BLOCK_BYTES)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, Final
 
 import pyarrow as pa
 
 from engine.definitions.model import FieldDefinition
 from engine.errors import did_you_mean
 from engine.ingest.diagnostics import NOT_CONVERTIBLE, UNKNOWN_FIELD, UNPARSABLE
+
+_NOT_FINITE: Final = ("NaN", "Infinity", "-Infinity")
 
 
 class RecordError(Exception):
@@ -45,7 +47,7 @@ def read_record(
             line.decode(),
             parse_int=_Number,
             parse_float=_Number,
-            parse_constant=_refuse_constant,
+            parse_constant=_Number,
             object_pairs_hook=_distinct,
         )
     except UnicodeDecodeError:
@@ -68,10 +70,6 @@ def text_type(field: FieldDefinition) -> pa.DataType:
 
 def _text_struct(field: FieldDefinition) -> pa.DataType:
     return pa.struct([pa.field(name, text_type(child)) for name, child in field.fields.items()])
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -121,7 +119,7 @@ def _scalar(value: Any, kind: str, path: str) -> str:
     if isinstance(value, bool):
         fits = kind == "boolean"
     elif isinstance(value, _Number):
-        fits = kind != "boolean"
+        fits = kind != "boolean" and value not in _NOT_FINITE
     else:
         fits = isinstance(value, str)
     if not fits:
