@@ -51,7 +51,7 @@ def create(table: Path, schema: pa.Schema) -> int:
 
 def latest_version(table: Path) -> int:
     """Return the newest version of a table."""
-    return int(DeltaTable(table, without_files=True).version())
+    return int(DeltaTable(table).version())
 
 
 def write_file(
@@ -149,7 +149,7 @@ def restore(table: Path, version: int) -> int:
 
 def schema_of(table: Path, version: int) -> pa.Schema:
     """Return the table's columns at a version."""
-    fields = DeltaTable(table, version=version, without_files=True).schema().to_arrow()
+    fields = DeltaTable(table, version=version).schema().to_arrow()
     return pa.schema(fields)
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from engine.journeys.digests import content_digests
 from engine.journeys.intake import (
     IDENTITIES,
     Member,
     admissible,
-    content_digests,
     identities,
     lake_rows,
     leaf,
@@ -162,5 +162,5 @@ def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile])
         .select(ROW, *(leaf(path).alias(path) for path in paths))
         .collect()
     )
-    digests = content.select(row=pl.col(ROW), content=content_digests(content.select(paths), paths))
+    digests = content.select(row=pl.col(ROW), content=content_digests(content.select(paths)))
     return rows.join(digests, on="row", how="left", maintain_order="left")
