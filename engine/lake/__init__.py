@@ -1,0 +1,1 @@
+"""The lake: datasets as Delta tables, a batch per commit."""

@@ -1,0 +1,81 @@
+"""Pins: the worlds that reading processes still need, so that nothing vacuums their files.
+
+A process keeps the pin of the newest world it has seen, so that a statement writes to the catalog
+only when it is the first of its process to see a world.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections import Counter
+
+from engine.catalog.records import WorldRecord
+from engine.catalog.store import Catalog
+from engine.errors import HomeError
+
+
+class Pins:
+    """The pins of this process on one home. Safe to share between threads."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._lock = threading.Lock()
+        self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._newest: WorldRecord | None = None
+        self._held: set[int] = set()
+        self._readers: Counter[int] = Counter()
+
+    def take(self) -> WorldRecord:
+        """Pin the newest world and return it; ``release`` it after use."""
+        with self._lock:
+            record = self._newest
+            if record is None or record.id != self._catalog.newest_world_id():
+                record = self._newest = self._register()
+            self._readers[record.id] += 1
+            return record
+
+    def release(self, world: int) -> None:
+        """Say that one reader of a world is done."""
+        with self._lock:
+            self._readers[world] -= 1
+
+    def close(self) -> None:
+        """Take back every pin of this process."""
+        with self._lock, self._catalog.writing() as connection:
+            self._catalog.drop_pins(connection, self._process, list(self._held))
+            self._held, self._newest = set(), None
+
+    def _register(self) -> WorldRecord:
+        with self._catalog.writing() as connection:
+            record = self._catalog.newest_world(connection)
+            if record is None:
+                raise HomeError("the home has no published world", hint="Create it anew.")
+            idle = {world for world in self._held if self._readers[world] == 0} - {record.id}
+            self._catalog.drop_pins(connection, self._process, list(idle))
+            self._catalog.add_pin(connection, self._process, record.id)
+        self._held = (self._held - idle) | {record.id}
+        return record
+
+
+def pinned_worlds(catalog: Catalog) -> frozenset[int]:
+    """Return the worlds that some process may still read.
+
+    Pins of processes of this machine that are gone do not count; another machine's always do.
+    """
+    return frozenset(world for process, world in catalog.pins() if _may_live(process))
+
+
+def _may_live(process: str) -> bool:
+    host, pid, _ = process.rsplit(":", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,151 @@
+"""The catalog's tables: everything a home must remember that is not event data.
+
+SQLAlchemy Core only, so that the same schema also fits a server database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC: aware in Python, stored without a zone because SQLite has none."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Store a moment as naive UTC."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Return a stored moment as aware UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata: Final = MetaData()
+
+meta: Final = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+definitions: Final = Table(
+    "definitions",
+    metadata,
+    Column("revision", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("applied_at", UtcDateTime, nullable=False),
+)
+
+worlds: Final = Table(
+    "worlds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("published_at", UtcDateTime, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("revision", ForeignKey("definitions.revision"), nullable=False),
+    Column("datasets", JSON, nullable=False),
+    Column("journeys", JSON, nullable=False),
+    Column("stitch_logs", JSON, nullable=False),
+)
+
+pins: Final = Table(
+    "pins",
+    metadata,
+    Column("process", Text, primary_key=True),
+    Column("world", ForeignKey("worlds.id"), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+)
+
+batches: Final = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("input_records", BigInteger, nullable=False),
+    Column("output_records", BigInteger, nullable=False),
+    Column("failed_records", BigInteger, nullable=False),
+    Column("files", JSON, nullable=False),
+    Column("errors", JSON, nullable=False),
+    Column("version", BigInteger),
+    UniqueConstraint("dataset", "number"),
+)
+
+rejects: Final = Table(
+    "rejects",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("batch", ForeignKey("batches.id"), nullable=False, index=True),
+    Column("file", Text, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("record", Text, nullable=False),
+)
+
+replays: Final = Table(
+    "replays",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("connection", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("lookback_seconds", BigInteger, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("rows_in_window", BigInteger, nullable=False),
+    Column("rows_changed", BigInteger, nullable=False),
+    Column("persons_before", BigInteger, nullable=False),
+    Column("persons_after", BigInteger, nullable=False),
+)
+
+skips: Final = Table(
+    "skips",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("dataset", Text, primary_key=True),
+    Column("batch", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+)
+
+device_memory: Final = Table(
+    "device_memory",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("dataset", Text, primary_key=True),
+    Column("device", Text, primary_key=True),
+    Column("person", Text),
+    sqlite_with_rowid=False,
+)
+
+users: Final = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("verifier", Text, nullable=False),
+)
+
+Index("batches_by_status", batches.c.status)

@@ -1,0 +1,161 @@
+"""How an event flows: definitions applied, files ingested, journeys appended, replays run, worlds published.
+
+Every change takes the writer's lease, first brings the home back to a published state, and ends in exactly
+one new world. A process that dies on the way leaves the world before, or the world after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from engine.applying import Applied, apply
+from engine.catalog.records import ReplayRecord
+from engine.errors import UnsupportedError
+from engine.ingest.batch import ingest as ingest_batch
+from engine.ingest.report import BatchReport
+from engine.lake import table as lake
+from engine.journeys.columns import connection_of
+from engine.journeys.rebuild import rebuild as rebuild_journeys
+from engine.journeys.replay import replay as replay_journeys
+from engine.journeys.runs import Progress
+from engine.recovery import follow, publication, recover
+from engine.status import Status, status
+from engine.world import Home, World
+
+__all__ = [
+    "Applied",
+    "Status",
+    "apply",
+    "ingest",
+    "rebuild",
+    "recover",
+    "replay",
+    "status",
+]
+
+OnWait = Callable[[str], None]
+"""Told a sentence for the user when another process holds the lease."""
+
+
+def ingest(
+    home: Home,
+    dataset: str,
+    files: Sequence[Path | str],
+    *,
+    journey_progress: Progress | None = None,
+    on_wait: OnWait | None = None,
+    **options: Any,
+) -> BatchReport:
+    """Take files into a dataset as one batch and into the journeys that use it, as one world.
+
+    Args:
+        home: the home.
+        dataset: name of the dataset.
+        files: what to read.
+        journey_progress: told (phase, done, total) while journeys follow.
+        on_wait: told if another process is writing.
+        options: of ``engine.ingest.batch.ingest``.
+
+    Raises:
+        WaylineError: the batch failed; nothing was written.
+    """
+    with home.lease(on_wait=on_wait) as lease:
+        world = recover(lease, journey_progress)
+        report = ingest_batch(lease, dataset, files, **options)
+        version = report.version or lake.latest_version(home.dataset_path(dataset))
+        follow(
+            lease,
+            world,
+            {dataset: version},
+            f"ingest {dataset} batch {report.number}",
+            batch=report.record,
+            progress=journey_progress,
+        )
+    return report
+
+
+def replay(
+    home: Home,
+    connection: str,
+    *,
+    lookback: timedelta | None = None,
+    at: datetime | None = None,
+    progress: Progress | None = None,
+    on_wait: OnWait | None = None,
+) -> ReplayRecord:
+    """Restitch a connection's rows with event time in (at − lookback, at], as one world.
+
+    Args:
+        home: the home.
+        connection: its name.
+        lookback: length of the window; None takes each dataset's own.
+        at: end of the window, UTC if it has no zone; None is now.
+        progress: told (phase, done, total).
+        on_wait: told if another process is writing.
+
+    Raises:
+        UnknownNameError: there is no such connection.
+        UnsupportedError: nothing in it is stitched.
+    """
+    started = datetime.now(UTC)
+    moment = _aware(at or started)
+    with home.lease(on_wait=on_wait) as lease:
+        world = recover(lease, progress)
+        longest = _longest_lookback(world, connection)
+        done = replay_journeys(
+            home, connection, world, lookback=lookback, at=moment, progress=progress
+        )
+        record = ReplayRecord(
+            connection=connection,
+            at=moment,
+            lookback=lookback or longest,
+            started_at=started,
+            finished_at=datetime.now(UTC),
+            rows_in_window=done.rows_in_window,
+            rows_changed=done.rows_changed,
+            persons_before=done.persons_before,
+            persons_after=done.persons_after,
+        )
+        lease.publish(
+            f"replay {connection}",
+            journeys={connection: done.versions.journeys},
+            stitch_logs={connection: done.versions.stitch_log or 0},
+            replay=record,
+        )
+    return replace(record, id=home.catalog.replays(connection)[-1].id)
+
+
+def rebuild(home: Home, connection: str, *, progress: Progress | None = None) -> World:
+    """Write a connection's journeys anew from lake and stitch log; answers stay the same."""
+    with home.lease() as lease:
+        world = recover(lease, progress)
+        stitched = [
+            name
+            for name, part in connection_of(world.definitions, connection).datasets.items()
+            if part.stitching is not None
+        ]
+        outcome = rebuild_journeys(
+            home, world.definitions, connection, world.datasets, keep=stitched, progress=progress
+        )
+        return lease.publish(
+            f"rebuild {connection}", forget=[connection], **publication({connection: outcome})
+        )
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _longest_lookback(world: World, connection: str) -> timedelta:
+    parts = connection_of(world.definitions, connection).datasets.values()
+    lookbacks = [part.stitching.lookback for part in parts if part.stitching is not None]
+    if not lookbacks:
+        raise UnsupportedError(
+            f'no dataset of connection "{connection}" is stitched, so there is nothing to replay',
+            hint="Give a dataset of the connection stitching: persistent_id and person_id.",
+        )
+    return max(lookbacks)

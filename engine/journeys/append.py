@@ -1,0 +1,160 @@
+"""Appends what the lake took in: admit, resolve duplicates, stitch live, write, mask. One dataset at a time.
+
+The cost grows with what arrived, not with the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import polars as pl
+
+from engine.catalog.records import Skip
+from engine.journeys import change, intake, store
+from engine.journeys.change import Change, Outcome, Versions
+from engine.journeys.columns import NAMESPACE, PERSON, journey_schema
+from engine.journeys.duplicates import Resolution, resolve, touches
+from engine.journeys.intake import Member
+from engine.journeys.runs import Part, Progress
+from engine.journeys.stitch_log import Kind
+from engine.lake import table as lake
+from engine.lake.table import LakeFile
+from engine.world import Home, World
+from stitching import field_based
+
+_ASK_FOR: Final = 20_000
+"""More devices than this are looked up by reading the whole memory."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """New rows of one dataset, and what they do to its events."""
+
+    member: Member
+    files: Sequence[LakeFile]
+    events: Resolution
+    skips: tuple[Skip, ...]
+
+
+def append(
+    home: Home,
+    name: str,
+    world: World,
+    datasets: Mapping[str, int],
+    progress: Progress | None = None,
+) -> Outcome:
+    """Bring a connection's journeys from a world's dataset versions to newer ones.
+
+    Args:
+        home: the home; the caller holds its lease.
+        name: the connection.
+        world: the newest published world.
+        datasets: changed datasets and their versions; those outside the connection are ignored.
+        progress: told (phase, done, total).
+    """
+    definitions = world.definitions
+    versions = Versions(world.journeys[name], world.stitch_logs.get(name))
+    window = definitions.connections[name].duplicate_window
+    schema = journey_schema(definitions, name)
+    files = store.files(home.journeys_path(name), versions.journeys)
+    parts: list[Part] = []
+    dead: list[pl.DataFrame] = []
+    skips: list[Skip] = []
+    memory: dict[tuple[str, str], pl.DataFrame] = {}
+    for member in intake.members(definitions, name):
+        if datasets.get(member.name, world.datasets[member.name]) == world.datasets[member.name]:
+            continue
+        path = home.dataset_path(member.name)
+        earlier = lake.files(path, world.datasets[member.name])
+        added = lake.added_files(path, world.datasets[member.name], datasets[member.name])
+        arrival = arrive(home, name, member, earlier=earlier, added=added, window=window)
+        adds, learned = stitch(home, name, member, arrival.events.events)
+        parts.append(Part(member, _holding(earlier, added, arrival.events.revived), adds))
+        dead.append(change.masks_of(files, schema, member.index, arrival.events.dead))
+        skips += arrival.skips
+        if learned is not None:
+            memory[(name, member.name)] = learned
+    masks = pl.concat(dead) if dead else None
+    after = change.commit(
+        home, definitions, name, versions, Change(parts, masks, Kind.LIVE), progress
+    )
+    return Outcome(after, tuple(skips), memory)
+
+
+def arrive(
+    home: Home,
+    name: str,
+    member: Member,
+    *,
+    earlier: Sequence[LakeFile],
+    added: Sequence[LakeFile],
+    window: timedelta,
+) -> Arrival:
+    """Admit the rows of new lake files and resolve their duplicates."""
+    rows = intake.identities(member, intake.lake_rows(added, member.dataset)).collect()
+    admitted = rows.filter(intake.admissible())
+    microseconds = window // timedelta(microseconds=1)
+    events = resolve(member, admitted, earlier=earlier, added=added, window=microseconds)
+    skips = _skips(home, name, member, rows) if admitted.height < rows.height else ()
+    return Arrival(member, added, events, skips)
+
+
+def stitch(
+    home: Home, name: str, member: Member, events: pl.DataFrame, *, remembered: bool = True
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Give new events their persons: ``row, _person, _namespace``; and what the devices taught.
+
+    Args:
+        home: the home, whose catalog remembers the devices' persons.
+        name: the connection.
+        member: the dataset in it.
+        events: identity rows.
+        remembered: use that memory; otherwise nothing is known before the events.
+    """
+    if member.stitching is None:
+        return intake.own_person(member, events), None
+    memory = pl.DataFrame(schema={"device": pl.String, "person": pl.String})
+    if remembered:
+        memory = _memory(home, name, member, events["device"].drop_nulls().unique())
+    stitched = field_based.live(events.select("row", "device", "person", "time"), memory)
+    return named(member, stitched.rows), stitched.memory
+
+
+def _memory(home: Home, name: str, member: Member, devices: pl.Series) -> pl.DataFrame:
+    """Return ``device, person`` of the devices that live stitching knows."""
+    if len(devices) <= _ASK_FOR:
+        return home.catalog.device_memory(name, member.name, devices)
+    every = home.catalog.device_memory(name, member.name)
+    return every.join(devices.to_frame("device"), on="device", how="semi")
+
+
+def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
+    """Turn what a kernel says (``row, person, known``) into ``row, _person, _namespace``."""
+    namespace = (
+        pl.when(pl.col("known"))
+        .then(pl.lit(member.namespace(member.person_path)))
+        .otherwise(pl.lit(member.namespace(str(member.device_path))))
+    )
+    taken = rows.filter(pl.col("person").is_not_null())
+    return taken.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
+
+
+def _holding(
+    earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame
+) -> list[LakeFile]:
+    """Return the files that hold new events: the new ones, and where repeats came to life."""
+    if not revived.height:
+        return list(added)
+    low, high = revived.select(low=pl.min("time"), high=pl.max("time")).row(0)
+    return [*(file for file in earlier if touches(file, low, high)), *added]
+
+
+def _skips(home: Home, name: str, member: Member, rows: pl.DataFrame) -> tuple[Skip, ...]:
+    batches = {record.number: record.id for record in home.catalog.batches(member.name)}
+    return tuple(
+        Skip(name, member.name, batches[number], reason, count)
+        for number, reason, count in intake.skipped(rows).iter_rows()
+    )

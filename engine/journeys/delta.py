@@ -1,0 +1,184 @@
+"""Commits to the Delta tables that only journeys write: exact, checked, and never based on a stale state."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable, Schema
+from deltalake.transaction import (
+    AddAction,
+    CommitProperties,
+    RemoveAction,
+    create_table_with_add_actions,
+)
+
+from engine.errors import HomeError
+
+_NO_STATISTICS: Final = {"delta.dataSkippingStatsColumns": ""}
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A Parquet file that is written but not committed.
+
+    Attributes:
+        path: relative to the table.
+        times: smallest and largest value of the named column, if statistics are kept of one.
+    """
+
+    path: str
+    rows: int
+    size: int
+    times: tuple[str, int, int] | None = None
+
+
+def create(table: Path, schema: pa.Schema) -> int:
+    """Create an empty table; one that exists is left as it is. Return the version."""
+    table.mkdir(parents=True, exist_ok=True)
+    configuration: Mapping[str, str | None] = _NO_STATISTICS
+    return int(
+        DeltaTable.create(table, schema, mode="ignore", configuration=configuration).version()
+    )
+
+
+def latest_version(table: Path) -> int:
+    """Return the newest version of a table."""
+    return int(DeltaTable(table).version())
+
+
+def write_file(
+    table: Path, path: str, rows: pl.DataFrame, *, group: int, time_column: str | None = None
+) -> NewFile:
+    """Write rows to a new file of a table: LZ4, no column statistics, safe on disk.
+
+    Args:
+        table: folder of the table.
+        path: where to write, relative to the table.
+        rows: at least one row.
+        group: rows per row group.
+        time_column: the int64 column whose bounds go to the Delta log.
+    """
+    target = table / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    rows.write_parquet(target, compression="lz4", statistics=False, row_group_size=group)
+    _sync(target)
+    times = None
+    if time_column is not None:
+        moments = rows[time_column]
+        times = (time_column, int(moments.min()), int(moments.max()))  # type: ignore[arg-type]
+    return NewFile(path, rows.height, target.stat().st_size, times)
+
+
+def commit(
+    table: Path,
+    expected: int,
+    added: Sequence[NewFile],
+    removed: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
+) -> int:
+    """Commit files to a table whose newest version is ``expected``; return the next version.
+
+    Args:
+        table: folder of the table.
+        expected: the version that the change is based on.
+        added: files to add.
+        removed: paths of live files to remove, relative to the table.
+        metadata: goes to the commit's information; never an identity.
+
+    Raises:
+        HomeError: somebody else wrote to the table, or a file to remove is not live.
+    """
+    delta = DeltaTable(table)
+    _require(table, delta.version() == expected)
+    if removed:
+        live = set(pa.table(delta.get_add_actions())["path"].to_pylist())
+        _require(table, live.issuperset(removed))
+    now = time.time_ns() // 1_000_000
+    actions: list[AddAction | RemoveAction] = [_add(file, now) for file in added]
+    actions += [RemoveAction(path, True, now) for path in removed]
+    properties = CommitProperties(custom_metadata=dict(metadata or {}))
+    delta.create_write_transaction(
+        actions, mode="append", schema=delta.schema(), commit_properties=properties
+    )
+    return _confirm(table, expected + 1)
+
+
+def overwrite(table: Path, expected: int, schema: pa.Schema, added: Sequence[NewFile]) -> int:
+    """Replace schema and all files of a table in one commit; return the next version."""
+    _require(table, latest_version(table) == expected)
+    now = time.time_ns() // 1_000_000
+    create_table_with_add_actions(
+        str(table),
+        Schema.from_arrow(schema),
+        [_add(file, now) for file in added],
+        mode="overwrite",
+        configuration=_NO_STATISTICS,
+    )
+    return _confirm(table, expected + 1)
+
+
+def add_columns(table: Path, expected: int, schema: pa.Schema) -> int:
+    """Add the columns that the table lacks; return the version, ``expected`` if there are none."""
+    delta = DeltaTable(table)
+    _require(table, delta.version() == expected)
+    present = {field.name for field in delta.schema().fields}
+    missing = [field for field in Schema.from_arrow(schema).fields if field.name not in present]
+    if not missing:
+        return expected
+    delta.alter.add_columns(missing)
+    return _confirm(table, expected + 1)
+
+
+def restore(table: Path, version: int) -> int:
+    """Commit the state of an older version as the newest; return the resulting version."""
+    delta = DeltaTable(table)
+    newest = int(delta.version())
+    if newest == version:
+        return version
+    delta.restore(version)
+    return _confirm(table, newest + 1)
+
+
+def schema_of(table: Path, version: int) -> pa.Schema:
+    """Return the table's columns at a version."""
+    fields = DeltaTable(table, version=version).schema().to_arrow()
+    return pa.schema(fields)
+
+
+def _add(file: NewFile, now: int) -> AddAction:
+    statistics: dict[str, Any] = {"numRecords": file.rows}
+    if file.times is not None:
+        name, earliest, latest = file.times
+        statistics["minValues"] = {name: earliest}
+        statistics["maxValues"] = {name: latest}
+    return AddAction(file.path, file.size, {}, now, True, json.dumps(statistics))
+
+
+def _confirm(table: Path, expected: int) -> int:
+    _require(table, latest_version(table) == expected)
+    _sync(table / "_delta_log" / f"{expected:020d}.json")
+    return expected
+
+
+def _require(table: Path, holds: bool) -> None:
+    if not holds:
+        raise HomeError(
+            f"{table} was changed by another program",
+            hint="Only wayline may write there; run the command again.",
+        )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

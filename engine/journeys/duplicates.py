@@ -1,0 +1,166 @@
+"""Duplicates (SEMANTICS 16): of the rows with one event id, which are events and which repeat one.
+
+Per dataset and event id, in order of (timestamp, content): the first row wins, rows within the window
+after the winner repeat it, the next row beyond the window is the next winner. The outcome is a function
+of the set of rows, so a late row can push aside an earlier winner, or set free a row that was a repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.journeys.digests import content_digests
+from engine.journeys.intake import (
+    IDENTITIES,
+    Member,
+    admissible,
+    identities,
+    lake_rows,
+    leaf,
+)
+from engine.lake.table import ROW, LakeFile
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What new rows do to the events of a dataset.
+
+    Attributes:
+        events: identity rows that become events; most are new, some were repeats until now.
+        revived: ``row, time`` of those that were repeats.
+        dead: ``row, time`` of earlier events that turned out to repeat a new one.
+    """
+
+    events: pl.DataFrame
+    revived: pl.DataFrame
+    dead: pl.DataFrame
+
+
+def resolve(
+    member: Member,
+    arrivals: pl.DataFrame,
+    *,
+    earlier: Sequence[LakeFile],
+    added: Sequence[LakeFile],
+    window: int,
+) -> Resolution:
+    """Decide which rows are events after some rows arrived.
+
+    Args:
+        member: the dataset in its connection.
+        arrivals: admitted identity rows that are new.
+        earlier: lake files of the rows that arrived before.
+        added: lake files of the new rows.
+        window: microseconds after a winner in which equal event ids repeat it.
+    """
+    history, names = _candidates(member, arrivals, earlier, window)
+    if not len(names):
+        nothing = arrivals.clear().select("row", "time")
+        return Resolution(arrivals, nothing, nothing)
+    repeated = pl.col("event_id").is_in(names.implode())
+    fresh = arrivals.filter(repeated)
+    everything = _with_content(member, pl.concat([history, fresh]), [*earlier, *added])
+    before = winners(everything.join(history, on="row", how="semi"), window)
+    after = winners(everything, window)
+    gained = after.join(before, on="row", how="anti")
+    lost = before.join(after, on="row", how="anti")
+    alone = arrivals.filter(pl.col("event_id").is_null() | ~repeated)
+    events = pl.concat([alone, gained.select(list(IDENTITIES))])
+    revived = gained.join(history, on="row", how="semi")
+    return Resolution(events, revived.select("row", "time"), lost.select("row", "time"))
+
+
+def winners(rows: pl.DataFrame, window: int) -> pl.DataFrame:
+    """Return the rows that are events.
+
+    Args:
+        rows: identity rows with ``content``, all with an event id.
+        window: microseconds after a winner in which equal event ids repeat it.
+    """
+    ordered = rows.sort("event_id", "time", "content", "row")
+    name = pl.col("event_id")
+    first = ordered.select(name.ne_missing(name.shift(1))).to_series().fill_null(True)
+    spread = pl.col("time").max().over("event_id") - pl.col("time").min().over("event_id")
+    if ordered.select((spread > window).any()).item():
+        first = _next_winners(first.to_list(), ordered["time"].to_list(), window)
+    return ordered.filter(first)
+
+
+def _next_winners(first: list[bool], times: list[int], window: int) -> pl.Series:
+    wins, winner = [], 0
+    for starts, moment in zip(first, times, strict=True):
+        win = starts or moment - winner > window
+        winner = moment if win else winner
+        wins.append(win)
+    return pl.Series(wins, dtype=pl.Boolean)
+
+
+def _candidates(
+    member: Member, arrivals: pl.DataFrame, earlier: Sequence[LakeFile], window: int
+) -> tuple[pl.DataFrame, pl.Series]:
+    """Return earlier rows that may repeat a new one or be repeated, and all ids that occur twice."""
+    none = pl.DataFrame(schema=IDENTITIES)
+    if member.dataset.event_id is None:
+        return none, pl.Series(dtype=pl.String)
+    named = arrivals.filter(pl.col("event_id").is_not_null())
+    if not named.height:
+        return none, pl.Series(dtype=pl.String)
+    history = _history(member, named, earlier, window)
+    twice = named.filter(pl.col("event_id").hash().is_duplicated())["event_id"]
+    return history, pl.concat([history["event_id"], twice]).unique()
+
+
+def _history(
+    member: Member, named: pl.DataFrame, earlier: Sequence[LakeFile], window: int
+) -> pl.DataFrame:
+    """Read earlier rows with the new rows' ids, as far as they can touch each other.
+
+    Rows of one id that lie further apart than the window do not touch, so files are read outwards from
+    the new rows' times until nothing more is found.
+    """
+    found = [pl.DataFrame(schema=IDENTITIES)]
+    wanted, unread = named.select("event_id").unique(), list(earlier)
+    near = named.select("time")
+    while near.height:
+        low, high = near.select(low=pl.col("time").min(), high=pl.col("time").max()).row(0)
+        files = [file for file in unread if touches(file, low - window, high + window)]
+        if not files:
+            break
+        unread = [file for file in unread if file not in files]
+        near = _with_ids(member, files, wanted)
+        found.append(near)
+        wanted = pl.concat(found).select("event_id").unique()
+    return pl.concat(found)
+
+
+def touches(file: LakeFile, low: int, high: int) -> bool:
+    """Return whether a lake file may have rows with low ≤ time ≤ high."""
+    if file.min_time is None or file.max_time is None:
+        return False
+    return file.min_time <= high and file.max_time >= low
+
+
+def _with_ids(member: Member, files: Sequence[LakeFile], wanted: pl.DataFrame) -> pl.DataFrame:
+    rows = identities(member, lake_rows(files, member.dataset))
+    return rows.join(wanted.lazy(), on="event_id", how="semi").filter(admissible()).collect()
+
+
+def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile]) -> pl.DataFrame:
+    """Add ``content``: a digest where rows of one event id have one timestamp, else NULL."""
+    tied = rows.filter(pl.struct("event_id", "time").is_duplicated()).select("row", "time")
+    if not tied.height:
+        return rows.with_columns(content=pl.lit(None, pl.String))
+    low, high = int(tied["time"].min()), int(tied["time"].max())  # type: ignore[arg-type]
+    near = [file for file in files if touches(file, low, high)]
+    paths = list(member.dataset.leaves())
+    content = (
+        lake_rows(near, member.dataset)
+        .join(tied.lazy().select(pl.col("row").alias(ROW)), on=ROW, how="semi")
+        .select(ROW, *(leaf(path).alias(path) for path in paths))
+        .collect()
+    )
+    digests = content.select(row=pl.col(ROW), content=content_digests(content.select(paths)))
+    return rows.join(digests, on="row", how="left", maintain_order="left")

@@ -1,0 +1,241 @@
+"""Reads the rows of a connection's datasets from the lake and decides which of them can be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from engine.definitions.model import (
+    ConnectionDatasetDefinition,
+    DatasetDefinition,
+    Definitions,
+    StitchingDefinition,
+)
+from engine.errors import DefinitionError, did_you_mean
+from engine.journeys.columns import (
+    DATASET,
+    EVENT_ID,
+    NAMESPACE,
+    PERSON,
+    TIME,
+    connection_of,
+)
+from engine.journeys.digests import content_digests
+from engine.lake.schema import physical_schema
+from engine.lake.table import ROW, LakeFile
+
+EARLIEST: Final = -2_208_988_800_000_000
+"""1900-01-01 in microseconds: earlier events are not taken."""
+NO_PERSON: Final = "Empty visitor ID"
+"""Why a row without person and device is skipped."""
+NO_TIME: Final = "No timestamp, or before 1900"
+"""Why a row without a usable time is skipped."""
+
+IDENTITIES: Final = pl.Schema(
+    {
+        "row": pl.Int64,
+        "time": pl.Int64,
+        "event_id": pl.String,
+        "device": pl.String,
+        "person": pl.String,
+    }
+)
+"""What a row is before it belongs to a person; ``event_id`` is NULL where the row has none."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A dataset in its connection.
+
+    Attributes:
+        index: place in the connection, from 0.
+    """
+
+    index: int
+    name: str
+    dataset: DatasetDefinition
+    part: ConnectionDatasetDefinition
+
+    @property
+    def stitching(self) -> StitchingDefinition | None:
+        """How the dataset is stitched, if it is."""
+        return self.part.stitching
+
+    @property
+    def person_path(self) -> str:
+        """The field that carries the person."""
+        return self.stitching.person_id if self.stitching else str(self.part.person_id)
+
+    @property
+    def device_path(self) -> str | None:
+        """The field that carries the device; None without stitching."""
+        return self.stitching.persistent_id if self.stitching else None
+
+    def namespace(self, path: str) -> str:
+        """Return the identity namespace of a field; without one, the field's own path."""
+        return self.dataset.field(path).identity or path
+
+
+def members(definitions: Definitions, name: str) -> tuple[Member, ...]:
+    """Return the datasets of a connection in their order.
+
+    Raises:
+        UnknownNameError: there is no such connection.
+        DefinitionError: it refers to a dataset or field that is not there or does not fit.
+    """
+    parts = connection_of(definitions, name).datasets
+    return tuple(
+        Member(index, dataset, _event_dataset(definitions, name, dataset), part)
+        for index, (dataset, part) in enumerate(parts.items())
+    )
+
+
+def check(definitions: Definitions, name: str) -> None:
+    """Raise DefinitionError if a person or device field of a connection cannot be used."""
+    for member in members(definitions, name):
+        leaves = member.dataset.leaves()
+        for path in filter(None, (member.person_path, member.device_path)):
+            if path not in leaves or leaves[path].type == "array":
+                raise DefinitionError(
+                    f'connection "{name}": dataset "{member.name}" has no scalar field "{path}"',
+                    hint=did_you_mean(path, leaves),
+                )
+
+
+def lake_rows(files: Sequence[LakeFile], dataset: DatasetDefinition) -> pl.LazyFrame:
+    """Return the rows of lake files, nested as declared; fields that a file lacks are NULL."""
+    schema = _polars_schema(dataset)
+    if not files:
+        return pl.LazyFrame(schema=schema)
+    return pl.scan_parquet(
+        [file.path for file in files],
+        schema=schema,
+        missing_columns="insert",
+        extra_columns="ignore",
+        cast_options=pl.ScanCastOptions(
+            missing_struct_fields="insert", extra_struct_fields="ignore"
+        ),
+        glob=False,
+    )
+
+
+def leaf(path: str) -> pl.Expr:
+    """Return the expression that reads a dotted path from nested rows."""
+    first, *rest = path.split(".")
+    expression = pl.col(first)
+    for name in rest:
+        expression = expression.struct.field(name)
+    return expression
+
+
+def identities(member: Member, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the identity columns (``IDENTITIES``) of lake rows; a blank is NULL."""
+    event_id = member.dataset.event_id
+    return rows.select(
+        row=pl.col(ROW),
+        time=_microseconds(member),
+        event_id=_text(event_id),
+        device=_text(member.device_path),
+        person=_text(member.person_path),
+    )
+
+
+def admissible() -> pl.Expr:
+    """Return the condition on identity columns under which a row is taken."""
+    return _timed() & _named()
+
+
+def skipped(rows: pl.DataFrame) -> pl.DataFrame:
+    """Count the identity rows that are not taken: ``number`` (of the batch), ``reason``, ``rows``."""
+    reason = pl.when(~_timed()).then(pl.lit(NO_TIME)).otherwise(pl.lit(NO_PERSON))
+    refused = rows.filter(~admissible()).select(number=pl.col("row") // (1 << 32), reason=reason)
+    return refused.group_by("number", "reason").agg(rows=pl.len()).sort("number", "reason")
+
+
+def own_person(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
+    """Give identity rows of a dataset without stitching their own person: ``row, _person, _namespace``."""
+    namespace = pl.lit(member.namespace(member.person_path))
+    return rows.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
+
+
+def full_rows(
+    member: Member, files: Sequence[LakeFile], adds: pl.DataFrame, columns: pl.Schema
+) -> pl.DataFrame:
+    """Read whole rows from the lake and give them their persons.
+
+    Args:
+        member: the dataset in its connection.
+        files: lake files to look in.
+        adds: ``row, _person, _namespace`` of the rows wanted; others are left out.
+        columns: the connection's journey columns; the result has them all, but for the hash.
+    """
+    leaves = member.dataset.leaves()
+    rows = lake_rows(files, member.dataset)
+    if adds.height * 4 < sum(file.rows for file in files):
+        rows = rows.join(adds.lazy().select(pl.col("row").alias(ROW)), on=ROW, how="semi")
+    wide = rows.select(
+        pl.col(ROW),
+        _microseconds(member).alias(TIME),
+        _text(member.dataset.event_id).alias(EVENT_ID),
+        *(leaf(path).alias(path) for path in leaves),
+    ).collect()
+    found = wide.select(row=pl.col(ROW)).join(adds, on="row", how="left", maintain_order="left")
+    wanted = found[PERSON].is_not_null()
+    taken = wide.with_columns(
+        found[PERSON], found[NAMESPACE], pl.lit(member.index, pl.Int16).alias(DATASET)
+    )
+    taken = taken if wanted.all() else taken.filter(wanted)
+    absent = [pl.lit(None, kind).alias(name) for name, kind in columns.items() if name not in taken]
+    return _with_event_ids(taken, list(leaves)).with_columns(absent).select(list(columns))
+
+
+def _with_event_ids(rows: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
+    """Fill missing event ids with the digest of the row's content."""
+    lacking = rows[EVENT_ID].is_null()
+    if not lacking.any():
+        return rows
+    places = lacking.arg_true()
+    content = rows.select(paths).select(pl.all().gather(places))
+    return rows.with_columns(rows[EVENT_ID].scatter(places, content_digests(content)))
+
+
+def _polars_schema(dataset: DatasetDefinition) -> pl.Schema:
+    frame = pl.from_arrow(physical_schema(dataset.arrow()).empty_table())
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table becomes a frame
+    return frame.schema
+
+
+def _event_dataset(definitions: Definitions, name: str, dataset: str) -> DatasetDefinition:
+    if dataset not in definitions.datasets:
+        hint = did_you_mean(dataset, definitions.datasets)
+        raise DefinitionError(f'connection "{name}": there is no dataset "{dataset}"', hint=hint)
+    found = definitions.datasets[dataset]
+    if found.kind != "event":
+        raise DefinitionError(
+            f'connection "{name}": dataset "{dataset}" is a {found.kind}, not an event dataset',
+            hint="Only event datasets form journeys; profiles and lookups are joined in SQL.",
+        )
+    return found
+
+
+def _microseconds(member: Member) -> pl.Expr:
+    moment = leaf(str(member.dataset.timestamp))
+    return moment.cast(pl.Datetime("us", "UTC")).cast(pl.Int64)
+
+
+def _text(path: str | None) -> pl.Expr:
+    if path is None:
+        return pl.lit(None, pl.String)
+    text = leaf(path).cast(pl.String)
+    return pl.when(text != "").then(text)
+
+
+def _timed() -> pl.Expr:
+    return pl.col("time").is_not_null() & (pl.col("time") >= EARLIEST)
+
+
+def _named() -> pl.Expr:
+    return pl.col("person").is_not_null() | pl.col("device").is_not_null()

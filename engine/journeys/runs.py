@@ -1,0 +1,150 @@
+"""Writes rows that know their persons into journey files: a level-0 run, a new base, or a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from engine.journeys import delta, store
+from engine.journeys.columns import HASH_HIGH, TIME
+from engine.journeys.intake import Member, full_rows
+from engine.journeys.order import bucket_bounds, buckets_of, journey_order, with_hashes
+from engine.lake.table import LakeFile
+
+SLICE_ROWS: Final = 1 << 21
+"""Rows that are in memory at once while journeys are written."""
+_LEVEL0_GROUP: Final = 1 << 17
+_BASE_GROUP: Final = 1 << 20
+_FILE_ROWS: Final = 1 << 14
+
+Progress = Callable[[str, int, int], None]
+"""Told (phase, done, total) now and then."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one dataset on their way into journeys.
+
+    Attributes:
+        files: the lake files that hold them.
+        adds: ``row, _person, _namespace``.
+    """
+
+    member: Member
+    files: Sequence[LakeFile]
+    adds: pl.DataFrame
+
+
+def polars_columns(schema: pa.Schema) -> pl.Schema:
+    """Return the Polars types of journey columns."""
+    frame = pl.from_arrow(schema.empty_table())
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table becomes a frame
+    return frame.schema
+
+
+def ordered_slices(
+    parts: Sequence[Part], schema: pa.Schema, progress: Progress | None = None
+) -> Iterator[pl.DataFrame]:
+    """Yield the parts' whole rows, each slice in journey order and of bounded size."""
+    columns = polars_columns(schema)
+    wanted = pl.Schema(
+        {name: kind for name, kind in columns.items() if not name.startswith("_hash_")}
+    )
+    total, done = sum(part.adds.height for part in parts), 0
+    for pieces in _slices(parts):
+        frames = [full_rows(part.member, part.files, part.adds, wanted) for part in pieces]
+        rows = with_hashes(pl.concat([frame for frame in frames if frame.height] or frames[:1]))
+        done += rows.height
+        if rows.height:
+            yield rows.select(list(columns))[journey_order(rows)]
+        if progress is not None:
+            progress("journeys", done, total)
+
+
+def write_level0(table: Path, sequence: int, rows: pl.DataFrame) -> delta.NewFile:
+    """Write rows in journey order as a level-0 file."""
+    path = store.level0_path(sequence)
+    return delta.write_file(table, path, rows, group=_LEVEL0_GROUP, time_column=TIME)
+
+
+def write_mask(table: Path, sequence: int, dead: pl.DataFrame) -> delta.NewFile:
+    """Write a mask: ``_dataset, _row, _hash_high`` of copies that no longer count."""
+    rows = dead.select(store.MASK_COLUMNS).sort(HASH_HIGH)
+    return delta.write_file(table, store.mask_path(sequence), rows, group=_BASE_GROUP)
+
+
+def write_base(table: Path, sequence: int, rows: pl.DataFrame, buckets: int) -> list[delta.NewFile]:
+    """Write rows in journey order as base files: per bucket, a month or several small ones."""
+    highs = rows[HASH_HIGH].to_numpy()
+    places = buckets_of(highs, buckets)
+    present = np.unique(places)
+    starts = np.searchsorted(places, present)
+    ends = np.append(starts[1:], rows.height)
+    written = []
+    for bucket, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        for month, epoch in _epochs(rows.slice(start, end - start)):
+            path = store.base_path(sequence, bucket, buckets, month)
+            written.append(
+                delta.write_file(table, path, epoch, group=_BASE_GROUP, time_column=TIME)
+            )
+    return written
+
+
+def hash_ranges(rows: int, most: int) -> list[tuple[int, int]]:
+    """Divide the hash space so that each part holds a slice of rows; at most ``most`` parts."""
+    parts = 1
+    while parts < most and rows > parts * SLICE_ROWS:
+        parts *= 2
+    return [bucket_bounds(part, parts) for part in range(parts)]
+
+
+def _epochs(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Split a bucket's rows by month; months are put together until a file is worth its name."""
+    moment = pl.col(TIME).cast(pl.Datetime("us"))
+    months = rows.select(moment.dt.strftime("%Y-%m")).to_series()
+    counts = months.value_counts().sort(TIME)
+    names: list[str] = []
+    gathered = 0
+    for place, (month, count) in enumerate(counts.iter_rows()):
+        names.append(month)
+        gathered += count
+        if gathered >= _FILE_ROWS or place == counts.height - 1:
+            yield names[0], rows if gathered == rows.height else rows.filter(months.is_in(names))
+            names, gathered = [], 0
+
+
+def _slices(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Cut parts along their lake files into slices of bounded size."""
+    pending: list[Part] = []
+    room = SLICE_ROWS
+    for part in parts:
+        for files in _file_groups(part):
+            rows = min(sum(file.rows for file in files), part.adds.height)
+            if pending and rows > room:
+                yield pending
+                pending, room = [], SLICE_ROWS
+            pending.append(Part(part.member, files, part.adds))
+            room -= rows
+    if pending:
+        yield pending
+
+
+def _file_groups(part: Part) -> Iterator[list[LakeFile]]:
+    if part.adds.height * 4 < SLICE_ROWS:
+        if part.files:
+            yield list(part.files)
+        return
+    group: list[LakeFile] = []
+    for file in part.files:
+        if group and sum(known.rows for known in group) + file.rows > SLICE_ROWS:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group

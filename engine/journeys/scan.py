@@ -1,0 +1,108 @@
+"""Reads journeys as compressed sparse rows: persons × events, in journey order, in large chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from engine.errors import UnknownColumnError, did_you_mean
+from engine.journeys import chunks, delta, store
+from engine.journeys.columns import leaf_columns
+from engine.world import Home, World
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some persons with all their events.
+
+    Attributes:
+        offsets: int64[P + 1]; person p owns the rows offsets[p] up to offsets[p + 1].
+        times: int64[N], µs since the epoch, UTC, ascending within a person.
+        columns: name → N values in journey order; strings as DictionaryArray(int32, string).
+    """
+
+    offsets: npt.NDArray[np.int64]
+    times: npt.NDArray[np.int64]
+    columns: Mapping[str, pa.Array]
+
+    @property
+    def rows(self) -> int:
+        """Number of events."""
+        return len(self.times)
+
+    @property
+    def persons(self) -> int:
+        """Number of persons."""
+        return len(self.offsets) - 1
+
+
+def columns(home: Home, world: World, connection: str) -> dict[str, pa.DataType]:
+    """Return the leaf fields of a connection: dotted path → type. System columns are not among them."""
+    return leaf_columns(world.definitions, connection)
+
+
+def scan(
+    home: Home,
+    connection: str,
+    version: int,
+    columns: Sequence[str],
+    *,
+    start: int | None = None,
+    end: int | None = None,
+) -> Iterator[Chunk]:
+    """Yield the journeys of a version; no person is in two chunks.
+
+    Decoded columns are kept in a cache of the process, so a second scan costs next to nothing. May be
+    called, and its chunks used, by several threads; a chunk's arrays must not be written to.
+
+    Args:
+        home: the home.
+        connection: whose journeys.
+        version: version of its table, as a world has it.
+        columns: leaf fields and system columns such as ``_person``.
+        start: a hint: rows before this time in µs are not wanted; some may appear.
+        end: a hint: rows at or after this time are not wanted; some may appear.
+
+    Raises:
+        UnknownColumnError: there is no such column.
+    """
+    for part in _parts(home.journeys_path(connection), version, tuple(columns), start, end):
+        layout = part.layout()
+        if len(layout.times):
+            found = {name: part.column(name) for name in columns}
+            yield Chunk(layout.offsets, layout.times, found)
+
+
+def _parts(
+    table: Path, version: int, columns: tuple[str, ...], start: int | None, end: int | None
+) -> list[chunks.Part]:
+    schema = _schema(table, version)
+    for name in columns:
+        if name not in schema.names:
+            raise UnknownColumnError(
+                f'there is no column "{name}" in the journeys of "{table.name}"',
+                hint=did_you_mean(name, schema.names),
+            )
+    return chunks.parts(table, schema, _near(store.files(table, version), start, end))
+
+
+@lru_cache(maxsize=64)
+def _schema(table: Path, version: int) -> pa.Schema:
+    return delta.schema_of(table, version)
+
+
+def _near(files: store.Files, start: int | None, end: int | None) -> store.Files:
+    """Leave out files of other times."""
+    if start is None and end is None:
+        return files
+    return replace(
+        files,
+        base=tuple(file for file in files.base if file.overlaps(start, end)),
+        level0=tuple(file for file in files.level0 if file.overlaps(start, end)),
+    )

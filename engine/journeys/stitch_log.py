@@ -1,0 +1,82 @@
+"""The stitch log of a connection: which person each row got, when and why. Rows are only ever added.
+
+Journeys are derived from lake and log, so the log is what makes them rebuildable: live stitching depends
+on the order of arrival, which nothing else remembers.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from engine.journeys import delta
+from engine.journeys.columns import NAMESPACE, PERSON
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("dataset", pa.int16()),
+        pa.field("row", pa.int64()),
+        pa.field("person", pa.string()),
+        pa.field("namespace", pa.string()),
+        pa.field("kind", pa.string()),
+        pa.field("sequence", pa.int64()),
+        pa.field("logged_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+"""``dataset``: place in the connection; ``row``: the lake's row id; ``sequence``: the entry's commit."""
+
+_GROUP: Final = 1 << 18
+
+
+class Kind(StrEnum):
+    """Why a row got its person."""
+
+    LIVE = "live"
+    REPLAY = "replay"
+
+
+def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind) -> delta.NewFile:
+    """Write entries for the commit with this number; they count once ``delta.commit`` has taken them.
+
+    Args:
+        log: folder of the log.
+        sequence: version that the commit will have.
+        dataset: the dataset's place in the connection.
+        adds: ``row, _person, _namespace``.
+        kind: why the rows got their persons.
+    """
+    entries = adds.select(
+        dataset=pl.lit(dataset, pl.Int16),
+        row=pl.col("row"),
+        person=pl.col(PERSON),
+        namespace=pl.col(NAMESPACE),
+        kind=pl.lit(kind.value),
+        sequence=pl.lit(sequence, pl.Int64),
+        logged_at=pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")),
+    )
+    name = f"{sequence:012d}-{uuid.uuid4().hex[:12]}.parquet"
+    return delta.write_file(log, name, entries, group=_GROUP)
+
+
+def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:
+    """Return ``row, _person, _namespace``: what the log at a version last said of a dataset's rows."""
+    uris = DeltaTable(log, version=version).file_uris()
+    if not uris:
+        return pl.DataFrame(schema={"row": pl.Int64, PERSON: pl.String, NAMESPACE: pl.String})
+    entries = pl.scan_parquet(uris, glob=False).filter(pl.col("dataset") == dataset)
+    return (
+        entries.select(
+            "row", "sequence", pl.col("person").alias(PERSON), pl.col("namespace").alias(NAMESPACE)
+        )
+        .sort("row", "sequence")
+        .unique("row", keep="last", maintain_order=True)
+        .select("row", PERSON, NAMESPACE)
+        .collect()
+    )

@@ -1,0 +1,201 @@
+"""Writes a batch into a dataset: sorted Parquet files as rows stream in, then one commit for all.
+
+Until the commit nothing is visible; a writer that fails removes its files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
+
+from engine.definitions.model import DatasetDefinition
+from engine.lake.schema import ROW, physical_schema, string_columns
+from engine.lake.table import file_name, latest_version
+
+_ROWS_PER_FILE: Final = 1 << 20
+_BYTES_PER_FILE: Final = 1 << 30
+_ROWS_PER_GROUP: Final = 1 << 17
+_EPOCH: Final = datetime(1970, 1, 1)
+
+
+class BatchWriter:
+    """A batch on its way into a dataset; a context manager. Memory stays at one file's rows.
+
+    Args:
+        table: folder of the dataset's table.
+        dataset: the dataset's definition.
+        batch_id: names the files and the transaction; letters and digits only.
+        number: the batch's number, the high half of its row ids.
+        order_by: dotted paths of the fields that files are sorted by.
+    """
+
+    def __init__(
+        self,
+        table: Path,
+        dataset: DatasetDefinition,
+        batch_id: str,
+        number: int,
+        order_by: Sequence[str],
+    ) -> None:
+        self._table = table
+        self._batch_id = batch_id
+        self._number = number
+        self._order_by = tuple(order_by)
+        self._timestamp = dataset.timestamp
+        self._schema = dataset.arrow()
+        self._pending: list[pa.Table] = []
+        self._actions: list[AddAction | RemoveAction] = []
+        self._transaction = f"wayline-batch-{batch_id}"
+        self._committed = False
+        self.rows = 0
+
+    def __enter__(self) -> BatchWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # A commit may have got through although it was reported to fail.
+        if not self._committed and not self._is_in_log():
+            remove_files(self._table, self._batch_id)
+
+    def write(self, batch: pa.RecordBatch | pa.Table | pl.DataFrame) -> None:
+        """Add rows whose columns are the dataset's, in any order; their ordinals follow on."""
+        table = _conform(batch, self._schema)
+        if table.num_rows == 0:
+            return
+        first = (self._number << 32) + self.rows
+        ids = pa.array(np.arange(first, first + table.num_rows, dtype=np.int64))
+        self._pending.append(table.append_column(ROW, ids))
+        self.rows += table.num_rows
+        if self._is_full():
+            self._flush()
+
+    def commit(self, metadata: Mapping[str, str]) -> int:
+        """Write what is pending and commit all files at once; return the new Delta version.
+
+        Args:
+            metadata: goes to the commit's information; never an identity.
+        """
+        self._flush()
+        delta = DeltaTable(self._table)
+        delta.create_write_transaction(
+            self._actions,
+            mode="append",
+            schema=physical_schema(self._schema),
+            commit_properties=CommitProperties(
+                custom_metadata={**metadata, "batch": self._batch_id},
+                app_transactions=[Transaction(self._transaction, 1)],
+            ),
+        )
+        self._committed = True
+        version = latest_version(self._table)
+        _sync(self._table / "_delta_log" / f"{version:020d}.json")
+        return version
+
+    def _is_in_log(self) -> bool:
+        return DeltaTable(self._table).transaction_version(self._transaction) is not None
+
+    def _is_full(self) -> bool:
+        rows = sum(int(table.num_rows) for table in self._pending)
+        size = sum(int(table.nbytes) for table in self._pending)
+        return rows >= _ROWS_PER_FILE or size >= _BYTES_PER_FILE
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        rows = pa.concat_tables(self._pending)
+        self._pending.clear()
+        name = file_name(self._number, self._batch_id, len(self._actions))
+        path = self._table / name
+        self._write_file(path, _sorted(rows, self._order_by))
+        statistics = json.dumps(_statistics(rows, self._timestamp))
+        size, now = path.stat().st_size, time.time_ns() // 1_000_000
+        self._actions.append(AddAction(name, size, {}, now, True, statistics))
+
+    def _write_file(self, path: Path, rows: pa.Table) -> None:
+        pq.write_table(
+            rows,
+            path,
+            compression="zstd",
+            row_group_size=_ROWS_PER_GROUP,
+            use_dictionary=string_columns(self._schema),
+            write_statistics=[self._timestamp] if self._timestamp else False,
+        )
+        _sync(path)
+
+
+def remove_files(table: Path, batch_id: str) -> None:
+    """Remove the files of a batch that was never committed."""
+    for path in table.glob(f"*-{batch_id}-*.parquet"):
+        path.unlink()
+
+
+def _conform(batch: pa.RecordBatch | pa.Table | pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    if isinstance(batch, pl.DataFrame):
+        batch = batch.to_arrow()
+    table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+    return table.select(schema.names).cast(schema)
+
+
+def _sorted(rows: pa.Table, order_by: Sequence[str]) -> pa.Table:
+    if not order_by:
+        return rows
+    keys = [_column(rows, path) for path in order_by]
+    frame = pl.DataFrame([pl.Series(str(index), key) for index, key in enumerate(keys)])
+    order = frame.select(pl.arg_sort_by(frame.columns, maintain_order=True)).to_series()
+    return rows.take(order.to_arrow())
+
+
+def _column(rows: pa.Table, path: str) -> pa.ChunkedArray:
+    first, *rest = path.split(".")
+    column = rows[first]
+    return pc.struct_field(column, rest) if rest else column
+
+
+def _statistics(rows: pa.Table, timestamp: str | None) -> dict[str, Any]:
+    statistics: dict[str, Any] = {"numRecords": rows.num_rows}
+    if timestamp is None:
+        return statistics
+    bounds = pc.min_max(_column(rows, timestamp))
+    if bounds["min"].is_valid:
+        statistics["minValues"] = _nested(timestamp, bounds["min"])
+        statistics["maxValues"] = _nested(timestamp, bounds["max"])
+    return statistics
+
+
+def _nested(path: str, bound: pa.Scalar) -> dict[str, Any]:
+    value: Any
+    if pa.types.is_timestamp(bound.type):
+        moment = _EPOCH + timedelta(microseconds=bound.value)
+        value = f"{moment.isoformat(timespec='microseconds')}Z"
+    else:
+        value = bound.as_py().isoformat()
+    for part in reversed(path.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

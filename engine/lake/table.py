@@ -1,0 +1,158 @@
+"""Datasets as Delta tables: create, evolve, and list the files of a version.
+
+A batch is one commit and a snapshot is a version, so any Delta reader sees what wayline sees.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, Schema
+
+from engine.lake.schema import ROW, physical_schema
+
+__all__ = [
+    "ROW",
+    "LakeFile",
+    "added_files",
+    "commits",
+    "create",
+    "evolve",
+    "files",
+    "latest_version",
+]
+
+_STATISTICS: Final = "delta.dataSkippingStatsColumns"
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """One Parquet file of a dataset.
+
+    Attributes:
+        path: absolute path.
+        batch: id of the batch that wrote it.
+        min_time: earliest timestamp in µs UTC; None if no row has a timestamp.
+        max_time: latest timestamp in µs UTC, likewise.
+    """
+
+    path: str
+    rows: int
+    batch: str
+    min_time: int | None
+    max_time: int | None
+
+
+def create(table: Path, schema: pa.Schema, *, timestamp: str | None = None) -> int:
+    """Create a dataset's table and return its version; an existing table is left as it is.
+
+    Args:
+        table: folder of the table.
+        schema: the dataset's own columns; the row id is added.
+        timestamp: dotted path of the event time, the only column with statistics.
+    """
+    # No writer may add statistics on identities: the log would keep them after an erasure.
+    configuration = {_STATISTICS: timestamp or ROW}
+    table.mkdir(parents=True, exist_ok=True)
+    made = DeltaTable.create(table, physical_schema(schema), mode="ignore", configuration=configuration)
+    return made.version()
+
+
+def evolve(table: Path, schema: pa.Schema) -> int:
+    """Add the columns and nested fields that the table lacks; return its version."""
+    current = DeltaTable(table)
+    present = pa.schema(current.schema().to_arrow())
+    lacking = [field for field in schema if _lacks(present, field)]
+    if lacking:
+        current.alter.add_columns(list(Schema.from_arrow(pa.schema(lacking)).fields))
+    return latest_version(table)
+
+
+def _lacks(present: pa.Schema | pa.StructType, wanted: pa.Field) -> bool:
+    if present.get_field_index(wanted.name) < 0:
+        return True
+    old, new = _element(present.field(wanted.name).type), _element(wanted.type)
+    return pa.types.is_struct(new) and any(_lacks(old, child) for child in new)
+
+
+def _element(inner: pa.DataType) -> pa.DataType:
+    return inner.value_type if pa.types.is_list(inner) else inner
+
+
+def latest_version(table: Path) -> int:
+    """Return the table's newest version."""
+    return DeltaTable(table).version()
+
+
+def files(table: Path, version: int) -> tuple[LakeFile, ...]:
+    """Return the live files of a version, in the order in which they were written."""
+    return _files(table, version, _identity(table))
+
+
+def _identity(table: Path) -> int:
+    """Return what tells a table from an earlier one in the same folder."""
+    first = table / "_delta_log" / f"{0:020d}.json"
+    return first.stat().st_mtime_ns if first.exists() else 0
+
+
+@lru_cache(maxsize=256)
+def _files(table: Path, version: int, _: int) -> tuple[LakeFile, ...]:
+    actions = pa.table(DeltaTable(table, version=version).get_add_actions(flatten=True))
+    found = [
+        LakeFile(str(table / path), rows, _batch_of(path), earliest, latest)
+        for path, rows, earliest, latest in zip(
+            actions["path"].to_pylist(),
+            actions["num_records"].to_pylist(),
+            _times(actions, "min."),
+            _times(actions, "max."),
+            strict=True,
+        )
+    ]
+    return tuple(sorted(found, key=lambda file: Path(file.path).name))
+
+
+def added_files(table: Path, after: int, upto: int) -> tuple[LakeFile, ...]:
+    """Return the files that came after one version and are live in another, in commit order."""
+    known = {file.path for file in files(table, after)}
+    return tuple(file for file in files(table, upto) if file.path not in known)
+
+
+def commits(table: Path, after: int, upto: int) -> tuple[tuple[int, Mapping[str, Any]], ...]:
+    """Return (version, commit information) of the commits after a version, in order."""
+    found = []
+    for version in range(after + 1, upto + 1):
+        log = table / "_delta_log" / f"{version:020d}.json"
+        for line in log.read_text().splitlines():
+            information = json.loads(line).get("commitInfo")
+            if information is not None:
+                found.append((version, information))
+    return tuple(found)
+
+
+def file_name(number: int, batch_id: str, part: int) -> str:
+    """Return the name of a batch's file; names sort in commit order."""
+    return f"{number:08d}-{batch_id}-{part:05d}.parquet"
+
+
+def _batch_of(path: str) -> str:
+    return Path(path).name.split("-")[1]
+
+
+def _times(actions: pa.Table, prefix: str) -> list[int | None]:
+    for name in actions.column_names:
+        moments = actions[name]
+        if name.startswith(prefix) and pa.types.is_temporal(moments.type):
+            return _microseconds(moments)
+    return [None] * len(actions)
+
+
+def _microseconds(moments: pa.ChunkedArray) -> list[int | None]:
+    stamps = moments.cast(pa.timestamp("us"))
+    return list(pc.cast(stamps, pa.int64()).to_pylist())

@@ -1,0 +1,126 @@
+"""Brings a home back to a published state, and lets journeys follow the lake to the next one.
+
+Lake, stitch logs and journeys are committed one after the other and become visible together, when a world
+is published. What a dead process left between is undone (journeys, logs, files) or finished (batches in
+the lake).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from engine.catalog.records import BatchRecord, BatchStatus, Skip
+from engine.ingest.batch import abandon_unfinished
+from engine.journeys import delta, store
+from engine.journeys.append import append
+from engine.journeys.change import Outcome
+from engine.journeys.runs import Progress
+from engine.lake import table as lake
+from engine.world import Home, Lease, World
+
+
+def recover(lease: Lease, progress: Progress | None = None) -> World:
+    """Undo or finish what a process left unpublished; return the newest world.
+
+    Journeys and stitch logs go back to the world's versions; batches that the lake took in are appended
+    to the journeys and published; other unfinished batches have failed.
+    """
+    home = lease.home
+    world = _undo(lease, home.current())
+    for name in world.definitions.datasets:
+        if name in world.datasets:
+            world = _finish(lease, world, name, progress)
+    abandon_unfinished(lease)
+    return world
+
+
+def follow(
+    lease: Lease,
+    world: World,
+    datasets: Mapping[str, int],
+    cause: str,
+    *,
+    batch: BatchRecord | None = None,
+    progress: Progress | None = None,
+) -> World:
+    """Append new dataset versions to all connections that use them, and publish all as one world.
+
+    Args:
+        lease: proof that nobody else writes.
+        world: the newest published world.
+        datasets: dataset → version that the world shall show.
+        cause: what happened, in a few words.
+        batch: the batch that the new version holds, as it shall be stored.
+        progress: told (phase, done, total).
+    """
+    outcomes = {
+        name: append(lease.home, name, world, datasets, progress)
+        for name, connection in world.definitions.connections.items()
+        if not connection.datasets.keys().isdisjoint(datasets)
+    }
+    return lease.publish(cause, datasets=datasets, batch=batch, **publication(outcomes))
+
+
+def publication(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+    """Return the arguments of ``Lease.publish`` that show connections' outcomes."""
+    memory: dict[tuple[str, str], pl.DataFrame] = {}
+    skips: list[Skip] = []
+    for outcome in outcomes.values():
+        memory |= outcome.memory
+        skips += outcome.skips
+    logs = {name: outcome.versions.stitch_log for name, outcome in outcomes.items()}
+    return {
+        "journeys": {name: outcome.versions.journeys for name, outcome in outcomes.items()},
+        "stitch_logs": {name: log for name, log in logs.items() if log is not None},
+        "skips": skips,
+        "memory": memory,
+    }
+
+
+def _undo(lease: Lease, world: World) -> World:
+    """Take journeys and logs back to the world's versions, and remove files that nobody knows."""
+    home = lease.home
+    journeys = _restored(home.journeys_path, world.journeys, store.KINDS)
+    logs = _restored(home.stitch_log_path, world.stitch_logs, ("",))
+    if not journeys and not logs:
+        return world
+    return lease.publish("recover", journeys=journeys, stitch_logs=logs)
+
+
+def _restored(
+    path_of: Callable[[str], Path], versions: Mapping[str, int], folders: tuple[str, ...]
+) -> dict[str, int]:
+    """Restore the tables that are ahead; return their new versions."""
+    restored = {}
+    for name, version in versions.items():
+        table = path_of(name)
+        if delta.latest_version(table) != version:
+            restored[name] = delta.restore(table, version)
+        store.sweep(table, version, folders)
+    return restored
+
+
+def _finish(lease: Lease, world: World, name: str, progress: Progress | None) -> World:
+    """Publish what the lake of a dataset has beyond the world, commit by commit."""
+    table = lease.home.dataset_path(name)
+    after, newest = world.datasets[name], lake.latest_version(table)
+    for version, information in lake.commits(table, after, newest):
+        batch = _batch(lease.home, version, information)
+        cause = f"ingest {name} batch {batch.number}" if batch else f"recover {name}"
+        world = follow(lease, world, {name: version}, cause, batch=batch, progress=progress)
+    return world
+
+
+def _batch(home: Home, version: int, information: Mapping[str, Any]) -> BatchRecord | None:
+    """Return the finished record of the batch that a lake commit holds; None if it holds none."""
+    if "batch" not in information:
+        return None
+    record = home.catalog.batch(information["batch"])
+    done = datetime.now(UTC)
+    return replace(record, status=BatchStatus.SUCCESS, finished_at=done, version=version)

@@ -1,0 +1,129 @@
+"""What a home holds, in numbers: for ``wayline status`` and for the demo's narration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from engine.catalog.records import BatchStatus, ReplayRecord
+from engine.journeys import intake, runs, store
+from engine.journeys.columns import DATASET, NAMESPACE, journey_schema
+from engine.journeys.copies import live
+from engine.journeys.replay import count_persons
+from engine.lake import table as lake
+from engine.world import Home, World
+
+
+@dataclass(frozen=True)
+class DatasetStatus:
+    """A dataset in numbers.
+
+    Attributes:
+        rows: rows in the lake.
+        batches: successful batches.
+        rejects: records of successful batches that were not accepted.
+        failed_batches: batches of which nothing was taken.
+    """
+
+    name: str
+    kind: str
+    rows: int
+    batches: int
+    rejects: int
+    failed_batches: int
+    last_batch_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ConnectionStatus:
+    """A connection in numbers.
+
+    Attributes:
+        stitched_rate: rows with the person's namespace ÷ rows, of stitched datasets; None without rows.
+        runs: appends and replays that are not merged into the base.
+        skips: reason → rows that were not taken.
+    """
+
+    name: str
+    persons: int
+    events: int
+    stitched_rate: float | None
+    runs: int
+    last_replay: ReplayRecord | None
+    skips: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a world shows."""
+
+    world: int
+    published_at: datetime
+    cause: str
+    datasets: tuple[DatasetStatus, ...]
+    connections: tuple[ConnectionStatus, ...]
+
+
+def status(home: Home) -> Status:
+    """Return the numbers of the newest world."""
+    with home.pin() as world:
+        return Status(
+            world.id,
+            world.published_at,
+            world.cause,
+            tuple(_dataset(home, world, name) for name in world.definitions.datasets),
+            tuple(_connection(home, world, name) for name in world.definitions.connections),
+        )
+
+
+def _dataset(home: Home, world: World, name: str) -> DatasetStatus:
+    batches = home.catalog.batches(name)
+    done = [batch for batch in batches if batch.status is BatchStatus.SUCCESS]
+    return DatasetStatus(
+        name=name,
+        kind=world.definitions.datasets[name].kind,
+        rows=sum(file.rows for file in lake.files(home.dataset_path(name), world.datasets[name])),
+        batches=len(done),
+        rejects=sum(batch.failed_records for batch in done),
+        failed_batches=sum(batch.status is BatchStatus.FAILED for batch in batches),
+        last_batch_at=max((batch.finished_at for batch in done if batch.finished_at), default=None),
+    )
+
+
+def _connection(home: Home, world: World, name: str) -> ConnectionStatus:
+    files = store.files(home.journeys_path(name), world.journeys[name])
+    columns = runs.polars_columns(journey_schema(world.definitions, name))
+    kept = live(files, columns, [DATASET, NAMESPACE]).group_by(DATASET, NAMESPACE).len()
+    counts = kept.collect()
+    replays = home.catalog.replays(name)
+    return ConnectionStatus(
+        name=name,
+        persons=count_persons(files, columns),
+        events=int(counts["len"].sum()),
+        stitched_rate=_stitched_rate(world, name, counts),
+        runs=files.runs,
+        last_replay=replays[-1] if replays else None,
+        skips=_skips(home, name),
+    )
+
+
+def _stitched_rate(world: World, name: str, counts: pl.DataFrame) -> float | None:
+    rows = known = 0
+    for member in intake.members(world.definitions, name):
+        if member.stitching is None:
+            continue
+        of_member = counts.filter(pl.col(DATASET) == member.index)
+        namespace = member.namespace(member.person_path)
+        rows += int(of_member["len"].sum())
+        known += int(of_member.filter(pl.col(NAMESPACE) == namespace)["len"].sum())
+    return known / rows if rows else None
+
+
+def _skips(home: Home, name: str) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for skip in home.catalog.skips(name):
+        totals[skip.reason] = totals.get(skip.reason, 0) + skip.rows
+    return totals

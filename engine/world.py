@@ -1,0 +1,289 @@
+"""The home and its worlds: a reader sees one published world, a writer holds the lease.
+
+Lake tables, journeys, stitch logs and definitions change separately; one catalog transaction
+publishes their versions together, so that no reader ever sees half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from sqlalchemy import Connection
+
+from engine.catalog import memory as device_memory
+from engine.catalog.lock import exclusive
+from engine.catalog.pins import Pins
+from engine.catalog.records import BatchRecord, ReplayRecord, Skip, WorldRecord
+from engine.catalog.store import Catalog
+from engine.definitions.model import Definitions
+from engine.errors import HomeError
+
+FORMAT: Final = 1
+"""The format of homes that this version writes."""
+
+UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = ()
+"""Steps that bring a home from format n to n + 1, the step from format 1 first."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What one statement sees.
+
+    Attributes:
+        cause: what published it, such as ``ingest web batch 3``.
+        datasets: dataset → Delta version.
+        journeys: connection → Delta version of its journeys, which have consumed all of
+            ``datasets`` and nothing else.
+        stitch_logs: connection → Delta version of its stitch log; only connections that stitch.
+    """
+
+    id: int
+    published_at: datetime
+    cause: str
+    definitions: Definitions
+    datasets: Mapping[str, int]
+    journeys: Mapping[str, int]
+    stitch_logs: Mapping[str, int]
+
+
+class Home:
+    """An open home folder. Safe to share between threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.catalog = Catalog(self.root / "catalog.db")
+        self._pins = Pins(self.catalog)
+        self._world: World | None = None
+        self._definitions = lru_cache(maxsize=16)(self._parse_definitions)
+
+    @classmethod
+    def create(cls, path: Path | str) -> Home:
+        """Make a new home at a path and open it.
+
+        Raises:
+            HomeError: there is a home already, or the folder cannot be written.
+        """
+        root = Path(path)
+        _make_folder(root)
+        home = cls(root)
+        with home.catalog.writing() as connection:
+            home.catalog.create_tables(connection)
+            if home.catalog.newest_world(connection) is not None:
+                raise HomeError(
+                    f"{root} is a wayline home already", hint="Open it, or choose another folder."
+                )
+            home.catalog.set_meta(connection, "format", str(FORMAT))
+            revision = home.catalog.add_document(connection, _document(Definitions()))
+            first = WorldRecord(1, datetime.now(UTC), "init", revision, {}, {}, {})
+            home.catalog.add_world(connection, first)
+        return home
+
+    @classmethod
+    def open(cls, path: Path | str) -> Home:
+        """Open a home; one of an older format is upgraded.
+
+        Raises:
+            HomeError: the folder is not a home, or a newer wayline wrote it.
+        """
+        root = Path(path)
+        missing = HomeError(f"{root} is not a wayline home", hint=f"Create one: wayline init {root}")
+        if not (root / "catalog.db").is_file():
+            raise missing
+        home = cls(root)
+        written = home._format()
+        if written is None:
+            raise missing
+        if written > FORMAT:
+            raise HomeError(
+                f"{root} has format {written}; this wayline reads formats up to {FORMAT}",
+                hint="Upgrade wayline.",
+            )
+        if written < FORMAT:
+            home._upgrade()
+        return home
+
+    def close(self) -> None:
+        """Release this process's pins and close the catalog."""
+        self._pins.close()
+        self.catalog.close()
+
+    def dataset_path(self, name: str) -> Path:
+        """Return the Delta table of a dataset."""
+        return self.root / "datasets" / name
+
+    def journeys_path(self, connection: str) -> Path:
+        """Return the Delta table of a connection's journeys."""
+        return self.root / "journeys" / connection
+
+    def stitch_log_path(self, connection: str) -> Path:
+        """Return the Delta table of a connection's stitch log."""
+        return self.root / "stitchlog" / connection
+
+    def current(self) -> World:
+        """Return the newest published world."""
+        known = self._world
+        if known is not None and known.id == self.catalog.newest_world_id():
+            return known
+        record = self.catalog.newest_world()
+        if record is None:
+            raise HomeError(f"{self.root} has no published world", hint="The catalog is damaged.")
+        return self._remember(record)
+
+    @contextmanager
+    def pin(self) -> Iterator[World]:
+        """Hold the newest world while the block runs: its files are not vacuumed."""
+        record = self._pins.take()
+        try:
+            yield self._remember(record)
+        finally:
+            self._pins.release(record.id)
+
+    @contextmanager
+    def lease(
+        self, *, wait: float | None = None, on_wait: Callable[[str], None] | None = None
+    ) -> Iterator[Lease]:
+        """Be the only writer of this home, in all processes and threads, while the block runs.
+
+        The kernel frees the lock when a process dies. A thread must not take the lease twice.
+
+        Args:
+            wait: seconds to wait for another writer; None waits for as long as it takes.
+            on_wait: called once with a sentence for the user if there is something to wait for.
+
+        Raises:
+            HomeError: another writer held the lease for longer than ``wait``.
+        """
+        with exclusive(self.root / "writer.lock", wait=wait, on_wait=on_wait):
+            yield Lease(self)
+
+    def _format(self) -> int | None:
+        try:
+            written = self.catalog.meta("format")
+        except Exception:
+            return None
+        return None if written is None else int(written)
+
+    def _upgrade(self) -> None:
+        with self.lease():
+            for number in range(self._format() or 1, FORMAT):
+                UPGRADES[number - 1](self.catalog)
+                with self.catalog.writing() as connection:
+                    self.catalog.set_meta(connection, "format", str(number + 1))
+
+    def _parse_definitions(self, revision: int) -> Definitions:
+        return Definitions.model_validate_json(self.catalog.document(revision))
+
+    def _remember(self, record: WorldRecord) -> World:
+        known = self._world
+        if known is not None and known.id == record.id:
+            return known
+        world = World(
+            id=record.id,
+            published_at=record.published_at,
+            cause=record.cause,
+            definitions=self._definitions(record.revision),
+            datasets=record.datasets,
+            journeys=record.journeys,
+            stitch_logs=record.stitch_logs,
+        )
+        if self._world is None or self._world.id < world.id:
+            self._world = world
+        return world
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Proof that the holder is the only writer of the home."""
+
+    home: Home
+
+    def publish(
+        self,
+        cause: str,
+        *,
+        definitions: Definitions | None = None,
+        datasets: Mapping[str, int] | None = None,
+        journeys: Mapping[str, int] | None = None,
+        stitch_logs: Mapping[str, int] | None = None,
+        batch: BatchRecord | None = None,
+        replay: ReplayRecord | None = None,
+        skips: Sequence[Skip] = (),
+        memory: Mapping[tuple[str, str], pl.DataFrame] | None = None,
+        forget: Collection[str] = (),
+    ) -> World:
+        """Publish a new world in one transaction: the previous one with the given changes.
+
+        Args:
+            cause: what happened, in a few words.
+            definitions: the new definitions, complete.
+            datasets: changed dataset → Delta version.
+            journeys: changed connection → Delta version of its journeys.
+            stitch_logs: changed connection → Delta version of its stitch log.
+            batch: the batch that this world shows; stored as it is given.
+            replay: the replay that this world shows.
+            skips: rows that connections did not take.
+            memory: (connection, dataset) → changed device memory, columns device and person.
+            forget: connections whose versions, device memory and skips are dropped before the other
+                changes are made: removed ones, and ones that were rebuilt from nothing.
+        """
+        catalog = self.home.catalog
+        with catalog.writing() as connection:
+            previous = catalog.newest_world(connection)
+            assert previous is not None  # noqa: S101 - create() publishes the first world
+            revision = previous.revision
+            if definitions is not None:
+                revision = catalog.add_document(connection, _document(definitions))
+            for name in forget:
+                catalog.forget_connection(connection, name)
+            self._record(connection, batch, replay, skips, memory)
+            record = WorldRecord(
+                id=previous.id + 1,
+                published_at=datetime.now(UTC),
+                cause=cause,
+                revision=revision,
+                datasets={**previous.datasets, **(datasets or {})},
+                journeys=_merge(previous.journeys, forget, journeys),
+                stitch_logs=_merge(previous.stitch_logs, forget, stitch_logs),
+            )
+            catalog.add_world(connection, record)
+        return self.home._remember(record)
+
+    def _record(
+        self,
+        connection: Connection,
+        batch: BatchRecord | None,
+        replay: ReplayRecord | None,
+        skips: Sequence[Skip],
+        memory: Mapping[tuple[str, str], pl.DataFrame] | None,
+    ) -> None:
+        catalog = self.home.catalog
+        if batch is not None:
+            catalog.save_batch(connection, batch)
+        if replay is not None:
+            catalog.add_replay(connection, replay)
+        catalog.add_skips(connection, skips)
+        for (name, dataset), entries in (memory or {}).items():
+            device_memory.write(connection, name, dataset, entries)
+
+
+def _merge(old: Mapping[str, int], forget: Collection[str], new: Mapping[str, int] | None) -> dict[str, int]:
+    kept = {name: version for name, version in old.items() if name not in forget}
+    return kept | dict(new or {})
+
+
+def _document(definitions: Definitions) -> str:
+    return definitions.model_dump_json(exclude_defaults=True)
+
+
+def _make_folder(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(f"cannot create {root}: {error.strerror}", hint="Choose another folder.") from None

@@ -1,0 +1,104 @@
+"""Homes for tests of journeys: a small definition, and batches written straight into the lake."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from engine.applying import apply
+from engine.definitions.model import Definitions
+from engine.journeys.scan import Chunk, scan
+from engine.lake.batch import BatchWriter
+from engine.recovery import recover
+from engine.world import Home, World
+
+WEB = {
+    "timestamp": "at",
+    "event_id": "id",
+    "fields": {
+        "id": "string",
+        "at": "timestamp",
+        "device": {"type": "string", "identity": "ecid"},
+        "login": {
+            "type": "object",
+            "fields": {"customer": {"type": "string", "identity": "crm"}},
+        },
+        "channel": "string",
+        "revenue": "double",
+        "items": {"type": "array", "fields": {"sku": "string", "price": "decimal(12,2)"}},
+    },
+}
+CALLS = {
+    "timestamp": "at",
+    "fields": {
+        "at": "timestamp",
+        "customer": {"type": "string", "identity": "crm"},
+        "channel": "string",
+        "topic": "string",
+    },
+}
+STITCHED = {"stitching": {"persistent_id": "device", "person_id": "login.customer"}}
+
+
+def definitions(
+    *, buckets: int = 2, window: str = "30d", calls: bool = True, **more: Any
+) -> Definitions:
+    """Return the web shop: a stitched dataset with event ids, and calls without."""
+    datasets = {"web": STITCHED} | ({"calls": {"person_id": "customer"}} if calls else {})
+    connection = {"datasets": datasets, "duplicate_window": window, "buckets": buckets}
+    return Definitions.model_validate(
+        {
+            "datasets": {"web": WEB, "calls": CALLS},
+            "connections": {"shop": connection},
+        }
+        | more
+    )
+
+
+def new_home(folder: Path, given: Definitions | None = None) -> Home:
+    """Create a home with definitions applied, in a folder of its own."""
+    home = Home.create(folder / uuid.uuid4().hex)
+    if given is not None:
+        apply(home, given)
+    return home
+
+
+def commit_batch(home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]]) -> str:
+    """Commit rows to the lake only, as an ingest does before journeys follow; return the batch id."""
+    definition = home.current().definitions.datasets[dataset]
+    table = (
+        rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), definition.arrow())
+    )
+    batch = home.catalog.start_batch(uuid.uuid4().hex, dataset, ["memory"])
+    path = home.dataset_path(dataset)
+    with BatchWriter(path, definition, batch.id, batch.number, ["at"]) as writer:
+        writer.write(table)
+        writer.commit({"input_records": str(len(table)), "output_records": str(len(table))})
+    return batch.id
+
+
+def ingest_rows(home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]]) -> World:
+    """Commit rows to the lake and let the journeys follow."""
+    with home.lease() as lease:
+        commit_batch(home, dataset, rows)
+        return recover(lease)
+
+
+def journeys(home: Home, columns: Sequence[str], world: World | None = None) -> list[list[Any]]:
+    """Return the connection's journeys as lists of row tuples (time first), persons in any order."""
+    world = world or home.current()
+    found = []
+    for chunk in scan(home, "shop", world.journeys["shop"], columns):
+        found += _persons(chunk, columns)
+    return found
+
+
+def _persons(chunk: Chunk, columns: Sequence[str]) -> list[list[Any]]:
+    values = [chunk.times.tolist(), *(chunk.columns[name].to_pylist() for name in columns)]
+    rows = list(zip(*values, strict=True))
+    bounds = chunk.offsets.tolist()
+    return [rows[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]

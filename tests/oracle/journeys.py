@@ -1,0 +1,178 @@
+"""Journeys, one row at a time: who owns which event after some batches and replays, and in which order.
+
+Written from SEMANTICS 1, 11 and 16 for the web shop of ``tests/journeys/support.py``: ``web`` is stitched
+and has event ids, ``calls`` carries its own person and has none. Times are whole seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.oracle import stitching
+
+ORDER = {"web": 0, "calls": 1}
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC).timestamp()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it arrives. ``number`` tells rows apart and means nothing else."""
+
+    number: int
+    dataset: str
+    time: int | None
+    event_id: str | None = None
+    device: str | None = None
+    person: str | None = None
+    channel: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return the row as the lake takes it."""
+        at = None if self.time is None else datetime.fromtimestamp(self.time, UTC)
+        if self.dataset == "calls":
+            return {"at": at, "customer": self.person, "channel": self.channel}
+        login = {"customer": self.person}
+        return {
+            "id": self.event_id,
+            "at": at,
+            "device": self.device,
+            "login": login,
+            "channel": self.channel,
+        }
+
+    def digest(self) -> str:
+        """Return the digest of the row's content."""
+        paths = {"id": self.event_id, "at": self._text_time(), "device": self.device}
+        person = "login.customer" if self.dataset == "web" else "customer"
+        if self.dataset == "calls":
+            paths = {"at": self._text_time()}
+        paths |= {person: self.person, "channel": self.channel}
+        told = [f"{path}={len(text)}:{text};" for path, text in paths.items() if text is not None]
+        return hashlib.md5("".join(told).encode()).hexdigest()
+
+    def name(self) -> str:
+        """Return the event id that orders the row."""
+        return self.event_id if self.event_id is not None else self.digest()
+
+    def _text_time(self) -> str:
+        assert self.time is not None
+        return datetime.fromtimestamp(self.time, UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """A batch arrives."""
+
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A replay over (at − lookback, at], in seconds."""
+
+    at: int
+    lookback: int
+
+
+@dataclass
+class State:
+    """All rows so far, and who owns the events among them."""
+
+    window: int
+    rows: list[Row] = field(default_factory=list)
+    owners: dict[Row, tuple[str, str]] = field(default_factory=dict)
+    memory: dict[str, str] = field(default_factory=dict)
+
+    def apply(self, operation: Ingest | Replay) -> None:
+        """Carry out one operation."""
+        if isinstance(operation, Ingest):
+            self._ingest(operation)
+        else:
+            self._replay(operation)
+
+    def _ingest(self, batch: Ingest) -> None:
+        self.rows += [row for row in batch.rows if admitted(row)]
+        events = winners(self.rows, self.window)
+        fresh = [row for row in events if row not in self.owners]
+        for row in list(self.owners):
+            if row not in events:
+                del self.owners[row]
+        web = [event(row) for row in fresh if row.dataset == "web"]
+        found, self.memory = stitching.live(web, self.memory)
+        for row in fresh:
+            if row.dataset == "web":
+                self.owners[row] = named(found[row.number])
+            else:
+                assert row.person is not None
+                self.owners[row] = (row.person, "crm")
+
+    def _replay(self, replay: Replay) -> None:
+        start = replay.at - replay.lookback
+        web = [row for row in self.owners if row.dataset == "web" and row.time is not None]
+        inside = [row for row in web if start < (row.time or 0) <= replay.at]
+        before = [row for row in web if (row.time or 0) <= start and row.person is not None]
+        evidence: dict[str, str] = {}
+        for row in sorted(before, key=lambda row: (row.time or 0, _reverse(row.person or ""))):
+            if row.device is not None:
+                evidence[row.device] = row.person or ""
+        found = stitching.replay([event(row) for row in inside], evidence)
+        for row in inside:
+            self.owners[row] = named(found[row.number])
+
+    def journeys(self) -> dict[str, list[tuple[int, int, str, str, str | None]]]:
+        """Return person → events in order: time, dataset, event id, namespace, channel."""
+        found: dict[str, list[tuple[int, int, str, str, str | None]]] = {}
+        for row, (person, namespace) in self.owners.items():
+            assert row.time is not None
+            entry = (row.time, ORDER[row.dataset], row.name(), namespace, row.channel)
+            found.setdefault(person, []).append(entry)
+        return {person: sorted(rows, key=lambda row: row[:3]) for person, rows in found.items()}
+
+
+def run(operations: Iterable[Ingest | Replay], window: int) -> State:
+    """Carry out operations from nothing."""
+    state = State(window)
+    for operation in operations:
+        state.apply(operation)
+    return state
+
+
+def admitted(row: Row) -> bool:
+    """Return whether a row can be an event: it has a time from 1900 on, and a person or a device."""
+    if row.time is None or row.time < EARLIEST:
+        return False
+    return row.person is not None or row.device is not None
+
+
+def winners(rows: Sequence[Row], window: int) -> list[Row]:
+    """Return the rows that are events; equal event ids within a window of a winner repeat it."""
+    found = [row for row in rows if row.event_id is None]
+    for name in {(row.dataset, row.event_id) for row in rows if row.event_id is not None}:
+        same = [row for row in rows if (row.dataset, row.event_id) == name]
+        winner = None
+        for row in sorted(same, key=lambda row: (row.time or 0, row.digest(), row.number)):
+            if winner is None or (row.time or 0) - (winner.time or 0) > window:
+                winner = row
+                found.append(row)
+    return found
+
+
+def event(row: Row) -> stitching.Event:
+    """Return a row as the stitching oracle takes it."""
+    return {"row": row.number, "device": row.device, "person": row.person, "time": row.time}
+
+
+def named(answer: tuple[str | None, bool]) -> tuple[str, str]:
+    """Return person and namespace of what the stitching oracle says."""
+    person, known = answer
+    assert person is not None
+    return person, "crm" if known else "ecid"
+
+
+def _reverse(text: str) -> tuple[int, ...]:
+    """Return a key that sorts texts backwards, so that the alphabetically first comes last."""
+    return (*(-ord(letter) for letter in text), 1)
