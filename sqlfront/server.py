@@ -85,9 +85,7 @@ async def _listen(
 
 def _cannot_listen(error: Exception, host: str, port: int) -> HomeError:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return HomeError(
-            f"port {port} on {host} is in use", hint="Stop its owner or choose another port."
-        )
+        return HomeError(f"port {port} on {host} is in use", hint="Stop its owner or choose another port.")
     return HomeError(f"cannot listen on {host}:{port}: {error}", hint="Choose another address.")
 
 

@@ -81,8 +81,7 @@ def fake_front(setup="", find_user=None):
         count = max((int(number) for number in re.findall(r"\$(\d+)", sql)), default=0)
         declared = list(parameter_types) + [None] * count
         parameters = tuple(
-            declared[at] or TYPES.get(found.get(str(at + 1), "text"), pa.string())
-            for at in range(count)
+            declared[at] or TYPES.get(found.get(str(at + 1), "text"), pa.string()) for at in range(count)
         )
         described = connection.cursor().sql(sql, params=[None] * count)
         schema = described.limit(0).to_arrow_table().schema
