@@ -44,9 +44,7 @@ def create(table: Path, schema: pa.Schema) -> int:
     """Create an empty table; one that exists is left as it is. Return the version."""
     table.mkdir(parents=True, exist_ok=True)
     configuration: Mapping[str, str | None] = _NO_STATISTICS
-    return int(
-        DeltaTable.create(table, schema, mode="ignore", configuration=configuration).version()
-    )
+    return int(DeltaTable.create(table, schema, mode="ignore", configuration=configuration).version())
 
 
 def latest_version(table: Path) -> int:
