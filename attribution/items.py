@@ -28,9 +28,7 @@ _ROWS: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
 _VALUES: Final = nb.types.Array(nb.float64, 2, "C", readonly=True)
 
 
-def crowded_persons(
-    offsets: Times, items: Rows, runs: Runs, windows: Windows
-) -> npt.NDArray[np.bool_]:
+def crowded_persons(offsets: Times, items: Rows, runs: Runs, windows: Windows) -> npt.NDArray[np.bool_]:
     """Return bool[P]: whose touches would have too many entries, and fewer by item.
 
     Args:

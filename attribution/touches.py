@@ -62,9 +62,7 @@ def touch_rows(
 
 
 @nb.njit(_SIGNATURE, nogil=True, cache=True)
-def _last_touches(
-    times: Times, touches: Mask, wanted: Mask, resets: Mask, limit: int, rows: Rows
-) -> None:
+def _last_touches(times: Times, touches: Mask, wanted: Mask, resets: Mask, limit: int, rows: Rows) -> None:
     # Two loops of plain selections: real data is unpredictable, and a mispredicted branch costs
     # more than all the rest of a row.
     touch = NO_TOUCH
@@ -79,9 +77,7 @@ def _last_touches(
 
 
 @nb.njit(_SIGNATURE, nogil=True, cache=True)
-def _first_touches(
-    times: Times, touches: Mask, wanted: Mask, resets: Mask, limit: int, rows: Rows
-) -> None:
+def _first_touches(times: Times, touches: Mask, wanted: Mask, resets: Mask, limit: int, rows: Rows) -> None:
     first = 0
     for row in range(times.size):
         if resets[row]:

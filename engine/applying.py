@@ -71,9 +71,7 @@ def apply(
         _refuse_losses(home, world.definitions, definitions)
         if definitions == world.definitions:
             return Applied()
-        datasets = {
-            name: _dataset_table(home, world, definitions, name) for name in definitions.datasets
-        }
+        datasets = {name: _dataset_table(home, world, definitions, name) for name in definitions.datasets}
         outcomes, rebuilt = _connections(home, world, definitions, datasets, progress)
         gone = world.definitions.connections.keys() - definitions.connections.keys()
         lease.publish(
@@ -102,11 +100,7 @@ def _entries(definitions: Definitions) -> dict[str, object]:
         "connection": definitions.connections,
         "data view": definitions.data_views,
     }
-    return {
-        f"{kind} {name}": entry
-        for kind, entries in kinds.items()
-        for name, entry in entries.items()
-    }
+    return {f"{kind} {name}": entry for kind, entries in kinds.items() for name, entry in entries.items()}
 
 
 def _refuse_losses(home: Home, old: Definitions, new: Definitions) -> None:
@@ -173,15 +167,11 @@ def _connections(
     for name in definitions.connections:
         if name in world.journeys and _same_journeys(world.definitions, definitions, name):
             table = home.journeys_path(name)
-            version = delta.add_columns(
-                table, world.journeys[name], journey_schema(definitions, name)
-            )
+            version = delta.add_columns(table, world.journeys[name], journey_schema(definitions, name))
             outcomes[name] = Outcome(Versions(version, world.stitch_logs.get(name)))
         else:
             keep = _kept(world.definitions, definitions, name)
-            outcomes[name] = rebuild(
-                home, definitions, name, datasets, keep=keep, progress=progress
-            )
+            outcomes[name] = rebuild(home, definitions, name, datasets, keep=keep, progress=progress)
             rebuilt.append(name)
     return outcomes, rebuilt
 

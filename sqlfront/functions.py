@@ -17,10 +17,7 @@ from sqlfront.dialect import AS_WRITTEN
 from sqlfront.trees import rewrite
 
 AGGREGATES: Final = frozenset(
-    """any_value approx_count_distinct arg_max arg_min array_agg avg bit_and bit_or bit_xor bool_and
-    bool_or corr count covar_pop covar_samp every first grouping last list max median min mode
-    percentile_cont percentile_disc quantile_cont regr_slope stddev stddev_pop stddev_samp string_agg
-    sum var_pop var_samp variance""".split()
+    ["any_value", "approx_count_distinct", "arg_max", "arg_min", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "corr", "count", "covar_pop", "covar_samp", "every", "first", "grouping", "last", "list", "max", "median", "min", "mode", "percentile_cont", "percentile_disc", "quantile_cont", "regr_slope", "stddev", "stddev_pop", "stddev_samp", "string_agg", "sum", "var_pop", "var_samp", "variance"]
 )
 """Aggregate functions, by the name that a statement calls them."""
 
@@ -110,9 +107,8 @@ def to_duckdb(tree: exp.Expr) -> exp.Expr:
 
 
 def _change(node: exp.Expr) -> exp.Expr | None:
-    if isinstance(node, exp.Dot) and node.name and isinstance(node.this, exp.Identifier):
-        if node.this.name.lower() == "pg_catalog" and isinstance(node.expression, exp.Func):
-            return to_duckdb(node.expression)
+    if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
+        return to_duckdb(node.expression)
     if isinstance(node, exp.Extract):
         part = node.this.name.lower()
         return extract(_PARTS.get(part, part), to_duckdb(node.expression))

@@ -111,6 +111,7 @@ _SYNTAX: Final = (
     exp.Date,
     exp.Timestamp,
     exp.Interval,
+    exp.GroupConcat,
 )
 """Functions that have their own syntax instead of a name."""
 
@@ -141,9 +142,7 @@ def check(tree: exp.Expr) -> None:
 
 def _check_node(node: exp.Expr) -> None:
     if isinstance(node, (exp.DDL, exp.DML, exp.Command, exp.Into, exp.Copy)):
-        raise ForbiddenError(
-            f"{_spelled(node)} is not allowed", hint="SQL users may read and not write."
-        )
+        raise ForbiddenError(f"{_spelled(node)} is not allowed", hint="SQL users may read and not write.")
     if isinstance(node, exp.Parameter):
         _check_parameter(node)
     elif not isinstance(node, _ALLOWED):
@@ -179,9 +178,7 @@ def _check_function(function: exp.Func) -> None:
             raise UnsupportedError(f"{_spelled(function)} is not supported")
     elif isinstance(function.parent, exp.Table):
         return
-    elif isinstance(function.parent, exp.Dot) and not _in_pg_catalog(function.parent):
-        raise _unknown(name)
-    elif name not in SAFE:
+    elif (isinstance(function.parent, exp.Dot) and not _in_pg_catalog(function.parent)) or name not in SAFE:
         raise _unknown(name)
 
 
@@ -214,4 +211,6 @@ def _unknown(name: str) -> ForbiddenError | UnknownFunctionError:
 
 def is_aggregate(node: exp.Expr) -> bool:
     """Tell whether a node calls an aggregate function."""
+    if isinstance(node, exp.AggFunc) and called(node) is None:
+        return True
     return isinstance(node, exp.Func) and called(node) in AGGREGATES

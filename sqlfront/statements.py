@@ -92,16 +92,7 @@ class Nothing:
 
 
 Control = (
-    SetVariable
-    | Reset
-    | Show
-    | Transaction
-    | Declare
-    | Fetch
-    | CloseCursor
-    | Deallocate
-    | Discard
-    | Nothing
+    SetVariable | Reset | Show | Transaction | Declare | Fetch | CloseCursor | Deallocate | Discard | Nothing
 )
 
 
@@ -194,9 +185,7 @@ def _commit(reader: TokenReader) -> Control:
 def _ended(reader: TokenReader, action: str) -> Control:
     reader.any_of("WORK", "TRANSACTION")
     if reader.accept("AND", "CHAIN"):
-        raise UnsupportedError(
-            f"{action} AND CHAIN is not supported", hint="Send BEGIN afterwards."
-        )
+        raise UnsupportedError(f"{action} AND CHAIN is not supported", hint="Send BEGIN afterwards.")
     reader.accept("AND", "NO", "CHAIN")
     return Transaction(action)
 

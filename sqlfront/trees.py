@@ -48,9 +48,7 @@ def rewrite(
             node.set(
                 key,
                 [
-                    rewrite(item, change, into_queries=into_queries)
-                    if isinstance(item, exp.Expr)
-                    else item
+                    rewrite(item, change, into_queries=into_queries) if isinstance(item, exp.Expr) else item
                     for item in value
                 ],
             )

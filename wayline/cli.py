@@ -10,6 +10,7 @@ import secrets
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -56,6 +57,16 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 HERE = Path()
+
+
+class FileFormat(StrEnum):
+    """Formats of generated web events."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
 DEFAULT_USER = "analyst"
 
 
@@ -354,9 +365,9 @@ def generate(
     folder: Annotated[Path, typer.Argument(help="Where to write the files.")],
     events: Annotated[int, typer.Option(help="Web events; calls come on top.", min=1_000)] = 100_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
-    format: Annotated[
-        str, typer.Option(help="parquet, csv (without the array of items) or jsonl.")
-    ] = "parquet",
+    file_format: Annotated[
+        FileFormat, typer.Option("--format", help="Of the web events; CSV goes without the array of items.")
+    ] = FileFormat.PARQUET,
     json: JsonOption = False,
 ) -> None:
     """Write demo data of a web shop: visits, logins, orders, calls, customers, products, and a project file.
@@ -370,7 +381,7 @@ def generate(
             folder,
             events=events,
             seed=seed,
-            format=format,
+            format=file_format.value,
             progress=lambda done, total: report("generating", done, total),
         )
     if json:

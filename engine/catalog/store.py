@@ -236,6 +236,13 @@ class Catalog:
             connection.execute(delete(tables.users).where(tables.users.c.name == name))
             connection.execute(insert(tables.users).values(name=name, verifier=verifier))
 
+    def find_user(self, name: str) -> str | None:
+        """Return a user's password verifier, None if there is no such user."""
+        query = select(tables.users.c.verifier).where(tables.users.c.name == name)
+        with self.reading() as connection:
+            verifier: str | None = connection.execute(query).scalar()
+            return verifier
+
     def drop_user(self, name: str) -> None:
         """Remove a user.
 

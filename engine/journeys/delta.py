@@ -44,14 +44,12 @@ def create(table: Path, schema: pa.Schema) -> int:
     """Create an empty table; one that exists is left as it is. Return the version."""
     table.mkdir(parents=True, exist_ok=True)
     configuration: Mapping[str, str | None] = _NO_STATISTICS
-    return int(
-        DeltaTable.create(table, schema, mode="ignore", configuration=configuration).version()
-    )
+    return int(DeltaTable.create(table, schema, mode="ignore", configuration=configuration).version())
 
 
 def latest_version(table: Path) -> int:
     """Return the newest version of a table."""
-    return int(DeltaTable(table, without_files=True).version())
+    return int(DeltaTable(table).version())
 
 
 def write_file(
@@ -149,7 +147,7 @@ def restore(table: Path, version: int) -> int:
 
 def schema_of(table: Path, version: int) -> pa.Schema:
     """Return the table's columns at a version."""
-    fields = DeltaTable(table, version=version, without_files=True).schema().to_arrow()
+    fields = DeltaTable(table, version=version).schema().to_arrow()
     return pa.schema(fields)
 
 

@@ -215,9 +215,7 @@ def _listed(node: exp.Expr) -> list[exp.Expr]:
     return list(node.expressions) if isinstance(node, exp.Tuple) else [node]
 
 
-def _ordinal(
-    node: exp.Expr, outputs: Sequence[tuple[str, exp.Expr]], clause: str
-) -> exp.Expr | None:
+def _ordinal(node: exp.Expr, outputs: Sequence[tuple[str, exp.Expr]], clause: str) -> exp.Expr | None:
     node = bare(node)
     if not isinstance(node, exp.Literal) or node.is_string or not node.name.isdigit():
         return None
@@ -227,9 +225,7 @@ def _ordinal(
     return outputs[position - 1][1].copy()
 
 
-def grouping_sets(
-    part: exp.Expr, meaning: Callable[[exp.Expr], exp.Expr]
-) -> list[tuple[exp.Expr, ...]]:
+def grouping_sets(part: exp.Expr, meaning: Callable[[exp.Expr], exp.Expr]) -> list[tuple[exp.Expr, ...]]:
     """Return the grouping sets that one item of GROUP BY stands for."""
 
     def members(node: exp.Expr) -> tuple[exp.Expr, ...]:

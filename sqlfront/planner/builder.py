@@ -14,8 +14,8 @@ from sqlglot import exp
 
 from engine.dataview.components import EVENTS, Component, DataView
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn
-from sqlfront.planner.context import Planning
 from sqlfront.planner.conditions import Conditions, range_or_segment, read_terms
+from sqlfront.planner.context import Planning
 from sqlfront.planner.lookups import on_events
 from sqlfront.planner.relations import Lookup, RangeTerm, Report, Scan
 from sqlfront.planner.rowlevel import event_rows
@@ -192,9 +192,7 @@ class ReportBuilder:
 
     def _beside(self, source: exp.Select, table: exp.Expr, alias: str) -> exp.Select:
         same = [
-            exp.NullSafeEQ(
-                this=column(group.name, self._base.alias), expression=column(group.name, alias)
-            )
+            exp.NullSafeEQ(this=column(group.name, self._base.alias), expression=column(group.name, alias))
             for group in self._groups.values()
         ]
         return source.join(table, on=conjoin(same) or exp.true(), join_type="LEFT")
@@ -224,9 +222,9 @@ class ReportBuilder:
         groups = list(self._groups.values())
         report = replace(self._report(Part("events")), dimensions=(), metrics=())
         rows = event_rows(report, [*wanted, *(group.expression for group in groups)], self.planning)
-        outputs = [
-            exp.alias_(rows.over(group.expression), group.name, quoted=True) for group in groups
-        ] + [exp.alias_(rows.over(whole), name, quoted=True) for name, whole in self._rows.values()]
+        outputs = [exp.alias_(rows.over(group.expression), group.name, quoted=True) for group in groups] + [
+            exp.alias_(rows.over(whole), name, quoted=True) for name, whole in self._rows.values()
+        ]
         select = exp.select(*outputs).from_(rows.table)
         ordinals = [exp.Literal.number(at + 1) for at in range(len(groups))]
         return exp.Subquery(this=select.group_by(*ordinals), alias=_alias("events"))

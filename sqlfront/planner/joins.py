@@ -341,7 +341,7 @@ def _counted(counted: exp.Expr, asked: _Groups) -> exp.Expr:
         inner = _named(exp.Count(this=scan.columns[counted.name].copy()), "count")
         return asked.ask(counted.table, counted.name, inner)
     product = _times(exp.Literal.number(1), asked.counts())
-    if isinstance(counted, exp.Star) or isinstance(counted, exp.Literal):
+    if isinstance(counted, (exp.Star, exp.Literal)):
         return product
     present = exp.Not(this=exp.Is(this=guarded(counted.copy()), expression=exp.null()))
     if asked.reads_metric(counted):
@@ -378,5 +378,3 @@ def _by_keys(alias: str, rest: Block, asked: _Groups, planning: Planning) -> Row
         is_grouped=True,
     )
     return grouped(block, scan, planning)
-
-

@@ -31,6 +31,7 @@ _SYNTAX: Final[tuple[tuple[type[exp.Expr], str], ...]] = (
     (exp.Interval, "interval"),
     (exp.Tuple, "row"),
     (exp.Boolean, "bool"),
+    (exp.GroupConcat, "string_agg"),
 )
 _TYPES: Final = {
     "INT": "int4",

@@ -32,11 +32,13 @@ class Scope:
     Attributes:
         merged: lower-case columns of USING and NATURAL joins → what they stand for.
         outer: the scope of the SELECT around this one.
+        has_view: whether a view is read that has not been aggregated.
     """
 
     tables: tuple[Table, ...]
     merged: Mapping[str, exp.Expr] = field(default_factory=dict)
     outer: Scope | None = None
+    has_view: bool = False
 
     def every(self, alias: str | None = None) -> Iterator[tuple[str, exp.Expr]]:
         """Return the columns that ``*`` or ``alias.*`` stands for, in order.
@@ -109,6 +111,19 @@ class Scope:
         raise UnknownColumnError(
             f'column "{column.name}" does not exist', hint=did_you_mean(column.name, known)
         )
+
+
+def refuse_reaching_out(column: exp.Column, scope: Scope) -> None:
+    """Raise if a column that a SELECT over rows reads belongs to a view of a SELECT around it."""
+    if scope.lookup(column) is not None:
+        return
+    around = scope.outer
+    while around is not None:
+        if around.lookup(column) is not None:
+            if around.has_view:
+                raise correlated(column)
+            return
+        around = around.outer
 
 
 def correlated(column: exp.Column) -> UnsupportedError:

@@ -32,7 +32,11 @@ def in_view_zone(node: exp.Expr, view: DataView) -> exp.Expr:
 
     Doing it twice changes nothing: what already names a zone is left alone.
     """
-    zone = view.definition.time_zone
+    return in_zone(node, view.definition.time_zone)
+
+
+def in_zone(node: exp.Expr, zone: str) -> exp.Expr:
+    """Return an expression in which now, today and literals with an offset are in a zone."""
 
     def change(part: exp.Expr) -> exp.Expr | None:
         if isinstance(part, exp.AtTimeZone):
@@ -46,7 +50,7 @@ def in_view_zone(node: exp.Expr, view: DataView) -> exp.Expr:
         if isinstance(part, (exp.Cast, exp.TryCast, exp.Timestamp)) and isinstance(part.this, exp.Literal):
             return _literal(part, zone)
         if isinstance(part, exp.Cast) and part.to.is_type(*_INSTANTS):
-            return exp.cast(in_view_zone(part.this, view), "timestamp")
+            return exp.cast(in_zone(part.this, zone), "timestamp")
         if isinstance(part, exp.Literal) and part.is_string:
             return _text(part, zone)
         return None

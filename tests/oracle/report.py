@@ -156,20 +156,24 @@ def _group(touch, conversion, question, prefix):
 def _touches(journey, position, names, attribution, question):
     conversion = journey[position]
     prefix = "" if len(names) == 1 else "shown:"
-    found = []
-    for touch in journey[: position + 1]:
-        if any(touch[f"{prefix}{name}"] is None for name in names) or not touch["segment"]:
-            continue
-        if attribution.container == "session":
-            if touch["session"] != conversion["session"]:
-                continue
-        elif attribution.lookback is None:
-            if question.start is not None and touch["time"] < month_start(question.start, question.zone):
-                continue
-        if attribution.lookback is not None and conversion["time"] - touch["time"] > attribution.lookback:
-            continue
-        found.append(touch)
-    return found
+    return [
+        touch
+        for touch in journey[: position + 1]
+        if touch["segment"]
+        and all(touch[f"{prefix}{name}"] is not None for name in names)
+        and _within(touch, conversion, attribution, question)
+    ]
+
+
+def _within(touch, conversion, attribution, question):
+    """Whether a touch lies in the conversion's container and lookback window."""
+    if attribution.lookback is not None and conversion["time"] - touch["time"] > attribution.lookback:
+        return False
+    if attribution.container == "session":
+        return touch["session"] == conversion["session"]
+    if attribution.lookback is None and question.start is not None:
+        return touch["time"] >= month_start(question.start, question.zone)
+    return True
 
 
 def _split(touches, conversion, model):
