@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from engine.catalog.records import BatchStatus
 from engine.dataview.components import data_view
+from engine.definitions.checks import check_evolution
 from engine.definitions.model import (
     ConnectionDatasetDefinition,
-    DatasetDefinition,
     Definitions,
     FieldDefinition,
 )
@@ -104,31 +104,17 @@ def _entries(definitions: Definitions) -> dict[str, object]:
 
 
 def _refuse_losses(home: Home, old: Definitions, new: Definitions) -> None:
-    for name, before in old.datasets.items():
-        if not home.catalog.batches(name, BatchStatus.SUCCESS):
-            continue
-        if name not in new.datasets:
-            raise DefinitionError(
-                f'dataset "{name}" has data and is missing from the definitions',
-                hint="Keep it; to drop its data, start a new home.",
-            )
-        _refuse_dataset_losses(name, before, new.datasets[name])
-
-
-def _refuse_dataset_losses(name: str, old: DatasetDefinition, new: DatasetDefinition) -> None:
-    for attribute in ("kind", "timestamp"):
-        if getattr(old, attribute) != getattr(new, attribute):
-            raise DefinitionError(
-                f'dataset "{name}" has data: its {attribute} cannot change'
-                f" from {getattr(old, attribute)} to {getattr(new, attribute)}",
-                hint="Define another dataset and ingest the files again.",
-            )
-    lost = _lost(old.fields, new.fields)
-    if lost:
+    filled = {
+        name: dataset
+        for name, dataset in old.datasets.items()
+        if home.catalog.batches(name, BatchStatus.SUCCESS)
+    }
+    for name in filled.keys() - new.datasets.keys():
         raise DefinitionError(
-            f'dataset "{name}" has data: field "{lost}" cannot be removed or change its type',
-            hint="Keep the field as it was and add another one.",
+            f'dataset "{name}" has data and is missing from the definitions',
+            hint="Keep it; to drop its data, start a new home.",
         )
+    check_evolution(Definitions(datasets=filled), new)
 
 
 def _lost(old: dict[str, FieldDefinition], new: dict[str, FieldDefinition]) -> str | None:
