@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.definitions.checks import check, component_fields
+from engine.definitions.checks import check, check_evolution, component_fields
 from engine.definitions.model import Definitions
-from engine.definitions.project import check_evolution, merge
+from engine.definitions.project import merge
 from engine.errors import DefinitionError
 
 FIELDS = {
