@@ -102,9 +102,7 @@ def _declare(state: SessionState, control: st.Declare, portal: Portal) -> Iterat
     if not control.hold and not state.is_in_block:
         raise SqlError("DECLARE CURSOR can only be used in transaction blocks", "25P01")
     formats = (1,) if control.binary else ()
-    state.open_portal(
-        control.name, Portal(portal.prepared.question(), portal.values, formats, control.hold)
-    )
+    state.open_portal(control.name, Portal(portal.prepared.question(), portal.values, formats, control.hold))
     yield replies.command_complete("DECLARE CURSOR")
 
 

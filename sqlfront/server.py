@@ -85,9 +85,7 @@ async def _listen(
 
 def _cannot_listen(error: Exception, host: str, port: int) -> HomeError:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return HomeError(
-            f"port {port} on {host} is in use", hint="Stop its owner or choose another port."
-        )
+        return HomeError(f"port {port} on {host} is in use", hint="Stop its owner or choose another port.")
     return HomeError(f"cannot listen on {host}:{port}: {error}", hint="Choose another address.")
 
 
@@ -166,9 +164,7 @@ def running(
     Raises:
         HomeError: the address cannot be used.
     """
-    background = _Background(
-        partial(serve, front, host=host, port=port, max_connections=max_connections)
-    )
+    background = _Background(partial(serve, front, host=host, port=port, max_connections=max_connections))
     try:
         yield background.start()
     finally:

@@ -96,9 +96,7 @@ def _name(table: CatalogTable) -> str:
     return f"{SCHEMAS[table.schema]}.{table.name}"
 
 
-def _create_table(
-    connection: duckdb.DuckDBPyConnection, table: CatalogTable, rows: Sequence[Row]
-) -> None:
+def _create_table(connection: duckdb.DuckDBPyConnection, table: CatalogTable, rows: Sequence[Row]) -> None:
     columns = ", ".join(f'"{name}" {sql_type(kind)}' for name, kind in (*table.columns, _TABLEOID))
     connection.execute(f"CREATE TABLE {_name(table)} ({columns})")
     if rows:
@@ -117,9 +115,7 @@ def _filled(table: CatalogTable, rows: Sequence[Row]) -> pa.Table:
     for name, kind in table.columns:
         sql = sql_type(kind)
         default = "" if kind == "char" else _DEFAULTS.get(sql)
-        arrays[name] = pa.array(
-            [row.get(name, default) for row in rows], _ARROW.get(sql, pa.string())
-        )
+        arrays[name] = pa.array([row.get(name, default) for row in rows], _ARROW.get(sql, pa.string()))
     arrays["tableoid"] = pa.array([table.oid] * len(rows), pa.int64())
     return pa.table(arrays)
 
