@@ -291,14 +291,6 @@ def _parse_message(tag: str, data: bytes) -> Message:
     return message
 
 
-def _password(body: _Body) -> Message:
-    return Password(body.rest())
-
-
-def _query(body: _Body) -> Message:
-    return SimpleQuery(body.text())
-
-
 def _parse(body: _Body) -> Message:
     return Parse(body.text(), body.text(), body.numbers("I"))
 
@@ -341,8 +333,8 @@ def _unsupported(tag: str, body: _Body) -> Message:
 
 
 _TAGS: Final = {
-    "p": _password,
-    "Q": _query,
+    "p": lambda body: Password(body.rest()),
+    "Q": lambda body: SimpleQuery(body.text()),
     "P": _parse,
     "B": _bind,
     "D": _describe,
