@@ -6,7 +6,7 @@ A stream may be cut anywhere: the reader keeps the unfinished rest until more by
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -332,7 +332,7 @@ def _unsupported(tag: str, body: _Body) -> Message:
     return Unsupported(tag)
 
 
-_TAGS: Final = {
+_TAGS: Final[dict[str, Callable[[_Body], Message]]] = {
     "p": lambda body: Password(body.rest()),
     "Q": lambda body: SimpleQuery(body.text()),
     "P": _parse,
