@@ -327,9 +327,12 @@ def _close(body: _Body) -> Message:
     return Close(*_target(body))
 
 
-def _unsupported(tag: str, body: _Body) -> Message:
-    body.rest()
-    return Unsupported(tag)
+def _unsupported(tag: str) -> Callable[[_Body], Message]:
+    def read(body: _Body) -> Message:
+        body.rest()
+        return Unsupported(tag)
+
+    return read
 
 
 _TAGS: Final[dict[str, Callable[[_Body], Message]]] = {
@@ -343,4 +346,4 @@ _TAGS: Final[dict[str, Callable[[_Body], Message]]] = {
     "H": lambda body: Flush(),
     "S": lambda body: Sync(),
     "X": lambda body: Terminate(),
-} | {tag: (lambda body, tag=tag: _unsupported(tag, body)) for tag in "Fdcf"}
+} | {tag: _unsupported(tag) for tag in "Fdcf"}
