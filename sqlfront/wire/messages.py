@@ -346,4 +346,5 @@ _TAGS: Final[dict[str, Callable[[_Body], Message]]] = {
     "H": lambda body: Flush(),
     "S": lambda body: Sync(),
     "X": lambda body: Terminate(),
-} | {tag: _unsupported(tag) for tag in "Fdcf"}
+    **{tag: _unsupported(tag) for tag in "Fdcf"},
+}
