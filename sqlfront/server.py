@@ -164,9 +164,7 @@ def running(
     Raises:
         HomeError: the address cannot be used.
     """
-    background = _Background(
-        partial(serve, front, host=host, port=port, max_connections=max_connections)
-    )
+    background = _Background(partial(serve, front, host=host, port=port, max_connections=max_connections))
     try:
         yield background.start()
     finally:

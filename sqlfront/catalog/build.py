@@ -57,7 +57,7 @@ _VIEW: Final = re.compile(r"^-- view (\w+)\.(\w+)\n(.*?);$", re.MULTILINE | re.D
 
 def build(relations: Relations) -> duckdb.DuckDBPyConnection:
     """Return a connection to catalogs that tell of the given relations."""
-    connection = duckdb.connect(":memory:", config={"threads": 1})
+    connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "512MB"})
     connection.execute("SET TimeZone = 'UTC'; SET lambda_syntax = 'DISABLE_SINGLE_ARROW'")
     connection.execute("SET default_null_order = 'nulls_last_on_asc_first_on_desc'")
     connection.execute("CREATE SCHEMA pg; CREATE SCHEMA info")
@@ -96,9 +96,7 @@ def _name(table: CatalogTable) -> str:
     return f"{SCHEMAS[table.schema]}.{table.name}"
 
 
-def _create_table(
-    connection: duckdb.DuckDBPyConnection, table: CatalogTable, rows: Sequence[Row]
-) -> None:
+def _create_table(connection: duckdb.DuckDBPyConnection, table: CatalogTable, rows: Sequence[Row]) -> None:
     columns = ", ".join(f'"{name}" {sql_type(kind)}' for name, kind in (*table.columns, _TABLEOID))
     connection.execute(f"CREATE TABLE {_name(table)} ({columns})")
     if rows:
@@ -117,9 +115,7 @@ def _filled(table: CatalogTable, rows: Sequence[Row]) -> pa.Table:
     for name, kind in table.columns:
         sql = sql_type(kind)
         default = "" if kind == "char" else _DEFAULTS.get(sql)
-        arrays[name] = pa.array(
-            [row.get(name, default) for row in rows], _ARROW.get(sql, pa.string())
-        )
+        arrays[name] = pa.array([row.get(name, default) for row in rows], _ARROW.get(sql, pa.string()))
     arrays["tableoid"] = pa.array([table.oid] * len(rows), pa.int64())
     return pa.table(arrays)
 

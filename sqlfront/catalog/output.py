@@ -53,9 +53,7 @@ def named(name: str, storage: pa.DataType) -> pa.DataType:
     return NamedType(name, storage) if fits and is_list == pa.types.is_list(storage) else storage
 
 
-def parameter_types(
-    tree: exp.Expr, declared: Sequence[pa.DataType | None]
-) -> tuple[pa.DataType, ...]:
+def parameter_types(tree: exp.Expr, declared: Sequence[pa.DataType | None]) -> tuple[pa.DataType, ...]:
     """Return the types of ``$1``, ``$2``, …: as declared, by their cast, or by what they meet."""
     found: dict[int, pa.DataType] = {}
     for parameter in tree.find_all(exp.Parameter):

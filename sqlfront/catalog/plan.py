@@ -191,9 +191,7 @@ def _plan(
     else:
         types = types_by_name(question.tree, names)
     columns = zip(names, types, fields, strict=True)
-    return _Planned(
-        sql, tuple(ResultColumn(name, named(kind, field.type)) for name, kind, field in columns)
-    )
+    return _Planned(sql, tuple(ResultColumn(name, named(kind, field.type)) for name, kind, field in columns))
 
 
 def _printable(tree: exp.Expr, types: Sequence[str]) -> exp.Expr:

@@ -59,9 +59,7 @@ def type_name(cast: exp.Expr) -> str:
     """Return the PostgreSQL name of the type in a cast: ``regclass``, ``char``, ``_text``."""
     target = cast.args["to"]
     name = target.sql("postgres").lower().replace('"', "").removeprefix("pg_catalog.")
-    name = _ALIASES.get(name.removesuffix("[]"), name.removesuffix("[]")) + "[]" * name.endswith(
-        "[]"
-    )
+    name = _ALIASES.get(name.removesuffix("[]"), name.removesuffix("[]")) + "[]" * name.endswith("[]")
     return f"_{name[:-2].removeprefix('pg_catalog.')}" if name.endswith("[]") else name
 
 

@@ -54,8 +54,7 @@ def catalog_tables() -> dict[str, CatalogTable]:
     listed = json.loads((files(__package__) / "relations.json").read_text())
     missing = stable_oids(name for name, entry in listed.items() if not entry["oid"])
     return {
-        name: _catalog_table(name, entry, entry["oid"] or missing[name])
-        for name, entry in listed.items()
+        name: _catalog_table(name, entry, entry["oid"] or missing[name]) for name, entry in listed.items()
     }
 
 

@@ -22,9 +22,7 @@ def address():
 
 def run(address, test):
     async def main():
-        connection = await asyncpg.connect(
-            host=address.host, port=address.port, user="ada", database="demo"
-        )
+        connection = await asyncpg.connect(host=address.host, port=address.port, user="ada", database="demo")
         try:
             return await asyncio.wait_for(test(connection), 30)
         finally:
@@ -53,9 +51,7 @@ def test_values_and_prepared_statements(address):
 def test_introspection_of_arrays_and_records(address):
     async def test(connection):
         row = await connection.fetchrow("SELECT ['a', NULL] AS a, {'x': 1, 'y': 'z'} AS r")
-        await connection.set_type_codec(
-            "json", schema="pg_catalog", encoder=str, decoder=str, format="text"
-        )
+        await connection.set_type_codec("json", schema="pg_catalog", encoder=str, decoder=str, format="text")
         return row["a"], tuple(row["r"])
 
     assert run(address, test) == (["a", None], (1, "z"))
@@ -64,9 +60,7 @@ def test_introspection_of_arrays_and_records(address):
 def test_cursor(address):
     async def test(connection):
         async with connection.transaction():
-            cursor = await connection.cursor(
-                "SELECT i FROM numbers WHERE i < $1::int ORDER BY i", 250
-            )
+            cursor = await connection.cursor("SELECT i FROM numbers WHERE i < $1::int ORDER BY i", 250)
             first = await cursor.fetch(10)
             await cursor.forward(5)
             rest = [record["i"] async for record in _rows(cursor)]

@@ -131,9 +131,9 @@ def test_relations_are_listed(catalog):
         "SELECT table_name, table_type FROM information_schema.tables "
         "WHERE table_schema = 'public' ORDER BY 1",
     ) == [["web", "VIEW"], ["web_raw", "BASE TABLE"]]
-    assert rows(
-        catalog, "SELECT viewname, viewowner FROM pg_views WHERE schemaname = 'public'"
-    ) == [["web", "postgres"]]
+    assert rows(catalog, "SELECT viewname, viewowner FROM pg_views WHERE schemaname = 'public'") == [
+        ["web", "postgres"]
+    ]
 
 
 def test_columns_with_types_and_descriptions(catalog):
@@ -160,9 +160,7 @@ def test_columns_with_types_and_descriptions(catalog):
         ["tags", "ARRAY", "_text", None, None],
         ["device", "record", "record", None, None],
     ]
-    assert rows(catalog, "SELECT obj_description('web'::regclass, 'pg_class')") == [
-        ["All web events"]
-    ]
+    assert rows(catalog, "SELECT obj_description('web'::regclass, 'pg_class')") == [["All web events"]]
 
 
 def test_session_functions(catalog):

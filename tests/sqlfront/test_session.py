@@ -330,9 +330,7 @@ def test_large_answers_come_in_chunks(session):
 
 
 def test_cancel_from_another_thread(session):
-    slow = (
-        "SELECT count(*) AS n FROM numbers AS a, numbers AS b, numbers AS c WHERE a.i + b.i = c.i"
-    )
+    slow = "SELECT count(*) AS n FROM numbers AS a, numbers AS b, numbers AS c WHERE a.i + b.i = c.i"
     answers = []
     thread = threading.Thread(target=lambda: answers.extend(query(session, slow)))
     thread.start()

@@ -53,7 +53,8 @@ def read(sql):
     ("sql", "expected"),
     [
         ("SELECT 1", None),
-        ("SHOW TABLES", None),
+        ("(SELECT 1)", None),
+        ("explain select 1", None),
         ("set a.B to 'x'", statements.SetVariable("a.b", "x")),
         ('SET search_path = a, "B"', statements.SetVariable("search_path", 'a, "B"')),
         ("SET SESSION x = -1.5", statements.SetVariable("x", "-1.5")),
@@ -93,6 +94,8 @@ def test_control_statements(sql, expected):
         ("DECLARE c SELECT", 11),
         ("DISCARD x", 9),
         ("SHOW 1", 6),
+        ("selec 1", 1),
+        ("START x", 7),
     ],
 )
 def test_malformed_control_statements(sql, position):
@@ -101,7 +104,17 @@ def test_malformed_control_statements(sql, position):
     assert (raised.value.sqlstate, raised.value.position) == ("42601", position)
 
 
-@pytest.mark.parametrize("sql", ["COPY t FROM STDIN", "FETCH PRIOR FROM c", "COMMIT AND CHAIN"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY t FROM STDIN",
+        "FETCH PRIOR FROM c",
+        "COMMIT AND CHAIN",
+        "insert into t values (1)",
+        "CREATE TABLE t (a int)",
+        "SHOW TABLES",
+    ],
+)
 def test_unsupported_control_statements(sql):
     with pytest.raises(UnsupportedError):
         read(sql)
