@@ -18,14 +18,24 @@ from engine.report import result_schema, run
 from engine.report.request import ReportRequest, TimeRange
 from engine.world import Home, World
 from sqlfront import planner
-from sqlfront.literals import TEXT, empty_query, typed_null, with_values
+from sqlfront.literals import TEXT, empty_query, rows_query, typed_null, with_values
 from sqlfront.parameters import parameter_types
 from sqlfront.planner.context import DATASET, Planning
 from sqlfront.planner.events import as_source
-from sqlfront.planner.folding import Surroundings, folded, idle_tables, joined, mapped, request, with_datasets
+from sqlfront.planner.folding import (
+    MOST_WRITTEN,
+    Surroundings,
+    folded,
+    idle_tables,
+    joined,
+    mapped,
+    request,
+    with_datasets,
+)
 from sqlfront.planner.relations import Plan, Report, Rows
 from sqlfront.problems import from_duckdb
 from sqlfront.query import ResultColumn
+from sqlfront.temporary import TemporaryFiles
 from sqlfront.trees import column, is_query, render, rewrite
 from sqlfront.workspace import Workspace
 
@@ -71,7 +81,7 @@ def prepare(
     types = parameter_types(tree, declared, world.definitions)
     cursor = workspace.cursor()
     try:
-        description = Description(cursor, world, types)
+        description = Description(cursor, workspace, world, types)
         plan = planner.plan(
             tree,
             world.definitions,
@@ -108,21 +118,35 @@ class Description:
         schemas: report table → schema, of the reports registered so far.
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, world: World, types: Sequence[pa.DataType]) -> None:
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        workspace: Workspace,
+        world: World,
+        types: Sequence[pa.DataType],
+    ) -> None:
         self._cursor = cursor
+        self._workspace = workspace
         self._world = world
         self._types = types
         self.schemas: dict[str, pa.Schema] = {}
-        for name, dataset in world.definitions.datasets.items():
-            cursor.register(f"{DATASET}{name}", dataset.arrow().empty_table())
+        self._datasets: set[str] = set()
 
     def register(self, reports: Mapping[str, Report]) -> None:
         """Register the reports that are not yet, each as an empty table of its schema."""
         for table, report in reports.items():
             if table not in self.schemas:
-                with errors_as_ours():
-                    self.schemas[table] = result_schema(self._request(report), self._world)
+                self.schemas[table] = self._report_schema(self._request(report))
                 self._cursor.register(table, self.schemas[table].empty_table())
+
+    def _report_schema(self, asked: ReportRequest) -> pa.Schema:
+        """Return the schema of a request's answer; requests that differ in range and terms share it."""
+
+        def find_out() -> pa.Schema:
+            with errors_as_ours():
+                return result_schema(asked, self._world)
+
+        return self._workspace.schemas.get((self._world.id, asked), find_out)
 
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""
@@ -131,9 +155,17 @@ class Description:
 
     def schema(self, query: exp.Expr) -> pa.Schema:
         """Return a query's schema, asking DuckDB."""
+        self._register_datasets(query)
         with errors_as_ours():
             described = self._cursor.sql(render(self._open(query)))
             return described.limit(0).to_arrow_table().schema
+
+    def _register_datasets(self, query: exp.Expr) -> None:
+        for table in query.find_all(exp.Table):
+            if table.name.startswith(DATASET) and table.name not in self._datasets:
+                self._datasets.add(table.name)
+                dataset = self._world.definitions.datasets[table.name.removeprefix(DATASET)]
+                self._cursor.register(table.name, dataset.arrow().empty_table())
 
     def _open(self, node: exp.Expr) -> exp.Expr:
         """Return a tree with parameters as NULLs of their types."""
@@ -213,6 +245,7 @@ class Execution:
         self.world = world
         self._cursor = cursor
         self._cancellation = cancellation
+        self._files = TemporaryFiles()
 
     def interrupting(self) -> AbstractContextManager[None]:
         """Let a cancellation interrupt DuckDB while the block runs."""
@@ -252,7 +285,11 @@ class Execution:
 
     def request(self, report: Report, reports: Mapping[str, Report]) -> ReportRequest | None:
         """Return what a report asks of the engine; None if it is known to be empty."""
-        return folded(report, Surroundings(self.answer, self.stored, frozenset(reports)))
+        return folded(report, Surroundings(self.answer, self.stored, self._kept, frozenset(reports)))
+
+    def _kept(self, table: pa.Table) -> exp.Query:
+        """Return a query that the report engine can run for a result's rows."""
+        return rows_query(table) if table.num_rows <= MOST_WRITTEN else self._files.query(table)
 
     def request_after(
         self, table: str, reports: Mapping[str, Report], planned: Planned
@@ -266,7 +303,7 @@ class Execution:
 
     def _rows(self, asked: ReportRequest | None, report: Report, schema: pa.Schema) -> pa.Table:
         if asked is not None:
-            with errors_as_ours():
+            with self._files, errors_as_ours():
                 return run(asked, self.home, self.world, self._cancellation)
         if report.dimensions or report.row_level:
             return schema.empty_table()

@@ -17,7 +17,44 @@ from sqlfront.dialect import AS_WRITTEN
 from sqlfront.trees import rewrite
 
 AGGREGATES: Final = frozenset(
-    ["any_value", "approx_count_distinct", "arg_max", "arg_min", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "corr", "count", "covar_pop", "covar_samp", "every", "first", "grouping", "last", "list", "max", "median", "min", "mode", "percentile_cont", "percentile_disc", "quantile_cont", "regr_slope", "stddev", "stddev_pop", "stddev_samp", "string_agg", "sum", "var_pop", "var_samp", "variance"]
+    [
+        "any_value",
+        "approx_count_distinct",
+        "arg_max",
+        "arg_min",
+        "array_agg",
+        "avg",
+        "bit_and",
+        "bit_or",
+        "bit_xor",
+        "bool_and",
+        "bool_or",
+        "corr",
+        "count",
+        "covar_pop",
+        "covar_samp",
+        "every",
+        "first",
+        "grouping",
+        "last",
+        "list",
+        "max",
+        "median",
+        "min",
+        "mode",
+        "percentile_cont",
+        "percentile_disc",
+        "quantile_cont",
+        "regr_slope",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "string_agg",
+        "sum",
+        "var_pop",
+        "var_samp",
+        "variance",
+    ]
 )
 """Aggregate functions, by the name that a statement calls them."""
 
@@ -90,7 +127,7 @@ Arguments = Sequence[exp.Expr]
 
 def called(function: exp.Expr) -> str | None:
     """Return the lower-case name by which a function was called; None for syntax such as CASE."""
-    name = function.meta.get("name")
+    name = function.meta_get("name")
     if name is None and isinstance(function, exp.Anonymous):
         name = function.name.removeprefix(AS_WRITTEN)
     return str(name).lower() if name else None

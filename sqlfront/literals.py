@@ -98,7 +98,7 @@ def with_values(tree: exp.Expr, values: Sequence[object], types: Sequence[pa.Dat
             raise UndefinedParameterError(
                 f"there is no parameter ${number}", hint="Give a value for every $1, $2, …"
             )
-        return literal(values[number - 1], types[number - 1], part.meta.get(ZONE))
+        return literal(values[number - 1], types[number - 1], part.meta_get(ZONE))
 
     return rewrite(tree.copy(), change, into_queries=True)
 

@@ -7,25 +7,26 @@ from typing import Final
 
 import pyarrow as pa
 from sqlglot import exp
+from sqlglot.expressions import DType
 
 from engine.dataview.components import data_view
 from engine.definitions.model import Definitions
 
 TEXT: Final = pa.string()
 
-_CASTS: Final[tuple[tuple[str, pa.DataType], ...]] = (
-    ("BOOLEAN", pa.bool_()),
-    ("SMALLINT", pa.int16()),
-    ("INT", pa.int32()),
-    ("BIGINT", pa.int64()),
-    ("FLOAT", pa.float32()),
-    ("DOUBLE", pa.float64()),
-    ("DATE", pa.date32()),
-    ("TIMESTAMPTZ", pa.timestamp("us", tz="UTC")),
-    ("TIMESTAMP", pa.timestamp("us")),
-    ("TIME", pa.time64("us")),
-    ("DECIMAL", pa.decimal128(38, 9)),
-    ("INTERVAL", pa.month_day_nano_interval()),
+_CASTS: Final[tuple[tuple[DType, pa.DataType], ...]] = (
+    (DType.BOOLEAN, pa.bool_()),
+    (DType.SMALLINT, pa.int16()),
+    (DType.INT, pa.int32()),
+    (DType.BIGINT, pa.int64()),
+    (DType.FLOAT, pa.float32()),
+    (DType.DOUBLE, pa.float64()),
+    (DType.DATE, pa.date32()),
+    (DType.TIMESTAMPTZ, pa.timestamp("us", tz="UTC")),
+    (DType.TIMESTAMP, pa.timestamp("us")),
+    (DType.TIME, pa.time64("us")),
+    (DType.DECIMAL, pa.decimal128(38, 9)),
+    (DType.INTERVAL, pa.month_day_nano_interval()),
 )
 
 
@@ -82,7 +83,7 @@ def _from_use(parameter: exp.Parameter, columns: Mapping[str, pa.DataType]) -> p
 
 def cast_type(target: exp.DataType) -> pa.DataType | None:
     """Return the Arrow type that a cast says; None for one that says nothing here."""
-    if target.is_type("ARRAY"):
+    if target.is_type(DType.ARRAY):
         inner = cast_type(target.expressions[0]) if target.expressions else None
         return pa.list_(inner or TEXT)
     return next((kind for name, kind in _CASTS if target.is_type(name)), None)

@@ -58,6 +58,7 @@ class Workspace:
     Attributes:
         plans: planned statements.
         unique: whether a relation is unique on a key.
+        schemas: of the answers of reports.
     """
 
     def __init__(self, datasets: Path) -> None:
@@ -71,6 +72,7 @@ class Workspace:
             self._database.execute(setting)
         self.plans: Cache[Any] = Cache(1024)
         self.unique: Cache[bool] = Cache(1024)
+        self.schemas: Cache[Any] = Cache(1024)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own to the database; the caller closes it."""

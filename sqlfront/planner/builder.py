@@ -54,7 +54,7 @@ class ReportBuilder:
         self._joined = tuple(joined)
         self._conditions = Conditions()
         self._names: set[str] = set()
-        self._groups = {key(group): self._dimension(group) for group in groups}
+        self._groups = {key(group).copy(): self._dimension(group) for group in groups}
         self._kinds = {type(group) for group in self._groups}
         self._base = Part("report")
         self._parts: dict[object, Part] = {(): self._base}
@@ -149,7 +149,7 @@ class ReportBuilder:
         self, part: Part, aggregate: Aggregate, measured: exp.Expr, inside: Sequence[exp.Expr]
     ) -> str:
         condition = conjoin(inside)
-        identity = (aggregate, key(measured), None if condition is None else key(condition))
+        identity = (aggregate, key(measured).copy(), None if condition is None else key(condition))
         if identity not in part.metrics:
             part.metrics[identity] = MetricColumn(
                 self._name(measured, "metric"),
@@ -167,7 +167,7 @@ class ReportBuilder:
         whole = aggregate.copy()
         if inside:
             whole = exp.Filter(this=whole, expression=exp.Where(this=conjoin(inside)))
-        identity = key(whole)
+        identity = key(whole).copy()
         if identity not in self._rows:
             self._rows[identity] = (self._name(whole, "aggregate"), whole)
         found = column(self._rows[identity][0], "events")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,10 +10,11 @@ from typing import Final
 
 import pyarrow as pa
 from sqlglot import exp
+from sqlglot.expressions import DType
 
 from engine.dataview.local_time import to_utc
 from engine.report.request import DimensionColumn, LookupJoin, MetricColumn, ReportRequest, TimeRange
-from sqlfront.literals import literal, rows_query
+from sqlfront.literals import literal
 from sqlfront.planner.context import DATASET
 from sqlfront.planner.relations import Lookup, RangeTerm, Report
 from sqlfront.planner.timerange import CEILING, INSTANT
@@ -32,7 +34,11 @@ _LENGTHS: Final = {
     "week": timedelta(weeks=1),
 }
 _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
+_WRITTEN: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
 _MONDAY: Final = datetime(1970, 1, 5)
+
+MOST_WRITTEN: Final = 1000
+"""Rows of a result that are written out as literals; more go through a file."""
 
 Answer = Callable[[exp.Expr], pa.Table]
 
@@ -44,11 +50,13 @@ class Surroundings:
     Attributes:
         answer: runs a query over the reports that ran before, and datasets.
         stored: dataset → query over its rows, for the report engine.
+        kept: table → query that yields its rows to the report engine.
         reports: names of report tables.
     """
 
     answer: Answer
     stored: Callable[[str], exp.Expr]
+    kept: Callable[[pa.Table], exp.Query]
     reports: frozenset[str]
 
 
@@ -116,7 +124,7 @@ def _with_constants(report: Report, around: Surroundings) -> Report:
 def _constant(part: exp.Expr, around: Surroundings) -> exp.Expr | None:
     if isinstance(part, exp.In) and part.args.get("query") is not None:
         inner = rewrite(part.this, lambda node: _constant(node, around))
-        return _one_of(inner, around.answer(part.args["query"]))
+        return _one_of(inner, around.answer(part.args["query"]), around)
     if isinstance(part, exp.Any) and is_query(part.this):
         return exp.Any(this=exp.Paren(this=_listed(around.answer(part.this))))
     if isinstance(part, (exp.Exists, exp.AtTimeZone)) or is_query(part) or _is_clock(part):
@@ -134,7 +142,12 @@ def _values(table: pa.Table) -> list[exp.Expr]:
     return [literal(value, kind) for value in table.column(0).to_pylist()]
 
 
-def _one_of(value: exp.Expr, table: pa.Table) -> exp.Expr:
+def _one_of(value: exp.Expr, table: pa.Table, around: Surroundings) -> exp.Expr:
+    """Return a test for membership: short lists are written out."""
+    if table.num_rows > MOST_WRITTEN:
+        kept = around.kept(table.rename_columns(["value"]))
+        query = exp.select(column("value", "kept")).from_(kept.subquery("kept"))
+        return exp.In(this=value, query=exp.Subquery(this=query))
     values = _values(table)
     return exp.In(this=value, expressions=values) if values else exp.false()
 
@@ -146,15 +159,31 @@ def _listed(table: pa.Table) -> exp.Expr:
 def _window(report: Report, around: Surroundings) -> TimeRange | None:
     """Return the narrowest range, or None if it or a constant condition leaves nothing."""
     bounds = [exp.func("epoch_us", exp.cast(t.bound, "timestamp"), dialect="duckdb") for t in report.range]
-    wanted = [*report.constants, *bounds]
-    if not wanted:
-        return TimeRange()
-    outputs = [exp.alias_(node.copy(), f"c{at}") for at, node in enumerate(wanted)]
-    found = [column[0].as_py() for column in around.answer(exp.select(*outputs)).columns]
-    if not all(found[: len(report.constants)]) or None in found:
-        return None
-    times = found[len(report.constants) :]
+    outputs = [*report.constants, *bounds]
+    found = [_read(term.bound) for term in report.range]
+    if report.constants or None in found:
+        named = [exp.alias_(node.copy(), f"c{at}") for at, node in enumerate(outputs)]
+        values = [column[0].as_py() for column in around.answer(exp.select(*named)).columns]
+        if not all(values[: len(report.constants)]) or None in values:
+            return None
+        found = values[len(report.constants) :]
+    times = [micros for micros in found if micros is not None]
     return _narrowest(report.range, times, report.view.definition.time_zone)
+
+
+def _read(bound: exp.Expr) -> int | None:
+    """Read a bound that is written out, sparing DuckDB the work; None for all others."""
+    text = (
+        bound.this if isinstance(bound, exp.Cast) and bound.to.is_type(DType.DATE, DType.TIMESTAMP) else bound
+    )
+    if not (isinstance(text, exp.Literal) and text.is_string and _WRITTEN.fullmatch(text.name)):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.name)
+    except ValueError:
+        return None
+    dated = isinstance(bound, exp.Cast) and bound.to.is_type(DType.DATE)
+    return ((period_start(moment, "day") if dated else moment) - _EPOCH) // _MICROSECOND
 
 
 def _narrowest(terms: Sequence[RangeTerm], times: Sequence[int], zone: str) -> TimeRange | None:
@@ -206,7 +235,7 @@ def next_period(start: datetime, period: str) -> datetime:
 def _lookup(lookup: Lookup, around: Surroundings) -> LookupJoin:
     reads_reports = any(t.name in around.reports for t in lookup.query.find_all(exp.Table))
     if reads_reports:
-        relation: exp.Expr = rows_query(around.answer(lookup.query))
+        relation: exp.Expr = around.kept(around.answer(lookup.query))
     else:
         relation = with_datasets(lookup.query, around.stored)
     return joined(lookup, relation)

@@ -7,6 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 from sqlglot import exp
+from sqlglot.expressions import DType
 
 from engine.dataview.components import PEOPLE, PERSON_ID
 from engine.errors import UnsupportedError
@@ -19,15 +20,15 @@ from sqlfront.trees import bare, conjuncts, guarded, queries
 Terms = Sequence[exp.Expr]
 
 _NUMBERS: Final = (
-    "DOUBLE",
-    "FLOAT",
-    "DECIMAL",
-    "BIGINT",
-    "INT",
-    "SMALLINT",
-    "INT128",
+    DType.DOUBLE,
+    DType.FLOAT,
+    DType.DECIMAL,
+    DType.BIGINT,
+    DType.INT,
+    DType.SMALLINT,
+    DType.INT128,
 )
-_EXACT_FOR_WHOLE: Final = ("BIGINT", "INT", "SMALLINT", "INT128")
+_EXACT_FOR_WHOLE: Final = (DType.BIGINT, DType.INT, DType.SMALLINT, DType.INT128)
 
 
 def measure(node: exp.Expr, builder: ReportBuilder) -> exp.Expr:

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from sqlglot import exp
+from sqlglot.expressions import DType
 
 from engine.dataview.components import DataView, Scope
 from sqlfront.trees import columns, replaced
@@ -17,7 +18,7 @@ OFFSET: Final = re.compile(r"\d\d:\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)\s*$", re.IGNOR
 """A text of date and time that ends in an offset: an instant, whatever the zone."""
 _DATE_WITH_OFFSET: Final = re.compile(r"(\d{4,}-\d\d-\d\d)\s*(?:Z|[+-]\d\d(?::?\d\d)?)\s*", re.IGNORECASE)
 
-_INSTANTS: Final = frozenset({"TIMESTAMPTZ", "TIMESTAMPLTZ"})
+_INSTANTS: Final = (DType.TIMESTAMPTZ, DType.TIMESTAMPLTZ)
 
 
 def reads_time(node: exp.Expr, view: DataView) -> bool:
@@ -66,12 +67,12 @@ def local(instant: exp.Expr, zone: str) -> exp.Expr:
 def _literal(cast: exp.Expr, zone: str) -> exp.Expr | None:
     """Read a literal under a cast to a time: with an offset it is an instant."""
     target = cast.args.get("to")
-    timed = target is None or target.is_type("TIMESTAMP", *_INSTANTS)
+    timed = target is None or target.is_type(DType.TIMESTAMP, *_INSTANTS)
     if timed and OFFSET.search(cast.this.name):
         return local(exp.cast(cast.this, "timestamptz"), zone)
-    if timed or (target is not None and target.is_type("DATE")):
+    if timed or (target is not None and target.is_type(DType.DATE)):
         text = _DATE_WITH_OFFSET.sub(r"\1", cast.this.name)
-        plain = "date" if target is not None and target.is_type("DATE") else "timestamp"
+        plain = "date" if target is not None and target.is_type(DType.DATE) else "timestamp"
         return exp.cast(exp.Literal.string(text), plain)
     return None
 
