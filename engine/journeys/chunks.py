@@ -275,12 +275,13 @@ def _mask_frame(table: Path, file: JourneyFile) -> pl.DataFrame:
 
 def _read(table: Path, path: str, name: str, kind: pa.DataType) -> pa.ChunkedArray:
     """Read a column of a file; a column that came later is NULL."""
+    metadata = pq.read_metadata(table / path)
+    if name not in metadata.schema.to_arrow_schema().names:
+        return pa.chunked_array([pa.nulls(metadata.num_rows, kind)])
     names = [name] if kind == _STRINGS else None
-    with pq.ParquetFile(table / path, read_dictionary=names, memory_map=True) as file:
-        read = file.read(columns=[name])
-        if name in read.column_names:
-            return _decoded(read[name], kind)
-        return pa.chunked_array([pa.nulls(file.metadata.num_rows, kind)])
+    options = {"read_dictionary": names, "memory_map": True, "metadata": metadata}
+    with pq.ParquetFile(table / path, **options) as file:
+        return _decoded(file.read(columns=[name])[name], kind)
 
 
 def _decoded(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
