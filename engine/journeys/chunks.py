@@ -21,6 +21,7 @@ from engine.journeys import cache, overlay
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, TIME
 from engine.journeys.order import bucket_bounds, journey_order
 from engine.journeys.overlay import Keys, Numbers
+from engine.journeys.present import Present, present
 from engine.journeys.store import MASK_COLUMNS, Files, JourneyFile
 from engine.lake.table import ROW
 
@@ -98,6 +99,11 @@ class Part:
             return self._base_column(name)
         key = (self._key, "column", name)
         return cache.columns.get(key, lambda: self._merged_column(layout, name), _held)
+
+    def present(self, name: str) -> Present:
+        """Return a column in journey order without its NULLs."""
+        key = (self._key, "present", name)
+        return cache.columns.get(key, lambda: present(self.column(name)), _held)
 
     def _make_layout(self) -> Layout:
         keys = self._base_keys()
