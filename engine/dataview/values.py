@@ -187,7 +187,8 @@ def codes_at(values: pa.DictionaryArray, rows: np.ndarray) -> np.ndarray:
         missing |= ~_valid_at(values, rows)
     if missing.any():
         codes[missing] = -1
-    return codes
+    found: np.ndarray = codes
+    return found
 
 
 def coded(codes: np.ndarray, dictionary: pa.Array) -> pa.DictionaryArray:
@@ -204,7 +205,8 @@ def _valid_at(values: pa.Array, rows: np.ndarray) -> np.ndarray:
         return np.zeros(rows.size, bool)
     places = rows + values.offset
     bits = np.frombuffer(bitmap, np.uint8)[places >> 3] >> (places & 7)
-    return (bits & 1).astype(bool)
+    valid: np.ndarray = (bits & 1).astype(bool)
+    return valid
 
 
 def numbers(values: pa.Array) -> np.ndarray:
