@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attribution.models import Mask, Rows, Times, Values
-from attribution.touches import NO_TOUCH
+from attribution.spans import NO_TOUCH
 from attribution.windows import Windows
 
 _TIMES: Final = nb.types.Array(nb.int64, 1, "C", readonly=True)
@@ -120,9 +120,7 @@ def joined(parts: Sequence[Entries]) -> Entries:
     nogil=True,
     cache=True,
 )
-def _pack_runs(
-    offsets: Times, keys: Rows, wanted: Mask, packed: Times, run_ends: Rows, persons: Rows
-) -> int:
+def _pack_runs(offsets: Times, keys: Rows, wanted: Mask, packed: Times, run_ends: Rows, persons: Rows) -> int:
     filled, runs = 0, 0
     for person in range(offsets.size - 1):
         begin, ordered = filled, True

@@ -17,11 +17,11 @@ from engine.catalog.records import ReplayRecord
 from engine.errors import UnsupportedError
 from engine.ingest.batch import ingest as ingest_batch
 from engine.ingest.report import BatchReport
-from engine.lake import table as lake
 from engine.journeys.columns import connection_of
 from engine.journeys.rebuild import rebuild as rebuild_journeys
 from engine.journeys.replay import replay as replay_journeys
 from engine.journeys.runs import Progress
+from engine.lake import table as lake
 from engine.recovery import follow, publication, recover
 from engine.status import Status, status
 from engine.world import Home, World
@@ -106,9 +106,7 @@ def replay(
     with home.lease(on_wait=on_wait) as lease:
         world = recover(lease, progress)
         longest = _longest_lookback(world, connection)
-        done = replay_journeys(
-            home, connection, world, lookback=lookback, at=moment, progress=progress
-        )
+        done = replay_journeys(home, connection, world, lookback=lookback, at=moment, progress=progress)
         record = ReplayRecord(
             connection=connection,
             at=moment,

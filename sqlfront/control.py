@@ -32,6 +32,7 @@ def columns(state: SessionState, control: st.Control) -> tuple[ResultColumn, ...
     if isinstance(control, st.Show):
         if control.name == "all":
             return _SHOW_ALL
+        state.block.settings.show(control.name)
         return (ResultColumn(canonical(control.name), pa.string()),)
     if isinstance(control, st.Fetch) and not control.move:
         query = state.portal(control.cursor, "cursor").prepared.query

@@ -16,6 +16,7 @@ from sqlglot import exp
 from engine.dataview.components import LOCAL_TIME, Component
 from engine.dataview.local_time import local_times
 from engine.definitions.model import DimensionDefinition, MetricDefinition, ValueRule
+from engine.journeys.present import validity
 
 Evaluate = Callable[[pa.Table, exp.Select], pa.Table]
 """Runs a SELECT over one Arrow table, named ``rows`` in the statement, keeping the order of rows."""
@@ -63,7 +64,10 @@ def value_expression(component: Component, value: exp.Expr) -> exp.Expr:
 
 def is_plain(component: Component) -> bool:
     """Whether the field's value is the component's value, without any setting."""
-    return value_expression(component, _VALUE) == _VALUE
+    settings = component.definition
+    if settings is None or settings.values is not None:
+        return settings is None
+    return not (settings.count if isinstance(settings, MetricDefinition) else settings.lower_case)
 
 
 def event_values(component: Component, column: pa.Array, time_zone: str, evaluate: Evaluate) -> pa.Array:
@@ -161,31 +165,47 @@ def taken(values: pa.Array, rows: np.ndarray) -> pa.Array:
         rows: int[K], each −1 or below N.
     """
     if pa.types.is_dictionary(values.type):
-        return coded(codes_of(values)[rows] if len(values) else rows, values.dictionary, rows < 0)
+        return coded(codes_at(values, rows), values.dictionary)
     missing = rows < 0
     return values.take(pa.array(rows, mask=missing) if missing.any() else pa.array(rows))
 
 
-def codes_of(values: pa.DictionaryArray) -> np.ndarray:
-    """Return int32[N] codes of a dictionary-encoded column, −1 where it is NULL."""
-    codes: np.ndarray = _buffer(values.indices)
-    if values.indices.null_count:
-        codes = np.where(validity(values.indices), codes, np.int32(-1))
-    return codes
+def raw_codes(values: pa.DictionaryArray) -> np.ndarray:
+    """Return int32[N] codes of a dictionary-encoded column, without a copy; arbitrary where it is NULL."""
+    return _buffer(values.indices)
 
 
-def coded(codes: np.ndarray, dictionary: pa.Array, missing: np.ndarray) -> pa.DictionaryArray:
-    """Return a dictionary-encoded column from codes; NULL where missing or where the code is −1."""
-    missing = missing | (codes < 0)
-    mask = missing if missing.any() else None
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=mask), dictionary)
+def codes_at(values: pa.DictionaryArray, rows: np.ndarray) -> np.ndarray:
+    """Return int32[K], the codes on some rows of N; −1 where the row is −1 or its value NULL.
+
+    Only these rows are looked at, however many the column has.
+    """
+    if not len(values):
+        return np.full(rows.size, -1, np.int32)
+    codes, missing = raw_codes(values)[rows], rows < 0
+    if values.null_count:
+        missing |= ~_valid_at(values, rows)
+    if missing.any():
+        codes[missing] = -1
+    found: np.ndarray = codes
+    return found
 
 
-def validity(values: pa.Array) -> np.ndarray:
-    """Return bool[N]: where a column has a value."""
-    if values.null_count == 0:
-        return np.ones(len(values), bool)
-    valid: np.ndarray = values.is_valid().to_numpy(zero_copy_only=False)
+def coded(codes: np.ndarray, dictionary: pa.Array) -> pa.DictionaryArray:
+    """Return a dictionary-encoded column from int32 codes, NULL where the code is −1."""
+    missing = codes < 0
+    indices = pa.array(codes, pa.int32(), mask=missing if missing.any() else None)
+    return pa.DictionaryArray.from_arrays(indices, dictionary)
+
+
+def _valid_at(values: pa.Array, rows: np.ndarray) -> np.ndarray:
+    """Return bool[K]: validity on some rows of a column that has NULLs; arbitrary where a row is −1."""
+    bitmap = values.buffers()[0]
+    if bitmap is None:
+        return np.zeros(rows.size, bool)
+    places = rows + values.offset
+    bits = np.frombuffer(bitmap, np.uint8)[places >> 3] >> (places & 7)
+    valid: np.ndarray = (bits & 1).astype(bool)
     return valid
 
 
@@ -201,6 +221,7 @@ def _buffer(values: pa.Array) -> np.ndarray:
     """View a fixed-width column's values without a copy; what lies under a NULL is arbitrary."""
     buffer = values.buffers()[1]
     if buffer is None:
-        return np.zeros(len(values), values.type.to_pandas_dtype())
-    found = np.frombuffer(buffer, values.type.to_pandas_dtype())
-    return found[values.offset : values.offset + len(values)]
+        return np.zeros(len(values), np.dtype(values.type.to_pandas_dtype()))
+    dtype = values.type.to_pandas_dtype()
+    found: np.ndarray = np.frombuffer(buffer, dtype)[values.offset : values.offset + len(values)]
+    return found

@@ -78,9 +78,7 @@ def append(
         if learned is not None:
             memory[(name, member.name)] = learned
     masks = pl.concat(dead) if dead else None
-    after = change.commit(
-        home, definitions, name, versions, Change(parts, masks, Kind.LIVE), progress
-    )
+    after = change.commit(home, definitions, name, versions, Change(parts, masks, Kind.LIVE), progress)
     return Outcome(after, tuple(skips), memory)
 
 
@@ -142,9 +140,7 @@ def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
     return taken.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
 
 
-def _holding(
-    earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame
-) -> list[LakeFile]:
+def _holding(earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame) -> list[LakeFile]:
     """Return the files that hold new events: the new ones, and where repeats came to life."""
     if not revived.height:
         return list(added)

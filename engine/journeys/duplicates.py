@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from engine.journeys.digests import content_digests
 from engine.journeys.intake import (
     IDENTITIES,
     Member,
     admissible,
-    content_digests,
     identities,
     lake_rows,
     leaf,
@@ -113,9 +113,7 @@ def _candidates(
     return history, pl.concat([history["event_id"], twice]).unique()
 
 
-def _history(
-    member: Member, named: pl.DataFrame, earlier: Sequence[LakeFile], window: int
-) -> pl.DataFrame:
+def _history(member: Member, named: pl.DataFrame, earlier: Sequence[LakeFile], window: int) -> pl.DataFrame:
     """Read earlier rows with the new rows' ids, as far as they can touch each other.
 
     Rows of one id that lie further apart than the window do not touch, so files are read outwards from
@@ -162,5 +160,5 @@ def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile])
         .select(ROW, *(leaf(path).alias(path) for path in paths))
         .collect()
     )
-    digests = content.select(row=pl.col(ROW), content=content_digests(content.select(paths), paths))
+    digests = content.select(row=pl.col(ROW), content=content_digests(content.select(paths)))
     return rows.join(digests, on="row", how="left", maintain_order="left")

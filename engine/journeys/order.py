@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import duckdb
 import numpy as np
 import polars as pl
 
+from engine.journeys import digests
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, PERSON, TIME
 from engine.lake.table import ROW
 
@@ -22,17 +22,13 @@ _INTEGERS: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET)
 def hash_persons(persons: pl.Series) -> pl.DataFrame:
     """Return one row per distinct person: ``_person``, ``_hash_high``, ``_hash_low`` (of its MD5)."""
     names = persons.drop_nulls().unique().alias(PERSON).to_frame()
-    with duckdb.connect() as database:
-        database.register("names", names.to_arrow())
-        query = f"""
-            SELECT {PERSON},
-                CAST(md5_number_upper({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_HIGH},
-                CAST(md5_number_lower({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_LOW}
-            FROM names
-        """
-        hashed = pl.from_arrow(database.sql(query).to_arrow_table())
-    assert isinstance(hashed, pl.DataFrame)  # noqa: S101 - a table becomes a frame
-    return hashed
+    query = f"""
+        SELECT {PERSON},
+            CAST(md5_number_upper({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_HIGH},
+            CAST(md5_number_lower({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_LOW}
+        FROM given
+    """
+    return digests.ask(query, names)
 
 
 def with_hashes(rows: pl.DataFrame) -> pl.DataFrame:

@@ -109,17 +109,13 @@ def replay(
         changed = _changed(member, rows, _evidence(files, columns, member, window, rows))
         seen += rows.height
         parts.append(Part(member, _lake_files(home, world, member, window), changed))
-        dead.append(
-            rows.join(changed, left_on=ROW, right_on="row", how="semi").select(store.MASK_COLUMNS)
-        )
+        dead.append(rows.join(changed, left_on=ROW, right_on="row", how="semi").select(store.MASK_COLUMNS))
     before = count_persons(files, columns)
     masks = pl.concat(dead) if dead else None
     moved = sum(part.adds.height for part in parts)
     if not moved:
         return Replayed(versions, seen, 0, before, before)
-    after = change.commit(
-        home, definitions, name, versions, Change(parts, masks, Kind.REPLAY), progress
-    )
+    after = change.commit(home, definitions, name, versions, Change(parts, masks, Kind.REPLAY), progress)
     newest = store.files(files.table, after.journeys)
     return Replayed(after, seen, moved, before, count_persons(newest, columns))
 
@@ -150,13 +146,11 @@ def _evidence(
     """Return ``device, person``: who was last known before the window on the window's devices."""
     _, person_path = _identity_paths(member)
     earlier = (
-        (pl.col(DATASET) == member.index)
-        & (pl.col(TIME) <= window.start)
-        & pl.col(person_path).is_not_null()
+        (pl.col(DATASET) == member.index) & (pl.col(TIME) <= window.start) & pl.col(person_path).is_not_null()
     )
-    told = live(
-        files, columns, [TIME, *_identity_paths(member)], where=earlier, end=window.start + 1
-    ).select(TIME, *_identity_columns(member))
+    told = live(files, columns, [TIME, *_identity_paths(member)], where=earlier, end=window.start + 1).select(
+        TIME, *_identity_columns(member)
+    )
     devices = rows.lazy().select(_DEVICE).drop_nulls().unique()
     return (
         told.filter(pl.col(_OWN).is_not_null())
@@ -170,9 +164,7 @@ def _evidence(
 
 def _changed(member: Member, rows: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
     """Return ``row, _person, _namespace`` of the rows that now belong to somebody else."""
-    events = rows.select(
-        row=pl.col(ROW), device=pl.col(_DEVICE), person=pl.col(_OWN), time=pl.col(TIME)
-    )
+    events = rows.select(row=pl.col(ROW), device=pl.col(_DEVICE), person=pl.col(_OWN), time=pl.col(TIME))
     now = named(member, field_based.replay(events, evidence))
     was = rows.select(row=pl.col(ROW), was=pl.col(PERSON), namespace=pl.col(NAMESPACE))
     differs = (pl.col(PERSON) != pl.col("was")) | (pl.col(NAMESPACE) != pl.col("namespace"))

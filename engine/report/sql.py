@@ -42,11 +42,11 @@ class Statements:
         for name, table in relations.items():
             self._cursor.register(name, table)
 
-    def run(self, rows: pa.Table, select: exp.Query) -> pa.Table:
+    def run(self, rows: pa.Table, select: exp.Query | str) -> pa.Table:
         """Run a SELECT over one table, which the statement calls ``rows``."""
         return self.run_named("rows", rows, select)
 
-    def run_named(self, name: str, table: pa.Table, select: exp.Query) -> pa.Table:
+    def run_named(self, name: str, table: pa.Table, select: exp.Query | str) -> pa.Table:
         """Run a SELECT over one table under a name of its own."""
         self._cursor.register(name, table)
         try:
@@ -54,7 +54,8 @@ class Statements:
         finally:
             self._cursor.unregister(name)
 
-    def fetch(self, query: exp.Query) -> pa.Table:
+    def fetch(self, query: exp.Query | str) -> pa.Table:
         """Run a query over the relations alone."""
+        text = query if isinstance(query, str) else query.sql("duckdb")
         with self._cancellation.interrupting(self._cursor.interrupt):
-            return self._cursor.sql(query.sql("duckdb")).to_arrow_table()
+            return self._cursor.sql(text).to_arrow_table()

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution.credit import linear_credit, linear_credit_by_key
+from attribution.credit import linear_credit_by_key
 from attribution.items import credit_by_item
 from attribution.models import Container, Model
 from attribution.runs import conversion_runs
-from attribution.touches import NO_TOUCH, touch_rows
+from attribution.spans import NO_TOUCH
 from attribution.windows import touch_windows
 from engine.journeys.sessions import session_starts
+from tests.attribution.by_row import linear_credit, touch_rows
 from tests.laws.strategies import LOOKBACKS, amounts, codes, journeys, masks
 from tests.oracle.attribution import by_item, by_touch_and_key, shares
 from tests.oracle.sessions import session_numbers
@@ -43,9 +44,7 @@ def oracle_shares(drawn, person, touches, values, model, container, lookback):
 def test_single_touch_models_agree_with_the_oracle(data, drawn, model, container, lookback):
     touches, wanted = (data.draw(masks(drawn.times.size)) for _ in range(2))
     starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)
-    rows = touch_rows(
-        model, container, drawn.offsets, drawn.times, touches, wanted, starts, lookback
-    )
+    rows = touch_rows(model, container, drawn.offsets, drawn.times, touches, wanted, starts, lookback)
     expected = np.full(drawn.times.size, NO_TOUCH)
     for person in drawn.persons:
         for share in oracle_shares(drawn, person, touches, wanted, model, container, lookback):
@@ -56,7 +55,7 @@ def test_single_touch_models_agree_with_the_oracle(data, drawn, model, container
 
 def test_linear_has_no_single_touch():
     nothing = np.empty(0, np.uint8)
-    with pytest.raises(ValueError, match="linear_credit"):
+    with pytest.raises(ValueError, match="linear"):
         touch_rows(
             Model.LINEAR,
             Container.PERSON,
@@ -80,9 +79,7 @@ def test_linear_agrees_with_the_oracle(data, drawn, container, lookback):
     for metric in range(METRICS):
         expected, lost = np.zeros(rows), 0.0
         for person in drawn.persons:
-            found = oracle_shares(
-                drawn, person, touches, values[metric], Model.LINEAR, container, lookback
-            )
+            found = oracle_shares(drawn, person, touches, values[metric], Model.LINEAR, container, lookback)
             for touch, value in by_item(found, range(rows)).items():
                 if touch is None:
                     lost += value
@@ -111,9 +108,7 @@ def test_linear_by_key_agrees_with_the_oracle(data, drawn, container, lookback):
         for (touch, conversion), value in zip(entries, credit[metric], strict=True):
             got[owners[conversion], touch, keys[conversion]] += value
         for number, person in enumerate(drawn.persons):
-            found = oracle_shares(
-                drawn, person, touches, values[metric], Model.LINEAR, container, lookback
-            )
+            found = oracle_shares(drawn, person, touches, values[metric], Model.LINEAR, container, lookback)
             for (touch, key), value in by_touch_and_key(found, keys[person]).items():
                 row = NO_TOUCH if touch is None else person.start + touch
                 got[number, row, key] -= value
@@ -141,9 +136,7 @@ def test_credit_by_item_agrees_with_the_oracle(data, drawn, container, lookback)
     expected: dict[object, float] = defaultdict(float)
     for number in np.flatnonzero(crowded):
         person = drawn.persons[number]
-        for share in oracle_shares(
-            drawn, person, touches, values[0], Model.LINEAR, container, lookback
-        ):
+        for share in oracle_shares(drawn, person, touches, values[0], Model.LINEAR, container, lookback):
             if share.touch is not None:
                 item, key = items[person][share.touch], keys[person][share.conversion]
                 expected[number, item, key] += share.value
@@ -208,9 +201,7 @@ def test_credit_is_conserved(data, drawn, container, lookback):
 
 
 @given(st.data(), journeys(), st.sampled_from(Container))
-def test_without_lookback_a_touch_after_the_last_conversion_gets_exactly_nothing(
-    data, drawn, container
-):
+def test_without_lookback_a_touch_after_the_last_conversion_gets_exactly_nothing(data, drawn, container):
     rows = drawn.times.size
     touches, values = data.draw(masks(rows)), data.draw(amounts(1, rows))
     starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)

@@ -17,7 +17,7 @@ from engine.errors import CancelledError, WaylineError
     [
         ("select $1::bigint, $2::text, cast($3 as date)", [pa.int64(), pa.string(), pa.date32()]),
         ("select sum(revenue) from web where channel = $1", [pa.string()]),
-        ("select sum(revenue) from web where daterange >= $1 and \"timestamp\" < $2", [pa.timestamp("us")] * 2),
+        ('select sum(revenue) from web where daterange >= $1 and "timestamp" < $2', [pa.timestamp("us")] * 2),
         ("select channel from web group by 1 having sum(revenue) > $1 limit $2", [pa.float64(), pa.int64()]),
         ("select channel from web group by 1 having count(*) > $1", [pa.int64()]),
         ("select count(*) from web where page is null and channel in ($1, $2)", [pa.string()] * 2),
@@ -33,33 +33,62 @@ def test_parameter_types_are_inferred(sql, types, query):
 
 
 def test_the_clients_types_win(query):
-    planned = query("select sum(revenue) from web where channel = $1 and daterange >= $2", [None, pa.date32()])
+    planned = query(
+        "select sum(revenue) from web where channel = $1 and daterange >= $2", [None, pa.date32()]
+    )
     assert list(planned.parameters) == [pa.string(), pa.date32()]
 
 
 @pytest.mark.parametrize(
     ("sql", "values", "same"),
     [
-        ("select channel, sum(orders) from web where channel = $1 group by 1", ["Email"],
-         "select channel, sum(orders) from web where channel = 'Email' group by 1"),
-        ("select sum(orders) from web where channel = $1 and page = $2", ["Email", "pay"],
-         "select sum(orders) from web where channel = 'Email' and page = 'pay'"),
-        ("select sum(orders) from web where daterange between $1 and $2", [date(2024, 1, 3), datetime(2024, 1, 9)],
-         "select sum(orders) from web where daterange between '2024-01-03' and '2024-01-09'"),
-        ("select sum(case when page = $1 then orders end) from web", ["pay"],
-         "select sum(case when page = 'pay' then orders end) from web"),
-        ("select channel, sum(orders) * $1 from web group by 1 order by 1 limit $2", [3, 2],
-         "select channel, sum(orders) * 3 from web group by 1 order by 1 limit 2"),
-        ("select channel, sum(orders) from web where channel = any($1) group by 1", [["Email", "Social"]],
-         "select channel, sum(orders) from web where channel in ('Email', 'Social') group by 1"),
-        ("select channel, sum(orders) from web where page = any($1) group by 1", [["pay", None]],
-         "select channel, sum(orders) from web where page in ('pay') group by 1"),
+        (
+            "select channel, sum(orders) from web where channel = $1 group by 1",
+            ["Email"],
+            "select channel, sum(orders) from web where channel = 'Email' group by 1",
+        ),
+        (
+            "select sum(orders) from web where channel = $1 and page = $2",
+            ["Email", "pay"],
+            "select sum(orders) from web where channel = 'Email' and page = 'pay'",
+        ),
+        (
+            "select sum(orders) from web where daterange between $1 and $2",
+            [date(2024, 1, 3), datetime(2024, 1, 9)],
+            "select sum(orders) from web where daterange between '2024-01-03' and '2024-01-09'",
+        ),
+        (
+            "select sum(case when page = $1 then orders end) from web",
+            ["pay"],
+            "select sum(case when page = 'pay' then orders end) from web",
+        ),
+        (
+            "select channel, sum(orders) * $1 from web group by 1 order by 1 limit $2",
+            [3, 2],
+            "select channel, sum(orders) * 3 from web group by 1 order by 1 limit 2",
+        ),
+        (
+            "select channel, sum(orders) from web where channel = any($1) group by 1",
+            [["Email", "Social"]],
+            "select channel, sum(orders) from web where channel in ('Email', 'Social') group by 1",
+        ),
+        (
+            "select channel, sum(orders) from web where page = any($1) group by 1",
+            [["pay", None]],
+            "select channel, sum(orders) from web where page in ('pay') group by 1",
+        ),
         ("select sum(orders) from web where channel = $1", [None], "select sum(orders) from web where false"),
         ("select count(*) from web where 1 = $1", [2], "select 0"),
-        ("select region from channels where rate > $1 order by 1", [1.0],
-         "select region from channels where rate > 1.0 order by 1"),
-        ("select lower(channel) || $1 as c from web where daterangeday = $2 order by 1", ["!", date(2024, 1, 4)],
-         "select lower(channel) || '!' as c from web where daterangeday = '2024-01-04' order by 1"),
+        (
+            "select region from channels where rate > $1 order by 1",
+            [1.0],
+            "select region from channels where rate > 1.0 order by 1",
+        ),
+        (
+            "select lower(channel) || $1 as c from web where daterangeday = $2 order by 1",
+            ["!", date(2024, 1, 4)],
+            "select lower(channel) || '!' as c from web where daterangeday = '2024-01-04' order by 1",
+        ),
     ],
 )
 def test_values_take_the_place_of_parameters(sql, values, same, ask):
@@ -74,7 +103,7 @@ def test_values_take_the_place_of_parameters(sql, values, same, ask):
         (pa.float64(), -1.5),
         (pa.float64(), float("inf")),
         (pa.decimal128(12, 2), Decimal("-3.25")),
-        (pa.string(), "it's; -- \\ $1 \"x\" ü"),
+        (pa.string(), 'it\'s; -- \\ $1 "x" ü'),
         (pa.binary(), b"\x00\xff'"),
         (pa.date32(), date(2024, 2, 29)),
         (pa.timestamp("us"), datetime(2024, 2, 29, 1, 2, 3, 4)),
@@ -95,14 +124,29 @@ def test_a_missing_value_is_an_error(query):
 @pytest.mark.parametrize(
     ("sql", "types"),
     [
-        ("select channel, sum(revenue), sum(orders), count(*), sum(visitors), max(daterangeday) from web group by 1",
-         [pa.string(), pa.float64(), pa.int64(), pa.int64(), pa.int64(), pa.timestamp("us")]),
-        ("select avg(orders), min(orders), count(distinct page), sum(credited) from web",
-         [pa.float64(), pa.int32(), pa.int64(), pa.float64()]),
-        ("select null, now(), 'a', 1.5, current_date, true",
-         [pa.string(), pa.timestamp("us", tz="UTC"), pa.string(), pa.decimal128(2, 1), pa.date32(), pa.bool_()]),
-        ("select * from events limit 0",
-         [pa.timestamp("us", tz="UTC"), *[pa.string()] * 5, pa.float64(), pa.int32()]),
+        (
+            "select channel, sum(revenue), sum(orders), count(*), sum(visitors), max(daterangeday) from web group by 1",
+            [pa.string(), pa.float64(), pa.int64(), pa.int64(), pa.int64(), pa.timestamp("us")],
+        ),
+        (
+            "select avg(orders), min(orders), count(distinct page), sum(credited) from web",
+            [pa.float64(), pa.int32(), pa.int64(), pa.float64()],
+        ),
+        (
+            "select null, now(), 'a', 1.5, current_date, true",
+            [
+                pa.string(),
+                pa.timestamp("us", tz="UTC"),
+                pa.string(),
+                pa.decimal128(2, 1),
+                pa.date32(),
+                pa.bool_(),
+            ],
+        ),
+        (
+            "select * from events limit 0",
+            [pa.timestamp("us", tz="UTC"), *[pa.string()] * 5, pa.float64(), pa.int32()],
+        ),
     ],
 )
 def test_columns_are_known_before_running_and_hold(sql, types, query):
@@ -134,7 +178,9 @@ def test_large_answers_stream(query):
 
 
 def test_a_cancelled_query_stops(query):
-    planned = query("select count(*) from generate_series(1, 100000000) a(x), generate_series(1, 100000) b(y)")
+    planned = query(
+        "select count(*) from generate_series(1, 100000000) a(x), generate_series(1, 100000) b(y)"
+    )
     cancellation = Cancellation()
     threading.Timer(0.2, cancellation.cancel).start()
     with pytest.raises(CancelledError):
@@ -163,10 +209,13 @@ def test_equal_statements_are_planned_once(query, monkeypatch):
 
 
 def test_explain_says_how_terms_are_read(ask):
-    lines = [line for (line,) in ask(
-        "explain select channel, sum(credited) from web where daterange between '2024-01-01' and '2024-01-31'"
-        " and page = 'pay' and channel <> 'Email' and 1 = 1 group by channel order by 2 desc"
-    )]
+    lines = [
+        line
+        for (line,) in ask(
+            "explain select channel, sum(credited) from web where daterange between '2024-01-01' and '2024-01-31'"
+            " and page = 'pay' and channel <> 'Email' and 1 = 1 group by channel order by 2 desc"
+        )
+    ]
     text = "\n".join(lines)
     for part in (
         "term \"daterange\" BETWEEN '2024-01-01' AND '2024-01-31': the report's range",
@@ -183,7 +232,9 @@ def test_explain_says_how_terms_are_read(ask):
 
 
 def test_explain_of_an_empty_range_runs_nothing(ask):
-    lines = ask("explain select count(*) from web where daterange > '2024-02-01' and daterange < '2024-01-01'")
+    lines = ask(
+        "explain select count(*) from web where daterange > '2024-02-01' and daterange < '2024-01-01'"
+    )
     assert any("empty" in line for (line,) in lines)
 
 

@@ -64,7 +64,9 @@ def test_only_questions_are_parsed():
 
 
 def test_functions_remember_the_name_they_were_called_by():
-    names = [f.meta["name"] for f in parse("select now(), char_length('a'), to_char(x, 'Day')")[0].tree.selects]
+    names = [
+        f.meta["name"] for f in parse("select now(), char_length('a'), to_char(x, 'Day')")[0].tree.selects
+    ]
     assert names == ["now", "char_length", "to_char"]
 
 

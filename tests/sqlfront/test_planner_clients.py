@@ -127,7 +127,7 @@ def test_shapes(shape, ask, plain):
         "SELECT * FROM web WHERE 1=0",
         "SELECT * FROM web WHERE (0 = 1)",
         "SELECT * FROM web LIMIT 0",
-        "select * from (select * from \"public\".\"web\") \"_\" limit 0",
+        'select * from (select * from "public"."web") "_" limit 0',
         "select * from (select channel, sum(revenue) from web group by 1) t where 1 = 0",
         "select channel, sum(revenue) from web where false group by 1",
     ],
@@ -150,16 +150,25 @@ def test_probes_show_columns_and_run_no_report(probe, query, monkeypatch):
 @pytest.mark.parametrize(
     ("sql", "names"),
     [
-        ("select count(*), sum(revenue), max(orders), 1 + 1, channel from web group by 5",
-         ["count", "sum", "max", "?column?", "channel"]),
-        ("select Channel, lower(channel), channel::text, date_trunc('day', daterangeday) from web",
-         ["channel", "lower", "channel", "date_trunc"]),
-        ("select sum(revenue) as Total, sum(orders) as \"Order Total\" from web", ["total", "Order Total"]),
-        ("select case when channel = 'x' then 1 end, coalesce(channel, ''), '1'::int, now() from web",
-         ["case", "coalesce", "int4", "now"]),
-        ("select \"commerce.order\", Commerce.Order from web", ["commerce.order", "commerce.order"]),
-        ("select extract(year from daterangeday), to_char(daterangeday, 'YYYY'), date_part('month', daterangeday)"
-         " from web", ["extract", "to_char", "date_part"]),
+        (
+            "select count(*), sum(revenue), max(orders), 1 + 1, channel from web group by 5",
+            ["count", "sum", "max", "?column?", "channel"],
+        ),
+        (
+            "select Channel, lower(channel), channel::text, date_trunc('day', daterangeday) from web",
+            ["channel", "lower", "channel", "date_trunc"],
+        ),
+        ('select sum(revenue) as Total, sum(orders) as "Order Total" from web', ["total", "Order Total"]),
+        (
+            "select case when channel = 'x' then 1 end, coalesce(channel, ''), '1'::int, now() from web",
+            ["case", "coalesce", "int4", "now"],
+        ),
+        ('select "commerce.order", Commerce.Order from web', ["commerce.order", "commerce.order"]),
+        (
+            "select extract(year from daterangeday), to_char(daterangeday, 'YYYY'), date_part('month', daterangeday)"
+            " from web",
+            ["extract", "to_char", "date_part"],
+        ),
         ("select t.count from (select count(*) from web) t", ["count"]),
         ("select distinct channel as c from web", ["c"]),
         ("select exists(select 1), (select max(region) from channels), true", ["exists", "max", "bool"]),

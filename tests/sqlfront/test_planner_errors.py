@@ -22,11 +22,27 @@ ERRORS = [
     ("select sum(visitors) over () from web", "0A000", "SUM"),
     ("select sum(visitors) from (select visitors from web limit 10) t", "0A000", "innermost"),
     ("select sum(v) from (select distinct channel, visitors as v from web) t", "0A000", "innermost"),
-    ("select sum(v) from (select visitors as v from web union all select visits from web) t", "0A000", "innermost"),
-    ("select sum(v + 1) from (select visits + 1 as v, row_number() over () from web) t", "0A000", "innermost"),
-    ("select max(v) from (select * from (select visitors as v, channel from web limit 5) a) b", "0A000", "innermost"),
+    (
+        "select sum(v) from (select visitors as v from web union all select visits from web) t",
+        "0A000",
+        "innermost",
+    ),
+    (
+        "select sum(v + 1) from (select visits + 1 as v, row_number() over () from web) t",
+        "0A000",
+        "innermost",
+    ),
+    (
+        "select max(v) from (select * from (select visitors as v, channel from web limit 5) a) b",
+        "0A000",
+        "innermost",
+    ),
     ("select sum(w.visitors) from web w join plans p on w.channel = p.channel", "0A000", "innermost"),
-    ("select sum(v) from (select w.visitors as v from web w join plans p on w.channel = p.channel) t", "0A000", None),
+    (
+        "select sum(v) from (select w.visitors as v from web w join plans p on w.channel = p.channel) t",
+        "0A000",
+        None,
+    ),
     # attributed metrics
     ("select sum(credited * orders) from web", "0A000", "outside"),
     # saved segments and named ranges
@@ -36,12 +52,28 @@ ERRORS = [
     ("select filterName, sum(orders) from web group by 1", "0A000", "condition"),
     ("select count(distinct daterangeName) from web", "0A000", "condition"),
     # correlated sub-queries over a view
-    ("select * from channels c where exists (select 1 from web w where w.channel = c.channel)", "0A000", "Join"),
-    ("select c.channel, (select sum(revenue) from web w where w.channel = c.channel) from channels c", "0A000", "Join"),
-    ("select channel from web w where exists (select 1 from channels c where c.channel = w.channel)", "0A000", "Join"),
+    (
+        "select * from channels c where exists (select 1 from web w where w.channel = c.channel)",
+        "0A000",
+        "Join",
+    ),
+    (
+        "select c.channel, (select sum(revenue) from web w where w.channel = c.channel) from channels c",
+        "0A000",
+        "Join",
+    ),
+    (
+        "select channel from web w where exists (select 1 from channels c where c.channel = w.channel)",
+        "0A000",
+        "Join",
+    ),
     # conditions over a view and a lookup together
-    ("select w.campaign, sum(w.orders) from web w join channels c on w.channel = c.channel where c.region < w.page"
-     " group by 1", "0A000", "Group"),
+    (
+        "select w.campaign, sum(w.orders) from web w join channels c on w.channel = c.channel where c.region < w.page"
+        " group by 1",
+        "0A000",
+        "Group",
+    ),
     # names
     ("select channl from web", "42703", 'Did you mean "channel"?'),
     ("select sum(reveneu) from web", "42703", 'Did you mean "revenue"?'),
@@ -53,7 +85,11 @@ ERRORS = [
     ("select nope.* from web", "42P01", None),
     ("select channel from web w join channels c on w.channel = c.channel", "42702", "table"),
     ("select t.x from (select channel from web) t", "42703", None),
-    ("with recursive r as (select channel from web union all select channel from r) select * from r", "0A000", None),
+    (
+        "with recursive r as (select channel from web union all select channel from r) select * from r",
+        "0A000",
+        None,
+    ),
     # grouping
     ("select page, sum(orders) from web group by channel", "42803", "GROUP BY"),
     ("select channel, count(*) from web", "42803", "GROUP BY"),
@@ -68,7 +104,11 @@ ERRORS = [
     # joins
     ("select w.channel from web w natural semi join channels c", "0A000", None),
     ("select count(*) from web w join channels c on w.revenue = c.rate", "0A000", None),
-    ("select sum(w.revenue * w.orders) from web w join plans p on w.channel = p.channel", "0A000", "sub-query"),
+    (
+        "select sum(w.revenue * w.orders) from web w join plans p on w.channel = p.channel",
+        "0A000",
+        "sub-query",
+    ),
     ("select stddev(w.revenue) from web w join plans p on w.channel = p.channel", "0A000", "sub-query"),
 ]
 

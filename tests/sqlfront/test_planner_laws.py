@@ -120,7 +120,7 @@ def nestings(draw, question, metrics):
         where = " where " + " and ".join(f"({renaming(names)(term)})" for term in moved) if moved else ""
         if renamed:
             fresh = {name: f"{name}_{level}" for name in names}
-            listed = [f'{quoted(alias)}.{quoted(names[n])} as {quoted(fresh[n])}' for n in names]
+            listed = [f"{quoted(alias)}.{quoted(names[n])} as {quoted(fresh[n])}" for n in names]
             body = f"select {', '.join(listed)} from {source} as {quoted(alias)}{where}"
             names = fresh
         elif draw(st.booleans()):
@@ -132,17 +132,22 @@ def nestings(draw, question, metrics):
             source = f"c{level}"
         else:
             source = f"({body})"
-    inner = select(question, metrics, f"{source} as {quoted(draw(st.sampled_from(ALIASES)))}", terms,
-                   renaming(names))
+    inner = select(
+        question, metrics, f"{source} as {quoted(draw(st.sampled_from(ALIASES)))}", terms, renaming(names)
+    )
     whole = f"with {', '.join(ctes)} {inner}" if ctes else inner
     for _ in range(draw(st.integers(0, 2))):
-        whole = draw(st.sampled_from((
-            'select * from ({}) "_"',
-            'select "_".* from ({}) "_" where 1 = 1 limit 1000001',
-            "with x as ({}) select * from x",
-            "select * from ({}) t union all select * from ({}) u where false",
-            "({})",
-        ))).replace("{}", whole)
+        whole = draw(
+            st.sampled_from(
+                (
+                    'select * from ({}) "_"',
+                    'select "_".* from ({}) "_" where 1 = 1 limit 1000001',
+                    "with x as ({}) select * from x",
+                    "select * from ({}) t union all select * from ({}) u where false",
+                    "({})",
+                )
+            )
+        ).replace("{}", whole)
     return whole
 
 

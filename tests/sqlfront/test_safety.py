@@ -142,7 +142,7 @@ def test_an_unknown_function_gets_a_suggestion():
     "sql",
     [
         "select * from '/etc/passwd'",
-        "select * from \"/tmp/x.parquet\"",
+        'select * from "/tmp/x.parquet"',
         "select * from 'x.csv'",
         "select * from duckdb_tables",
         "select * from information_schema.tables",
