@@ -9,10 +9,10 @@ from sqlglot import exp
 
 from sqlfront.planner.context import Planning
 from sqlfront.planner.events import as_source
-from sqlfront.planner.joins import not_additive
 from sqlfront.planner.relations import Joined, Relation, Rows, Scan
 from sqlfront.planner.scope import Scope, check_column
 from sqlfront.planner.sources import Source, Sources
+from sqlfront.planner.terms import not_additive
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import columns, is_query, rewrite
 

@@ -68,3 +68,12 @@ def reading(term: exp.Expr, how: str) -> Reading:
 def is_time_only(term: exp.Expr, view: DataView) -> bool:
     """Tell whether all of a term's columns are times of the event."""
     return all(periods_of(column, view) is not None for column in columns(term)) and not any(queries(term))
+
+
+def not_additive(metric: str) -> UnsupportedError:
+    """Return the error for adding up a distinct metric where its groups are gone."""
+    return UnsupportedError(
+        f'metric "{metric}" counts distinct and cannot be aggregated after a LIMIT, DISTINCT, UNION, '
+        "window function or join on a key that is not unique",
+        hint=f'Aggregate "{metric}" in the innermost SELECT, directly over the data view.',
+    )

@@ -209,6 +209,11 @@ SAME_TEXT = [
     " and w.daterange < '2024-02-01' and w.page = 'pay' group by 1",
     "select a.channel, a.o, b.n from (select channel, sum(orders) as o from web group by 1) a join"
     " (select channel, count(*) as n from plans group by 1) b on a.channel = b.channel",
+    "select p.id from web w cross join plans p where p.budget > 6",
+    "select max(p.budget), min(w.channel) from web w, plans p",
+    "select max(p.budget) from web w, plans p",
+    "select max(p.budget), count(*) from web w, plans p where w.page = 'nope'",
+    "select p.id, sum(w.orders) from plans p, web w where w.page = 'nope' group by p.id",
     # datasets alone
     "select region, count(*), sum(rate) from channels group by region",
     "select c.*, p.budget from channels c left join plans p using (channel)",
