@@ -1,0 +1,1 @@
+"""Journeys: the events of all datasets of a connection, per person and in order."""

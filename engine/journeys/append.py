@@ -1,4 +1,4 @@
-"""Appends what the lake took in: admit, resolve duplicates, stitch live, write, mask. One dataset at a time.
+"""Appends what the lake took in: admit, resolve duplicates, stitch live, write, mask.
 
 The cost grows with what arrived, not with the history.
 """

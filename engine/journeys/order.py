@@ -1,7 +1,7 @@
 """Journey order: persons by hash, then time, dataset order and event id.
 
-The order is total and depends on nothing but the rows, so no answer depends on how they arrived. Rows are
-sorted by integers; event ids are looked at only where those are equal.
+The order is total and depends on nothing but the rows, so no answer depends on how they arrived.
+Rows are sorted by integers; event ids are looked at only where those are equal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INTEGERS: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET)
 
 
 def hash_persons(persons: pl.Series) -> pl.DataFrame:
-    """Return one row per distinct person: ``_person``, ``_hash_high``, ``_hash_low`` (of its MD5)."""
+    """Return per distinct person ``_person``, ``_hash_high``, ``_hash_low`` (of its MD5)."""
     names = persons.drop_nulls().unique().alias(PERSON).to_frame()
     query = f"""
         SELECT {PERSON},

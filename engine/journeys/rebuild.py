@@ -1,7 +1,7 @@
 """Rebuild: a connection's journeys from nothing but the lake and the stitch log.
 
-A row's person is what the log last said of it; rows that the log does not know are stitched live. So a
-rebuild gives the same answers, and a new connection is a rebuild with an empty log.
+A row's person is what the log last said of it; rows that the log does not know are stitched live.
+So a rebuild gives the same answers, and a new connection is a rebuild with an empty log.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _stitch(
 def _memory(
     home: Home, name: str, member: Member, learned: pl.DataFrame, keep: Collection[str]
 ) -> pl.DataFrame:
-    """Return the dataset's whole device memory: what is kept of the old one, and what was learned."""
+    """Return the whole device memory: what is kept of the old one, and what was learned."""
     if member.name not in keep:
         return learned
     old = home.catalog.device_memory(name, member.name)

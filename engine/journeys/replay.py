@@ -1,8 +1,8 @@
-"""Replay: recomputes whom the rows of a window belong to, and logs, masks and re-adds those that changed.
+"""Replay: recomputes whom a window's rows belong to; logs, masks and re-adds what changed.
 
-The window is (at − lookback, at]. Evidence is what the window's rows say and each device's last known person
-before it, so a replay never undoes correct live stitching. Everything is read from the journeys, which
-hold exactly the rows that count.
+The window is (at − lookback, at]. Evidence is what the window's rows say and each device's last
+known person before it, so a replay never undoes correct live stitching. Everything is read from the
+journeys, which hold exactly the rows that count.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """kill -9 during ingest and replay, at any instant: afterwards everything is as before or as after.
 
-The victim is a real process. ``WAYLINE_FAULT_SEEDS`` says how many instants are tried per case (6), and
-``WAYLINE_FAULT_SEED`` where the seeds start, to repeat one that failed.
+The victim is a real process. ``WAYLINE_FAULT_SEEDS`` says how many instants are tried per case (6),
+and ``WAYLINE_FAULT_SEED`` where the seeds start, to repeat one that failed.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def test_killed_at_any_instant(prepared: dict[str, Path], operation: str) -> Non
     after = answer(Home.open(finished))
     assert before != after
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
-        print(f"WAYLINE_FAULT_SEED={seed} {operation}")
+        print(f"WAYLINE_FAULT_SEED={seed} {operation}")  # noqa: T201 - to repeat it
         path = copy_of(prepared["home"], f"{operation}-{seed}")
         kill_after(instruction(path, prepared["file"]), random.Random(seed).random() * duration)
         home = Home.open(path)
@@ -198,7 +198,7 @@ def test_a_killed_recovery_is_recovered(prepared: dict[str, Path]) -> None:
     duration = run_to_the_end(instruction(finished, prepared["file"]))
     after = answer(Home.open(finished))
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
-        print(f"WAYLINE_FAULT_SEED={seed} twice")
+        print(f"WAYLINE_FAULT_SEED={seed} twice")  # noqa: T201 - to repeat it
         chosen = random.Random(1000 + seed)
         path = copy_of(prepared["home"], f"twice-{seed}")
         recover = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def new_home(folder: Path, given: Definitions | None = None) -> Home:
 
 
 def commit_batch(home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]]) -> str:
-    """Commit rows to the lake only, as an ingest does before journeys follow; return the batch id."""
+    """Commit rows to the lake only, as an ingest does first; return the batch id."""
     definition = home.current().definitions.datasets[dataset]
     table = (
         rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), definition.arrow())
@@ -89,7 +90,7 @@ def ingest_rows(home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, An
 
 
 def journeys(home: Home, columns: Sequence[str], world: World | None = None) -> list[list[Any]]:
-    """Return the connection's journeys as lists of row tuples (time first), persons in any order."""
+    """Return journeys as lists of row tuples, time first; persons in any order."""
     world = world or home.current()
     found = []
     for chunk in scan(home, "shop", world.journeys["shop"], columns):
@@ -101,4 +102,4 @@ def _persons(chunk: Chunk, columns: Sequence[str]) -> list[list[Any]]:
     values = [chunk.times.tolist(), *(chunk.columns[name].to_pylist() for name in columns)]
     rows = list(zip(*values, strict=True))
     bounds = chunk.offsets.tolist()
-    return [rows[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [rows[start:end] for start, end in pairwise(bounds)]

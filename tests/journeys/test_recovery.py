@@ -1,4 +1,4 @@
-"""Recovery: what a dead process can leave behind is undone or finished, and found out if it is foreign."""
+"""Recovery: what a dead process can leave behind is undone or finished."""
 
 from __future__ import annotations
 
@@ -90,14 +90,14 @@ def test_journeys_ahead_of_the_world_go_back(home: Home) -> None:
 def test_files_that_no_world_knows_are_removed(home: Home) -> None:
     world = home.current()
     table = home.journeys_path("shop")
-    known = {path for path in table.rglob("*.parquet")}
+    known = set(table.rglob("*.parquet"))
     for folder in ("base/b0000-of-0002/2024-01", "level0/", "masks/"):
         name = f"{world.journeys['shop'] + 1:012d}-{'0' * 12}.parquet"
         path = table / (f"{folder}-{name}" if folder.startswith("base") else f"{folder}{name}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half a file")
     recover(home)
-    assert {path for path in table.rglob("*.parquet")} == known
+    assert set(table.rglob("*.parquet")) == known
 
 
 def test_a_batch_that_never_came_is_failed(home: Home) -> None:
