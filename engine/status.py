@@ -42,7 +42,7 @@ class ConnectionStatus:
     """A connection in numbers.
 
     Attributes:
-        stitched_rate: rows of stitched datasets with the person's namespace ÷ all; None without any.
+        stitched_rate: stitched datasets: rows with a person's namespace ÷ rows; None without rows.
         runs: appends and replays that are not merged into the base.
         skips: reason → rows that were not taken.
     """
