@@ -109,12 +109,8 @@ def replay(
         done = replay_journeys(
             home, connection, world, lookback=lookback, at=moment, progress=progress
         )
-        record = ReplayRecord(
-            connection=connection,
-            at=moment,
-            lookback=lookback or longest,
-            started_at=started,
-            finished_at=datetime.now(UTC),
+        record = replace(
+            ReplayRecord(connection, moment, lookback or longest, started, datetime.now(UTC)),
             rows_in_window=done.rows_in_window,
             rows_changed=done.rows_changed,
             persons_before=done.persons_before,

@@ -33,7 +33,9 @@ def hash_persons(persons: pl.Series) -> pl.DataFrame:
 
 def with_hashes(rows: pl.DataFrame) -> pl.DataFrame:
     """Add the hash columns to rows that have ``_person``; each distinct person is hashed once."""
-    return rows.join(hash_persons(rows[PERSON]), on=PERSON, how="left", maintain_order="left")
+    persons = rows.select(PERSON)
+    hashed = persons.join(hash_persons(rows[PERSON]), on=PERSON, how="left", maintain_order="left")
+    return rows.with_columns(hashed[HASH_HIGH], hashed[HASH_LOW])
 
 
 def bucket_bounds(bucket: int, buckets: int) -> tuple[int, int]:

@@ -101,7 +101,7 @@ def _stitch(
     arrival = arrive(
         home, name, member, earlier=(), added=files, window=connection.duplicate_window
     )
-    events = arrival.events.events
+    events = arrival.resolution.events
     known = _logged(home, name, member, log, keep).join(events.select("row"), on="row", how="semi")
     unknown = events.join(known, on="row", how="anti") if known.height else events
     adds, learned = stitch(home, name, member, unknown, remembered=member.name in keep)
