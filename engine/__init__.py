@@ -1,0 +1,1 @@
+"""All that is kept, and the report engine: lake, journeys, data views, reports."""

@@ -106,9 +106,7 @@ def replay(
     with home.lease(on_wait=on_wait) as lease:
         world = recover(lease, progress)
         longest = _longest_lookback(world, connection)
-        done = replay_journeys(
-            home, connection, world, lookback=lookback, at=moment, progress=progress
-        )
+        done = replay_journeys(home, connection, world, lookback=lookback, at=moment, progress=progress)
         record = replace(
             ReplayRecord(connection, moment, lookback or longest, started, datetime.now(UTC)),
             rows_in_window=done.rows_in_window,

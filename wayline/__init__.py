@@ -1,0 +1,1 @@
+"""The face of wayline: command line, demo and demo data."""

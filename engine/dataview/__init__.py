@@ -1,0 +1,1 @@
+"""Data views: what the fields of a connection mean as dimensions and metrics."""

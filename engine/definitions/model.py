@@ -5,69 +5,44 @@ These models hold what was written and nothing else; each room turns them into w
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Any, ClassVar, Final, Literal
 
 import pyarrow as pa
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from engine.definitions.values import (
+    Duration,
+    Name,
+    RefusalError,
+    TimeZone,
+    parse_duration,
+    write_duration,
 )
+from engine.errors import did_you_mean
+from engine.types import SCALARS, scalar_type
 
-from engine.types import scalar_type
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-
-
-def parse_duration(value: object) -> timedelta:
-    """Read ``30m``, ``7d``, ``90s``, ``12h``, ``2w`` (or a timedelta) as a positive duration."""
-    if isinstance(value, timedelta):
-        return value
-    match = re.fullmatch(r"(\d+)\s*([smhdw])", str(value).strip())
-    if not match or int(match[1]) == 0:
-        raise ValueError(f"{value!r} is not a duration such as 30m, 12h or 7d")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-
-
-def _name(value: object) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError(
-            f"{value!r} is not a name: lower-case letters, digits and _, a letter first"
-        )
-    return value
-
-
-def _zone(value: object) -> str:
-    try:
-        ZoneInfo(str(value))
-    except Exception:
-        raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from None
-    return str(value)
-
-
-def write_duration(value: timedelta) -> str:
-    """Write a duration so that ``parse_duration`` reads it back: in the largest unit that fits."""
-    seconds = int(value.total_seconds())
-    unit = max((unit for unit in _UNITS if seconds % _UNITS[unit] == 0), key=lambda u: _UNITS[u])
-    return f"{seconds // _UNITS[unit]}{unit}"
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(write_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+\s*[smhdw]$", "examples": ["30m", "7d"]}),
+__all__ = [
+    "COUNTABLE",
+    "AttributionDefinition",
+    "ConnectionDatasetDefinition",
+    "ConnectionDefinition",
+    "DataViewDefinition",
+    "DatasetDefinition",
+    "Definition",
+    "Definitions",
+    "DimensionDefinition",
+    "FieldDefinition",
+    "MetricDefinition",
+    "PersistenceDefinition",
+    "SessionDefinition",
+    "StitchingDefinition",
+    "ValueRule",
+    "parse_duration",
+    "write_duration",
 ]
-Name = Annotated[str, BeforeValidator(_name)]
-TimeZone = Annotated[str, BeforeValidator(_zone)]
 
 
 class Definition(BaseModel):
@@ -76,7 +51,30 @@ class Definition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FieldDefinition(Definition):
+class ShortForm(Definition):
+    """A definition that may also be written as a single text, which is the value of one key."""
+
+    short_key: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {cls.short_key: value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Let an editor accept both forms."""
+        return {"anyOf": [{"type": "string"}, handler(core_schema)]}
+
+
+def _unknown_type(name: str, key: str) -> RefusalError:
+    known = [*SCALARS, "decimal(12,2)", "object", "array"]
+    return RefusalError(f"unknown type {name!r}", hint=did_you_mean(name, known), key=key)
+
+
+class FieldDefinition(ShortForm):
     """One field of a schema. ``channel: string`` is short for ``channel: {type: string}``.
 
     Attributes:
@@ -87,17 +85,14 @@ class FieldDefinition(Definition):
         items: scalar type of the elements of an array of scalars.
     """
 
+    short_key = "type"
+
     type: str
     identity: str | None = None
     required: bool = False
     description: str = ""
     fields: dict[str, FieldDefinition] = Field(default_factory=dict)
     items: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"type": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> FieldDefinition:
@@ -106,9 +101,9 @@ class FieldDefinition(Definition):
         if self.type == "array" and bool(self.fields) == bool(self.items):
             raise ValueError("an array needs either fields (objects) or items (a scalar type)")
         if self.type not in ("object", "array") and scalar_type(self.type) is None:
-            raise ValueError(f"unknown type {self.type!r}")
+            raise _unknown_type(self.type, "type")
         if self.items is not None and scalar_type(self.items) is None:
-            raise ValueError(f"unknown type {self.items!r}")
+            raise _unknown_type(self.items, "items")
         if self.identity and self.type != "string":
             raise ValueError("an identity must be a string")
         return self
@@ -120,9 +115,7 @@ class FieldDefinition(Definition):
         if self.type == "array":
             if self.items is not None:
                 return pa.list_(scalar_type(self.items))
-            return pa.list_(
-                pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()])
-            )
+            return pa.list_(pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()]))
         return scalar_type(self.type)
 
 
@@ -130,7 +123,7 @@ class DatasetDefinition(Definition):
     """A dataset: its kind, its schema, and which fields carry time, event id or key.
 
     Attributes:
-        kind: ``event`` (has a timestamp), ``profile`` (one row per person) or ``lookup`` (key → row).
+        kind: ``event`` (with a time), ``profile`` (a row per person), ``lookup`` (key → row).
         timestamp: the event time's field; only for events.
         event_id: the field that identifies an event; without it nothing is a duplicate.
         key: the person's field of a profile, the key field of a lookup.
@@ -148,17 +141,22 @@ class DatasetDefinition(Definition):
         if self.kind == "event":
             if self.timestamp is None:
                 raise ValueError("an event dataset needs timestamp: the field with the event time")
-            if self.field(self.timestamp).type not in ("timestamp", "date"):
-                raise ValueError(f"timestamp field {self.timestamp!r} must have type timestamp")
+            if self.field(self.timestamp, "timestamp").type not in ("timestamp", "date"):
+                message = f"timestamp field {self.timestamp!r} must have type timestamp"
+                raise RefusalError(message, key="timestamp")
         elif self.key is None:
             raise ValueError(f"a {self.kind} dataset needs key")
-        for path in (self.event_id, self.key):
-            if path is not None:
-                self.field(path)
+        for key, path in (("event_id", self.event_id), ("key", self.key)):
+            if path is not None and self.field(path, key).type in ("object", "array"):
+                raise RefusalError(f"{path!r} must be a single value", key=key)
         return self
 
-    def field(self, path: str) -> FieldDefinition:
+    def field(self, path: str, key: str | None = None) -> FieldDefinition:
         """Return the field at a dotted path.
+
+        Args:
+            path: the field's path.
+            key: the definition's key that names it, for the error.
 
         Raises:
             ValueError: there is no such field.
@@ -166,10 +164,10 @@ class DatasetDefinition(Definition):
         fields, found = self.fields, None
         for part in path.split("."):
             if part not in fields:
-                raise ValueError(f"there is no field {path!r}")
+                hint = did_you_mean(path, self.leaves())
+                raise RefusalError(f"there is no field {path!r}", hint=hint, key=key)
             found, fields = fields[part], fields[part].fields
-        if found is None:
-            raise ValueError("empty field path")
+        assert found is not None  # noqa: S101 - split() yields at least one part
         return found
 
     def leaves(self) -> dict[str, FieldDefinition]:
@@ -192,7 +190,7 @@ class DatasetDefinition(Definition):
 
 
 class StitchingDefinition(Definition):
-    """Field-based stitching of one dataset (``spec/identity.md`` §6-7).
+    """Field-based stitching of one dataset.
 
     Attributes:
         persistent_id: the device's field.
@@ -240,7 +238,7 @@ class ConnectionDefinition(Definition):
 
 
 class ValueRule(Definition):
-    """Which values count as present; every given criterion must hold (``spec/dataviews.md`` §3.3)."""
+    """Which values count as present; every given criterion must hold."""
 
     equals: list[str | int | float | bool] | None = None
     not_equals: list[str | int | float | bool] | None = None
@@ -255,31 +253,31 @@ class ValueRule(Definition):
     def _lists(cls, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                key: [inner]
-                if key in ("equals", "not_equals") and not isinstance(inner, list)
-                else inner
+                key: [inner] if key in ("equals", "not_equals") and not isinstance(inner, list) else inner
                 for key, inner in value.items()
             }
         return value
 
 
 class PersistenceDefinition(Definition):
-    """How long a dimension's value is kept (``spec/dataviews.md`` §3.8)."""
+    """How long a dimension's value is kept."""
 
     allocation: Literal["most_recent", "original"] = "most_recent"
     expiration: Literal["session", "person"] | Duration = "session"
 
 
 class AttributionDefinition(Definition):
-    """How a metric is credited to a dimension's items (``spec/dataviews.md`` §5)."""
+    """How a metric is credited to a dimension's items."""
 
     model: Literal["last", "first", "same", "linear"] = "last"
     container: Literal["session", "person"] = "person"
     lookback: Duration | None = None
 
 
-class DimensionDefinition(Definition):
-    """A dimension of a data view. ``channel: channel`` is short for ``channel: {field: channel}``."""
+class DimensionDefinition(ShortForm):
+    """A dimension of a data view. ``channel: web.channel`` is short for its ``field``."""
+
+    short_key = "field"
 
     field: str
     description: str = ""
@@ -287,31 +285,28 @@ class DimensionDefinition(Definition):
     lower_case: bool = False
     persistence: PersistenceDefinition | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"field": value} if isinstance(value, str) else value
+
+COUNTABLE: Final = ("occurrences", "adobe_sessionstarts")
+"""Standard metrics that a metric may name as its field, to give them settings of its own."""
 
 
-class MetricDefinition(Definition):
+class MetricDefinition(ShortForm):
     """A metric of a data view: the sum of a numeric field, or how often a field has a value.
 
     Attributes:
-        field: dotted path; a field in an array of objects is summed over the elements.
+        field: dotted path, or one of ``COUNTABLE``; a field in an array of objects is summed over its
+            elements.
         count: count instances instead of summing values.
         values: only these values are present.
     """
+
+    short_key = "field"
 
     field: str
     description: str = ""
     count: bool = False
     values: ValueRule | None = None
     attribution: AttributionDefinition | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"field": value} if isinstance(value, str) else value
 
 
 class SessionDefinition(Definition):

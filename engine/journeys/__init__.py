@@ -1,1 +1,1 @@
-"""Journeys: the events of all datasets of a connection, per person and in order."""
+"""Journeys: the events of each person in order, built from the lake and the stitch log."""

@@ -149,9 +149,7 @@ def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
     return taken.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
 
 
-def _holding(
-    earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame
-) -> list[LakeFile]:
+def _holding(earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame) -> list[LakeFile]:
     """Return the files that hold new events: the new ones, and where repeats came to life."""
     if not revived.height:
         return list(added)

@@ -21,6 +21,7 @@ from engine.journeys import cache, overlay
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, TIME
 from engine.journeys.order import bucket_bounds, journey_order
 from engine.journeys.overlay import Keys, Numbers
+from engine.journeys.present import Present, present
 from engine.journeys.store import MASK_COLUMNS, Files, JourneyFile
 from engine.lake.table import ROW
 
@@ -76,9 +77,7 @@ class Part:
         hashes: first and last ``_hash_high``.
     """
 
-    def __init__(
-        self, table: Path, schema: pa.Schema, files: Files, hashes: tuple[int, int]
-    ) -> None:
+    def __init__(self, table: Path, schema: pa.Schema, files: Files, hashes: tuple[int, int]) -> None:
         self._table = table
         self._schema = schema
         self._hashes = hashes
@@ -101,6 +100,11 @@ class Part:
         key = (self._key, "column", name)
         return cache.columns.get(key, lambda: self._merged_column(layout, name), _held)
 
+    def present(self, name: str) -> Present:
+        """Return a column in journey order without its NULLs."""
+        key = (self._key, "present", name)
+        return cache.columns.get(key, lambda: present(self.column(name)), _held)
+
     def _make_layout(self) -> Layout:
         keys = self._base_keys()
         pieces, masks = self._pieces(), self._masks_in_range()
@@ -110,9 +114,7 @@ class Part:
         highs = pl.concat([*mentioned, masks[HASH_HIGH]]).unique().to_numpy()
         touched = overlay.touched_persons(keys, highs)
         merged = self._merge(overlay.rows_of_persons(keys.offsets, touched), pieces, masks)
-        merged_keys = overlay.keys_of(
-            *(merged[name].to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME))
-        )
+        merged_keys = overlay.keys_of(*(merged[name].to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME)))
         places = merged["place"].to_numpy()
         order, offsets = overlay.interleave(keys, ~touched, places, merged_keys)
         times = [_level0_keys(self._table, piece)[TIME].to_numpy() for piece in pieces]
@@ -169,9 +171,7 @@ class Part:
         return cache.columns.get((self._base_key, "keys"), self._make_base_keys, _held)
 
     def _make_base_keys(self) -> Keys:
-        highs, lows, times = (
-            self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME)
-        )
+        highs, lows, times = (self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME))
         order = self._base_order()
         if order is not None:
             highs, lows, times = highs[order], lows[order], times[order]
@@ -261,13 +261,9 @@ def _alive(copies: pl.DataFrame, masks: pl.DataFrame) -> pl.DataFrame:
 
 def _level0_frame(table: Path, path: str) -> pl.DataFrame:
     def make() -> pl.DataFrame:
-        return pl.read_parquet(table / path, columns=list(_SORTED_BY), glob=False).select(
-            _SORTED_BY
-        )
+        return pl.read_parquet(table / path, columns=list(_SORTED_BY), glob=False).select(_SORTED_BY)
 
-    return cache.columns.get(
-        (str(table), path, "keys"), make, lambda frame: int(frame.estimated_size())
-    )
+    return cache.columns.get((str(table), path, "keys"), make, lambda frame: int(frame.estimated_size()))
 
 
 def _level0_keys(table: Path, piece: Piece) -> pl.DataFrame:

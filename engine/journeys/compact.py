@@ -49,9 +49,7 @@ def compact(
     return version
 
 
-def merge_into_base(
-    files: Files, schema: pa.Schema, buckets: int, progress: Progress | None = None
-) -> int:
+def merge_into_base(files: Files, schema: pa.Schema, buckets: int, progress: Progress | None = None) -> int:
     """Rewrite all live rows as base files and drop everything else; return the new version."""
     grown = grown_buckets(files.base_rows + files.level0_rows, buckets)
     most = min(grown, files.buckets) if files.base else grown
@@ -109,7 +107,5 @@ def _live_slices(
             yield found[journey_order(found)]
 
 
-def _written(
-    slices: _Ordered, write: Callable[[pl.DataFrame], list[delta.NewFile]]
-) -> list[delta.NewFile]:
+def _written(slices: _Ordered, write: Callable[[pl.DataFrame], list[delta.NewFile]]) -> list[delta.NewFile]:
     return [file for rows in slices for file in write(rows)]

@@ -114,9 +114,7 @@ def _candidates(
     return history, pl.concat([history["event_id"], twice]).unique()
 
 
-def _history(
-    member: Member, named: pl.DataFrame, earlier: Sequence[LakeFile], window: int
-) -> pl.DataFrame:
+def _history(member: Member, named: pl.DataFrame, earlier: Sequence[LakeFile], window: int) -> pl.DataFrame:
     """Read earlier rows with the new rows' ids, as far as they can touch each other.
 
     Rows of one id that lie further apart than the window do not touch, so files are read outwards

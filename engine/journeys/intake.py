@@ -115,9 +115,7 @@ def lake_rows(files: Sequence[LakeFile], dataset: DatasetDefinition) -> pl.LazyF
         schema=schema,
         missing_columns="insert",
         extra_columns="ignore",
-        cast_options=pl.ScanCastOptions(
-            missing_struct_fields="insert", extra_struct_fields="ignore"
-        ),
+        cast_options=pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore"),
         glob=False,
     )
 
@@ -184,9 +182,7 @@ def full_rows(
     ).collect()
     found = wide.select(row=pl.col(ROW)).join(adds, on="row", how="left", maintain_order="left")
     wanted = found[PERSON].is_not_null()
-    taken = wide.with_columns(
-        found[PERSON], found[NAMESPACE], pl.lit(member.index, pl.Int16).alias(DATASET)
-    )
+    taken = wide.with_columns(found[PERSON], found[NAMESPACE], pl.lit(member.index, pl.Int16).alias(DATASET))
     taken = taken if wanted.all() else taken.filter(wanted)
     absent = [pl.lit(None, kind).alias(name) for name, kind in columns.items() if name not in taken]
     return _with_event_ids(taken, list(leaves)).with_columns(absent).select(list(columns))

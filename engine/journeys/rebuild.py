@@ -59,22 +59,14 @@ def rebuild(
     schema = journey_schema(definitions, name)
     logs = _open_log(home, definitions, name, reset=not keep)
     stitched = [
-        _stitch(
-            home, definitions.connections[name], name, member, datasets[member.name], logs, keep
-        )
+        _stitch(home, definitions.connections[name], name, member, datasets[member.name], logs, keep)
         for member in intake.members(definitions, name)
     ]
-    log = change.commit_log(
-        home, name, logs, [found.unlogged for found in stitched], stitch_log.Kind.LIVE
-    )
+    log = change.commit_log(home, name, logs, [found.unlogged for found in stitched], stitch_log.Kind.LIVE)
     parts = [found.part for found in stitched]
     buckets = definitions.connections[name].buckets
     journeys = _write(home, name, schema, parts, buckets, progress)
-    memory = {
-        (name, found.part.member.name): found.memory
-        for found in stitched
-        if found.memory is not None
-    }
+    memory = {(name, found.part.member.name): found.memory for found in stitched if found.memory is not None}
     skips = tuple(skip for found in stitched for skip in found.skips)
     return Outcome(Versions(journeys, log), skips, memory)
 
@@ -98,9 +90,7 @@ def _stitch(
     keep: Collection[str],
 ) -> _Stitched:
     files = lake.files(home.dataset_path(member.name), version)
-    arrival = arrive(
-        home, name, member, earlier=(), added=files, window=connection.duplicate_window
-    )
+    arrival = arrive(home, name, member, earlier=(), added=files, window=connection.duplicate_window)
     events = arrival.resolution.events
     known = _logged(home, name, member, log, keep).join(events.select("row"), on="row", how="semi")
     unknown = events.join(known, on="row", how="anti") if known.height else events
@@ -120,9 +110,7 @@ def _memory(
     return pl.concat([old.join(learned, on="device", how="anti"), learned.select(old.columns)])
 
 
-def _logged(
-    home: Home, name: str, member: Member, log: int | None, keep: Collection[str]
-) -> pl.DataFrame:
+def _logged(home: Home, name: str, member: Member, log: int | None, keep: Collection[str]) -> pl.DataFrame:
     if log is None or member.name not in keep:
         return pl.DataFrame(schema={"row": pl.Int64, PERSON: pl.String, NAMESPACE: pl.String})
     return stitch_log.latest(home.stitch_log_path(name), log, member.index)

@@ -157,13 +157,11 @@ def _evidence(
     """Return ``device, person``: who was last known before the window on the window's devices."""
     _, person_path = _identity_paths(member)
     earlier = (
-        (pl.col(DATASET) == member.index)
-        & (pl.col(TIME) <= window.start)
-        & pl.col(person_path).is_not_null()
+        (pl.col(DATASET) == member.index) & (pl.col(TIME) <= window.start) & pl.col(person_path).is_not_null()
     )
-    told = live(
-        files, columns, [TIME, *_identity_paths(member)], where=earlier, end=window.start + 1
-    ).select(TIME, *_identity_columns(member))
+    told = live(files, columns, [TIME, *_identity_paths(member)], where=earlier, end=window.start + 1).select(
+        TIME, *_identity_columns(member)
+    )
     devices = rows.lazy().select(_DEVICE).drop_nulls().unique()
     return (
         told.filter(pl.col(_OWN).is_not_null())
@@ -177,9 +175,7 @@ def _evidence(
 
 def _changed(member: Member, rows: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
     """Return ``row, _person, _namespace`` of the rows that now belong to somebody else."""
-    events = rows.select(
-        row=pl.col(ROW), device=pl.col(_DEVICE), person=pl.col(_OWN), time=pl.col(TIME)
-    )
+    events = rows.select(row=pl.col(ROW), device=pl.col(_DEVICE), person=pl.col(_OWN), time=pl.col(TIME))
     now = named(member, field_based.replay(events, evidence))
     was = rows.select(row=pl.col(ROW), was=pl.col(PERSON), namespace=pl.col(NAMESPACE))
     differs = (pl.col(PERSON) != pl.col("was")) | (pl.col(NAMESPACE) != pl.col("namespace"))

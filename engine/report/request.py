@@ -40,7 +40,7 @@ class DimensionColumn:
     """A grouped column: an expression over dimensions and time components."""
 
     name: str
-    expression: exp.Expression
+    expression: exp.Expr
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class MetricColumn:
 
     name: str
     aggregate: Aggregate
-    expression: exp.Expression
-    condition: exp.Expression | None = None
+    expression: exp.Expr
+    condition: exp.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class LookupJoin:
 
     alias: str
     relation: exp.Query
-    on: exp.Expression
+    on: exp.Expr
     outer: bool
 
 
@@ -97,6 +97,6 @@ class ReportRequest:
     dimensions: tuple[DimensionColumn, ...] = ()
     metrics: tuple[MetricColumn, ...] = ()
     range: TimeRange = TimeRange()
-    segment: exp.Expression | None = None
+    segment: exp.Expr | None = None
     lookups: tuple[LookupJoin, ...] = ()
     row_level: bool = False

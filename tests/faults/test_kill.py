@@ -63,9 +63,7 @@ def write_events(path: Path, first: int, seed: int) -> None:
         "id": [f"e{number}" for number in ids],
         "at": [start + timedelta(seconds=chosen.randrange(50 * 86_400)) for _ in ids],
         "device": [f"d{device}" for device in devices],
-        "login": [
-            {"customer": f"c{device // 2}" if chosen.random() < 0.1 else None} for device in devices
-        ],
+        "login": [{"customer": f"c{device // 2}" if chosen.random() < 0.1 else None} for device in devices],
         "channel": [chosen.choice(["paid", "mail", None]) for _ in ids],
         "revenue": [float(chosen.randrange(100)) for _ in ids],
         "items": [[{"sku": "a", "price": None}] if chosen.random() < 0.1 else None for _ in ids],
@@ -201,9 +199,7 @@ def test_a_killed_recovery_is_recovered(prepared: dict[str, Path]) -> None:
         print(f"WAYLINE_FAULT_SEED={seed} twice")  # noqa: T201 - to repeat it
         chosen = random.Random(1000 + seed)
         path = copy_of(prepared["home"], f"twice-{seed}")
-        recover = (
-            f"home = Home.open({str(path)!r})\nwith home.lease() as lease: flow.recover(lease)"
-        )
+        recover = f"home = Home.open({str(path)!r})\nwith home.lease() as lease: flow.recover(lease)"
         kill_after(instruction(path, prepared["file"]), (0.3 + 0.7 * chosen.random()) * duration)
         kill_after(recover, chosen.random() * duration)
         home = Home.open(path)

@@ -45,9 +45,7 @@ CALLS = {
 STITCHED = {"stitching": {"persistent_id": "device", "person_id": "login.customer"}}
 
 
-def definitions(
-    *, buckets: int = 2, window: str = "30d", calls: bool = True, **more: Any
-) -> Definitions:
+def definitions(*, buckets: int = 2, window: str = "30d", calls: bool = True, **more: Any) -> Definitions:
     """Return the web shop: a stitched dataset with event ids, and calls without."""
     datasets = {"web": STITCHED} | ({"calls": {"person_id": "customer"}} if calls else {})
     connection = {"datasets": datasets, "duplicate_window": window, "buckets": buckets}
@@ -71,9 +69,7 @@ def new_home(folder: Path, given: Definitions | None = None) -> Home:
 def commit_batch(home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]]) -> str:
     """Commit rows to the lake only, as an ingest does first; return the batch id."""
     definition = home.current().definitions.datasets[dataset]
-    table = (
-        rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), definition.arrow())
-    )
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), definition.arrow())
     batch = home.catalog.start_batch(uuid.uuid4().hex, dataset, ["memory"])
     path = home.dataset_path(dataset)
     with BatchWriter(path, definition, batch.id, batch.number, ["at"]) as writer:

@@ -65,9 +65,7 @@ def test_batches_are_finished_in_the_order_of_their_commits(home: Home) -> None:
     commit_batch(home, "web", [first])
     commit_batch(home, "web", [first | {"id": "later", "login": None}])
     recover(home)
-    assert (
-        len([row for rows in journeys(home, ["_person"]) for row in rows if row[1] == "Ann"]) == 2
-    )
+    assert len([row for rows in journeys(home, ["_person"]) for row in rows if row[1] == "Ann"]) == 2
 
 
 def test_journeys_ahead_of_the_world_go_back(home: Home) -> None:

@@ -39,9 +39,7 @@ def many(rows: int) -> pa.Table:
     frame = pl.DataFrame(
         {
             "id": pl.Series(numbers).cast(pl.String),
-            "at": pl.Series(1_704_067_200_000_000 + numbers * 10_000_000).cast(
-                pl.Datetime("us", "UTC")
-            ),
+            "at": pl.Series(1_704_067_200_000_000 + numbers * 10_000_000).cast(pl.Datetime("us", "UTC")),
             "device": pl.Series(numbers % 1000).cast(pl.String),
             "login": [{"customer": None}] * rows,
             "channel": pl.Series(numbers % 7).cast(pl.String),
@@ -87,13 +85,9 @@ def test_range_is_a_hint_that_skips_files(home: Home, monkeypatch: pytest.Monkey
     version = home.current().journeys["shop"]
     start = int(START.timestamp() * 1_000_000)
     everything = [time for chunk in scan(home, "shop", version, []) for time in chunk.times]
-    january = [
-        time for chunk in scan(home, "shop", version, [], end=start + MONTH) for time in chunk.times
-    ]
+    january = [time for chunk in scan(home, "shop", version, [], end=start + MONTH) for time in chunk.times]
     march = [
-        time
-        for chunk in scan(home, "shop", version, [], start=start + 2 * MONTH)
-        for time in chunk.times
+        time for chunk in scan(home, "shop", version, [], start=start + 2 * MONTH) for time in chunk.times
     ]
     assert len(everything) == 90 and len(january) == 31 and len(march) < 35
     assert sorted(january) == [time for time in sorted(everything) if time < start + MONTH]
@@ -102,9 +96,7 @@ def test_range_is_a_hint_that_skips_files(home: Home, monkeypatch: pytest.Monkey
 
 def test_many_rows_come_in_chunks_that_share_no_person(home: Home) -> None:
     ingest_rows(home, "web", many(chunks.SPLIT_ROWS))
-    found = list(
-        scan(home, "shop", home.current().journeys["shop"], ["_person", "channel", "revenue"])
-    )
+    found = list(scan(home, "shop", home.current().journeys["shop"], ["_person", "channel", "revenue"]))
     assert len(found) == 2
     persons = [set(chunk.columns["_person"].to_pylist()) for chunk in found]
     assert not persons[0] & persons[1]

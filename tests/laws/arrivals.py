@@ -49,9 +49,7 @@ def batches(draw: st.DrawFn, given: list[Row], *, most: int = 4) -> list[Ingest]
     """A division of rows into batches, in any order; each batch is of one dataset."""
     shuffled = draw(st.permutations(given))
     cuts = sorted(draw(st.lists(st.integers(0, len(given)), max_size=most - 1)))
-    pieces = [
-        shuffled[start:end] for start, end in zip([0, *cuts], [*cuts, len(given)], strict=True)
-    ]
+    pieces = [shuffled[start:end] for start, end in zip([0, *cuts], [*cuts, len(given)], strict=True)]
     return [
         Ingest(tuple(row for row in piece if row.dataset == dataset))
         for piece in pieces

@@ -39,9 +39,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def run(
-    folder: Path, operations: Sequence[Ingest | Replay], *, buckets: int = 2, calls: bool = True
-) -> Home:
+def run(folder: Path, operations: Sequence[Ingest | Replay], *, buckets: int = 2, calls: bool = True) -> Home:
     home = new_home(folder, definitions(buckets=buckets, window=f"{arrivals.WINDOW}s", calls=calls))
     for operation in operations:
         carry_out(home, operation)
@@ -124,9 +122,7 @@ def test_what_follows_a_rebuild_is_as_without_it(
 
 @law
 @given(operations=arrivals.operations(), replay=arrivals.replays())
-def test_replay_idempotence(
-    folder: Path, operations: list[Ingest | Replay], replay: Replay
-) -> None:
+def test_replay_idempotence(folder: Path, operations: list[Ingest | Replay], replay: Replay) -> None:
     home = run(folder, [*operations, replay])
     before, world = answer(home), home.current()
     carry_out(home, replay)

@@ -1,0 +1,58 @@
+"""Answers in one form, so that two engines that agree have the same checksum."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows of key columns followed by measures.
+
+    Attributes:
+        keys: names of the key columns.
+        rows: key values, then numbers (None counts as zero).
+    """
+
+    keys: tuple[str, ...]
+    rows: Sequence[Row]
+
+
+def checksums(answer: Answer, compared: Iterable[str]) -> Mapping[str, str]:
+    """Return one checksum for each way in which the answer is compared.
+
+    Args:
+        answer: what was found.
+        compared: key columns joined by ``+``, by which the answer is added up first; "" for the grand total.
+    """
+    return {keys: checksum(answer, keys.split("+") if keys else ()) for keys in compared}
+
+
+def checksum(answer: Answer, keys: Sequence[str]) -> str:
+    """Return a checksum of the answer added up by some of its key columns.
+
+    Numbers count to a hundredth, order does not count, and whether an item without any measure is listed
+    does not count either.
+    """
+    lines = [
+        "|".join([*(str(value) for value in key), *(f"{number:.2f}" for number in numbers)])
+        for key, numbers in _added_up(answer, keys).items()
+        if any(round(number, 2) for number in numbers)
+    ]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def _added_up(answer: Answer, keys: Sequence[str]) -> dict[Row, list[float]]:
+    places = [answer.keys.index(key) for key in keys]
+    sums: dict[Row, list[float]] = {}
+    for row in answer.rows:
+        numbers = [float(value or 0) for value in row[len(answer.keys) :]]
+        key = tuple(row[place] for place in places)
+        known = sums.setdefault(key, [0.0] * len(numbers))
+        sums[key] = [one + other for one, other in zip(known, numbers, strict=True)]
+    return sums

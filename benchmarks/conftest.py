@@ -1,0 +1,34 @@
+"""Options and fixtures that all benchmark modules share."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from benchmarks.peer_tables import THREADS
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the size and the seed of the generated events."""
+    parser.addoption("--events", type=int, default=200_000, help="number of generated web events")
+    parser.addoption("--seed", type=int, default=1, help="seed of the generated events")
+
+
+@pytest.fixture(scope="session")
+def events(request: pytest.FixtureRequest) -> int:
+    """Return the number of generated web events."""
+    return int(request.config.getoption("--events"))
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    """Return the seed of the generated events."""
+    return int(request.config.getoption("--seed"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def two_cores() -> None:
+    """Confine us and the peers alike to two cores, where the system can do that."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])

@@ -1,0 +1,227 @@
+"""A component's value on each event: value rules, lower case, counting, and sums over arrays.
+
+Rules become one DuckDB expression. On a dictionary-encoded column it runs over the dictionary only, and
+the codes follow by take; a rule on a text of a few thousand values so costs nothing per event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlglot import exp
+
+from engine.dataview.components import LOCAL_TIME, Component
+from engine.dataview.local_time import local_times
+from engine.definitions.model import DimensionDefinition, MetricDefinition, ValueRule
+from engine.journeys.present import validity
+
+Evaluate = Callable[[pa.Table, exp.Select], pa.Table]
+"""Runs a SELECT over one Arrow table, named ``rows`` in the statement, keeping the order of rows."""
+
+_VALUE = exp.column("value", quoted=True)
+
+
+def rule_condition(rule: ValueRule, value: exp.Expr) -> exp.Expr:
+    """Return the condition under which a value is present: every given criterion holds."""
+    terms: list[exp.Expr] = []
+    if rule.equals is not None:
+        terms.append(exp.In(this=value.copy(), expressions=_literals(rule.equals)))
+    if rule.not_equals is not None:
+        terms.append(exp.not_(exp.In(this=value.copy(), expressions=_literals(rule.not_equals))))
+    for function, text in (
+        ("contains", rule.contains),
+        ("starts_with", rule.starts_with),
+        ("ends_with", rule.ends_with),
+    ):
+        if text is not None:
+            terms.append(exp.Anonymous(this=function, expressions=[value.copy(), exp.convert(text)]))
+    if rule.at_least is not None:
+        terms.append(exp.GTE(this=value.copy(), expression=exp.convert(rule.at_least)))
+    if rule.at_most is not None:
+        terms.append(exp.LTE(this=value.copy(), expression=exp.convert(rule.at_most)))
+    return exp.and_(*terms) if terms else exp.true()
+
+
+def _literals(values: list[str | int | float | bool]) -> list[exp.Expr]:
+    return [exp.convert(value) for value in values]
+
+
+def value_expression(component: Component, value: exp.Expr) -> exp.Expr:
+    """Return the component's value as an expression over the raw value of its field."""
+    settings = component.definition
+    result = value.copy()
+    if isinstance(settings, MetricDefinition) and settings.count:
+        result = exp.case().when(exp.not_(exp.Is(this=result, expression=exp.null())), exp.convert(1))
+    if isinstance(settings, DimensionDefinition) and settings.lower_case:
+        result = exp.Lower(this=result)
+    if settings is not None and settings.values is not None:
+        result = exp.case().when(rule_condition(settings.values, value), result)
+    return result
+
+
+def is_plain(component: Component) -> bool:
+    """Whether the field's value is the component's value, without any setting."""
+    settings = component.definition
+    if settings is None or settings.values is not None:
+        return settings is None
+    return not (settings.count if isinstance(settings, MetricDefinition) else settings.lower_case)
+
+
+def event_values(component: Component, column: pa.Array, time_zone: str, evaluate: Evaluate) -> pa.Array:
+    """Return the component's value on each event, NULL where it has none.
+
+    Args:
+        component: a dimension or metric with a source; an element of an array only as a metric, summed.
+        column: N values of the source's journey column.
+        time_zone: the view's zone; timestamps become its wall clock.
+        evaluate: runs SQL over a small table.
+    """
+    source = component.source
+    if source is not None and source.repeated:
+        return _summed_elements(component, column, evaluate)
+    if pa.types.is_timestamp(column.type):
+        column = as_local(column, time_zone)
+    if is_plain(component):
+        return column
+    if pa.types.is_dictionary(column.type):
+        mapped = _apply(component, column.dictionary, evaluate)
+        return _through_codes(column, mapped)
+    return _apply(component, column, evaluate)
+
+
+def as_local(column: pa.Array, time_zone: str) -> pa.Array:
+    """Return UTC timestamps as timestamps without zone on the zone's wall clock."""
+    numbers = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    local = local_times(numbers.fill_null(0).to_numpy(zero_copy_only=False), time_zone)
+    mask = numbers.is_null().to_numpy(zero_copy_only=False) if numbers.null_count else None
+    return pa.array(local, pa.int64(), mask=mask).cast(LOCAL_TIME)
+
+
+def _apply(component: Component, values: pa.Array, evaluate: Evaluate) -> pa.Array:
+    select = exp.select(exp.alias_(value_expression(component, _VALUE), "value", quoted=True))
+    table = evaluate(pa.table({"value": values}), select.from_(exp.to_table("rows")))
+    return combined(table.column("value"))
+
+
+def _through_codes(column: pa.DictionaryArray, mapped: pa.Array) -> pa.Array:
+    """Replace a dictionary's values; equal results share one code again."""
+    if pa.types.is_string(mapped.type):
+        encoded = mapped.dictionary_encode()
+        codes = pc.take(encoded.indices, column.indices)
+        return pa.DictionaryArray.from_arrays(codes.cast(pa.int32()), encoded.dictionary)
+    return pc.take(mapped, column.indices)
+
+
+def _summed_elements(component: Component, column: pa.Array, evaluate: Evaluate) -> pa.Array:
+    """Sum a metric over the elements of each event's array; NULL where no element has a value."""
+    offsets = column.offsets.to_numpy()
+    elements = column.values
+    if component.source is not None and component.source.element is not None:
+        elements = elements.field(component.source.element)
+    if pa.types.is_floating(elements.type) and is_plain(component):
+        return _prefix_sums(elements, offsets)
+    events = np.repeat(np.arange(len(column)), np.diff(offsets))
+    flat = pa.table(
+        {"event": events, "value": elements.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))}
+    )
+    total = exp.alias_(exp.Sum(this=value_expression(component, _VALUE)), "value", quoted=True)
+    select = exp.select(exp.column("event"), total).from_(exp.to_table("rows")).group_by("event")
+    sums = evaluate(flat, select)
+    positions = np.full(len(column), -1, np.int64)
+    positions[combined(sums.column("event")).to_numpy()] = np.arange(sums.num_rows)
+    return taken(combined(sums.column("value")), positions)
+
+
+def _prefix_sums(elements: pa.Array, offsets: np.ndarray) -> pa.Array:
+    """Sum runs of doubles between offsets, each run on its own so that no error spreads."""
+    values = numbers(elements)
+    present = validity(elements).astype(np.int64)
+    sizes = np.diff(offsets)
+    filled = np.flatnonzero(sizes)
+    sums = np.zeros(sizes.size)
+    counts = np.zeros(sizes.size, np.int64)
+    if filled.size:
+        end = int(offsets[-1])
+        sums[filled] = np.add.reduceat(values[:end], offsets[:-1][filled])
+        counts[filled] = np.add.reduceat(present[:end], offsets[:-1][filled])
+    return pa.array(sums, pa.float64(), mask=counts == 0)
+
+
+def combined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return one contiguous array."""
+    if isinstance(column, pa.Array):
+        return column
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def taken(values: pa.Array, rows: np.ndarray) -> pa.Array:
+    """Return ``values[rows]``, NULL where a row is −1; a dictionary keeps its values.
+
+    Args:
+        values: N values.
+        rows: int[K], each −1 or below N.
+    """
+    if pa.types.is_dictionary(values.type):
+        return coded(codes_at(values, rows), values.dictionary)
+    missing = rows < 0
+    return values.take(pa.array(rows, mask=missing) if missing.any() else pa.array(rows))
+
+
+def raw_codes(values: pa.DictionaryArray) -> np.ndarray:
+    """Return int32[N] codes of a dictionary-encoded column, without a copy; arbitrary where it is NULL."""
+    return _buffer(values.indices)
+
+
+def codes_at(values: pa.DictionaryArray, rows: np.ndarray) -> np.ndarray:
+    """Return int32[K], the codes on some rows of N; −1 where the row is −1 or its value NULL.
+
+    Only these rows are looked at, however many the column has.
+    """
+    if not len(values):
+        return np.full(rows.size, -1, np.int32)
+    codes, missing = raw_codes(values)[rows], rows < 0
+    if values.null_count:
+        missing |= ~_valid_at(values, rows)
+    if missing.any():
+        codes[missing] = -1
+    found: np.ndarray = codes
+    return found
+
+
+def coded(codes: np.ndarray, dictionary: pa.Array) -> pa.DictionaryArray:
+    """Return a dictionary-encoded column from int32 codes, NULL where the code is −1."""
+    missing = codes < 0
+    indices = pa.array(codes, pa.int32(), mask=missing if missing.any() else None)
+    return pa.DictionaryArray.from_arrays(indices, dictionary)
+
+
+def _valid_at(values: pa.Array, rows: np.ndarray) -> np.ndarray:
+    """Return bool[K]: validity on some rows of a column that has NULLs; arbitrary where a row is −1."""
+    bitmap = values.buffers()[0]
+    if bitmap is None:
+        return np.zeros(rows.size, bool)
+    places = rows + values.offset
+    bits = np.frombuffer(bitmap, np.uint8)[places >> 3] >> (places & 7)
+    valid: np.ndarray = (bits & 1).astype(bool)
+    return valid
+
+
+def numbers(values: pa.Array) -> np.ndarray:
+    """Return float64[N] of a numeric column, 0 where it has no value."""
+    if pa.types.is_decimal(values.type):
+        values = values.cast(pa.float64())
+    found = _buffer(values).astype(np.float64, copy=False)
+    return found if values.null_count == 0 else np.where(validity(values), found, 0.0)
+
+
+def _buffer(values: pa.Array) -> np.ndarray:
+    """View a fixed-width column's values without a copy; what lies under a NULL is arbitrary."""
+    buffer = values.buffers()[1]
+    if buffer is None:
+        return np.zeros(len(values), np.dtype(values.type.to_pandas_dtype()))
+    dtype = values.type.to_pandas_dtype()
+    found: np.ndarray = np.frombuffer(buffer, dtype)[values.offset : values.offset + len(values)]
+    return found

@@ -1,0 +1,183 @@
+"""The statements that turn the rows of a lane into partial results, and partial results into the answer.
+
+A partial result has one column per dimension and metric of the request. Chunks share no person, so sums
+and distinct counts of persons and sessions add up; minima and maxima merge as such.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from sqlglot import exp
+
+from engine.dataview.components import EVENTS, PEOPLE, SESSION_STARTS, SESSIONS, DataView
+from engine.report.columns import INDEXES, ROW_INDEX, component_ids
+from engine.report.elements import ROWS, from_rows, over_rows
+from engine.report.plan import Kind, Lane, ReportPlan, is_result_filter
+from engine.report.request import Aggregate, LookupJoin, MetricColumn
+from engine.types import sql_type
+
+PARTIALS = "partials"
+VALUE = "_value"
+_ZERO_WHEN_ABSENT = frozenset({PEOPLE, SESSIONS, EVENTS, SESSION_STARTS})
+_MERGE = {Aggregate.MINIMUM: exp.Min, Aggregate.MAXIMUM: exp.Max}
+
+
+def partial(plan: ReportPlan, lane: Lane) -> exp.Select:
+    """Return the statement that aggregates a lane's rows (table ``rows``)."""
+    array = lane.array
+    if lane.kind is Kind.DISTINCT:
+        return _distinct_values(plan, lane.metrics[0], array)
+    if lane.kind is Kind.ELEMENT_EVENTS:
+        return _once_per_event(plan, lane, array)
+    metrics = [_measured(plan, lane, metric, array) for metric in lane.metrics]
+    select = _joined(exp.select(*_dimensions(plan, array), *metrics), plan, array)
+    if lane.kind is Kind.ROWS or not plan.request.dimensions:
+        return select if metrics or plan.request.dimensions else select.select(exp.convert(1))
+    return select.group_by(*_ordinals(len(plan.request.dimensions)))
+
+
+def merged(plan: ReportPlan) -> exp.Select:
+    """Return the statement that merges partial results (table ``partials``) into the answer."""
+    names = [dimension.name for dimension in plan.request.dimensions]
+    select = exp.select(*(_column(name) for name in names))
+    select = select.select(*(_merged_metric(metric, plan.view) for metric in plan.request.metrics))
+    return select.from_(exp.to_table(PARTIALS)).group_by(*_ordinals(len(names)))
+
+
+def counted(plan: ReportPlan, metric: MetricColumn) -> exp.Select:
+    """Return the statement that counts the distinct values that a DISTINCT lane found."""
+    names = [dimension.name for dimension in plan.request.dimensions]
+    count = exp.Count(this=exp.Distinct(expressions=[_column(VALUE)]))
+    select = exp.select(*map(_column, names), exp.alias_(count, metric.name, quoted=True))
+    return select.from_(exp.to_table(PARTIALS)).group_by(*_ordinals(len(names)))
+
+
+def _column(name: str) -> exp.Column:
+    return exp.column(name, quoted=True)
+
+
+def _ordinals(count: int) -> list[exp.Expr]:
+    return [exp.convert(position + 1) for position in range(count)]
+
+
+def _dimensions(plan: ReportPlan, array: str | None) -> list[exp.Expr]:
+    return [
+        exp.alias_(over_rows(dimension.expression, plan.view, array), dimension.name, quoted=True)
+        for dimension in plan.request.dimensions
+    ]
+
+
+def _joined(select: exp.Select, plan: ReportPlan, array: str | None) -> exp.Select:
+    select = select.from_(from_rows(array))
+    for lookup in plan.request.lookups:
+        select = select.join(
+            exp.alias_(
+                exp.table_(relation_name(lookup), quoted=True),
+                lookup.alias,
+                quoted=True,
+                table=True,
+            ),
+            on=over_rows(lookup.on, plan.view, array),
+            join_type="LEFT" if lookup.outer else "INNER",
+        )
+    return select
+
+
+def relation_name(lookup: LookupJoin) -> str:
+    """Return the name under which a lookup's rows are registered while a report runs."""
+    return f"lookup {lookup.alias}"
+
+
+def _condition(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | None) -> exp.Expr | None:
+    """A column's own condition, unless it already worked as the lane's segment."""
+    if metric.condition is None:
+        return None
+    if lane.attribution is not None and not is_result_filter(metric, plan.request):
+        return None
+    return over_rows(metric.condition, plan.view, array)
+
+
+def _measured(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | None) -> exp.Expr:
+    condition = _condition(plan, lane, metric, array)
+    value = over_rows(metric.expression, plan.view, array)
+    if lane.kind is Kind.ROWS:
+        result = value if condition is None else exp.case().when(condition, value)
+    else:
+        result = _aggregate(plan.view, metric, value)
+        if condition is not None:
+            result = exp.Filter(this=result, expression=exp.Where(this=condition))
+    return exp.alias_(_typed(result, metric, plan.view), metric.name, quoted=True)
+
+
+def _aggregate(view: DataView, metric: MetricColumn, value: exp.Expr) -> exp.Expr:
+    if metric.aggregate is Aggregate.COUNT:
+        return exp.Count(this=value)
+    if metric.aggregate is Aggregate.MINIMUM:
+        return exp.Min(this=value)
+    if metric.aggregate is Aggregate.MAXIMUM:
+        return exp.Max(this=value)
+    if isinstance(metric.expression, exp.Column) and metric.expression.name in INDEXES:
+        return exp.Count(this=exp.Distinct(expressions=[value]))
+    return exp.Sum(this=value)
+
+
+def metric_type(metric: MetricColumn, view: DataView) -> pa.DataType | None:
+    """Return a metric column's type where it is fixed; None leaves it to the expression."""
+    if metric.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT):
+        return pa.int64()
+    if metric.aggregate is Aggregate.VALUE and isinstance(metric.expression, exp.Column):
+        return view.component(metric.expression.name).type
+    if metric.aggregate is Aggregate.VALUE:
+        types = {view.component(name).type for name in component_ids([metric.expression])}
+        return pa.int64() if types == {pa.int64()} else pa.float64()
+    return None
+
+
+def _typed(value: exp.Expr, metric: MetricColumn, view: DataView) -> exp.Expr:
+    arrow_type = metric_type(metric, view)
+    return value if arrow_type is None else exp.cast(value, sql_type(arrow_type), dialect="duckdb")
+
+
+def _distinct_values(plan: ReportPlan, metric: MetricColumn, array: str | None) -> exp.Select:
+    value = over_rows(metric.expression, plan.view, array)
+    select = exp.select(*_dimensions(plan, array), exp.alias_(value, VALUE, quoted=True))
+    select = _joined(select.distinct(), plan, array)
+    if metric.condition is not None:
+        select = select.where(over_rows(metric.condition, plan.view, array))
+    return select.where(exp.not_(exp.Is(this=value.copy(), expression=exp.null())))
+
+
+def _once_per_event(plan: ReportPlan, lane: Lane, array: str | None) -> exp.Select:
+    """Sum what belongs to the event once for each distinct item that its elements have."""
+    names = [dimension.name for dimension in plan.request.dimensions]
+    row = exp.column(ROW_INDEX, table=ROWS, quoted=True)
+    values, sums = [], []
+    for metric in lane.metrics:
+        value = over_rows(metric.expression, plan.view, array)
+        if metric.condition is not None:
+            value = exp.case().when(over_rows(metric.condition, plan.view, array), value)
+        values.append(exp.alias_(value, metric.name, quoted=True))
+        total = _aggregate(plan.view, metric, _column(metric.name))
+        sums.append(exp.alias_(_typed(total, metric, plan.view), metric.name, quoted=True))
+    inner = exp.select(*_dimensions(plan, array), *values, exp.alias_(row, ROW_INDEX, quoted=True))
+    distinct = _joined(inner.distinct(), plan, array).subquery("items")
+    select = exp.select(*map(_column, names), *sums).from_(distinct)
+    return select.group_by(*_ordinals(len(names)))
+
+
+def _merged_metric(metric: MetricColumn, view: DataView) -> exp.Expr:
+    merge = _MERGE.get(metric.aggregate, exp.Sum)(this=_column(metric.name))
+    result = _typed(merge, metric, view)
+    counts = metric.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT)
+    if counts or (component_ids([metric.expression]) <= _ZERO_WHEN_ABSENT and merge.key == "sum"):
+        result = exp.func("coalesce", result, exp.convert(0))
+    return exp.alias_(result, metric.name, quoted=True)
+
+
+def used_in(plan: ReportPlan, lane: Lane) -> set[str]:
+    """Return the components that a lane's statement names."""
+    expressions: list[exp.Expr | None] = [d.expression for d in plan.request.dimensions]
+    expressions += [lookup.on for lookup in plan.request.lookups]
+    for metric in lane.metrics:
+        expressions += [metric.expression, metric.condition]
+    return component_ids(expressions)

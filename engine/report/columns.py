@@ -1,0 +1,107 @@
+"""Which components an expression names, and how time dimensions read as functions of the event's time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlglot import exp
+
+from engine.dataview.components import (
+    EVENTS,
+    PEOPLE,
+    SESSION_STARTS,
+    SESSIONS,
+    TIME_DIMENSIONS,
+    TIMESTAMP,
+    Component,
+    Role,
+    Scope,
+)
+from engine.errors import UnsupportedError
+
+PERSON_INDEX = "_person_index"
+SESSION_INDEX = "_session_index"
+ROW_INDEX = "_row_index"
+ELEMENTS = "_elements"
+ELEMENT = "_element"
+INDEXES = {PEOPLE: PERSON_INDEX, SESSIONS: SESSION_INDEX}
+"""Distinct metric → the column of chunk-wide indices that it counts."""
+
+
+def component_ids(expressions: Iterable[exp.Expr | None]) -> set[str]:
+    """Return the ids of the components that expressions name (columns without a table)."""
+    return {
+        column.name
+        for expression in expressions
+        if expression is not None
+        for column in expression.find_all(exp.Column)
+        if not column.table
+    }
+
+
+def is_period(component_id: str) -> bool:
+    """Whether a component is a function of the event's time alone, other than the time itself."""
+    return component_id in TIME_DIMENSIONS or component_id == "daterange"
+
+
+def period_start(component_id: str) -> exp.Expr:
+    """Return a period's start as an expression over ``timestamp``."""
+    timestamp = exp.column(TIMESTAMP, quoted=True)
+    period = TIME_DIMENSIONS.get(component_id, "day")
+    if " " in period:
+        minutes = exp.Interval(this=exp.convert(period.split()[0]), unit=exp.var("MINUTE"))
+        return exp.Anonymous(this="time_bucket", expressions=[minutes, timestamp])
+    truncated = exp.Anonymous(this="date_trunc", expressions=[exp.convert(period), timestamp])
+    return exp.cast(truncated, "TIMESTAMP")
+
+
+def spelled_out(expression: exp.Expr) -> exp.Expr:
+    """Replace time dimensions by what they are: functions of ``timestamp``."""
+
+    def replace(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Column) and not node.table and is_period(node.name):
+            return period_start(node.name)
+        return node
+
+    return expression.transform(replace)
+
+
+def is_session_start(component: Component) -> bool:
+    """Whether the metric counts session starts, directly or as a view's own metric."""
+    return SESSION_STARTS in (component.id, component.standard)
+
+
+def is_every_event(component: Component) -> bool:
+    """Whether the metric is one on every event."""
+    return EVENTS in (component.id, component.standard)
+
+
+def column_name(component: Component) -> str:
+    """Return the name of the column that holds a component's values while a report runs."""
+    name = TIMESTAMP if component.scope is Scope.TIME else component.id
+    return INDEXES.get(name, name)
+
+
+def in_array(component: Component, array: str | None) -> bool:
+    """Whether a component's values are fields of the elements of this array of objects."""
+    source = component.source
+    return source is not None and source.element is not None and source.column == array
+
+
+def array_of(components: Iterable[Component]) -> str | None:
+    """Return the one array of objects that the dimensions among these components live in, if any.
+
+    Raises:
+        UnsupportedError: they live in several.
+    """
+    arrays = {
+        component.source.column
+        for component in components
+        if component.role is Role.DIMENSION and component.source and component.source.element
+    }
+    if len(arrays) > 1:
+        raise UnsupportedError(
+            f"dimensions of different arrays in one question: {', '.join(sorted(arrays))}",
+            hint="Ask about one array of objects at a time.",
+        )
+    return next(iter(arrays), None)

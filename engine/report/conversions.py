@@ -1,0 +1,119 @@
+"""What attribution sees of a chunk: lists of its touches and of its conversions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.models import Container, Mask, Rows, Values
+from attribution.rows import marked_rows, mask_at, mask_of, rows_within
+from attribution.spans import Spans, Touches, touch_spans, touches_in
+from engine.dataview.components import Component, Role
+from engine.dataview.values import numbers
+from engine.definitions.model import AttributionDefinition
+from engine.journeys.present import validity
+from engine.report.aggregate import used_in
+from engine.report.columns import is_session_start
+from engine.report.frame import Frame, both
+from engine.report.plan import Lane, microseconds
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """The conversions of one metric: events on which it has a value that is not zero.
+
+    Attributes:
+        rows: int32[K], ascending.
+        values: float64[K].
+    """
+
+    rows: Rows
+    values: Values
+
+
+@dataclass(frozen=True)
+class Conversions:
+    """The touches of a lane, and per metric its conversions."""
+
+    touches: Touches
+    amounts: Mapping[str, Amounts]
+
+    def rows(self, events: int) -> Rows:
+        """Return int32[C]: the events, out of so many, on which any metric has a conversion."""
+        masks = (mask_of(amounts.rows, events) for amounts in self.amounts.values())
+        return marked_rows(reduce(np.bitwise_or, masks))
+
+    def touch_rows(self, numbers: Rows) -> Rows:
+        """Return the rows of touches given by their numbers; −1 stays −1."""
+        return np.append(self.touches.rows, np.int32(-1))[numbers]
+
+
+def conversions(frame: Frame, lane: Lane) -> Conversions:
+    """Find the touches and conversions of a lane that has an attribution."""
+    segment = frame.matches(lane.segment)
+    rows = rows_within(_touched(frame), _touchable(frame, lane, both(frame.segment, segment)))
+    bounds = frame.bounds(Container(attribution_of_lane(lane).container))
+    convertible = both(frame.chosen, segment)
+    metrics = [component for component in components_of(frame, lane) if component.role is Role.METRIC]
+    return Conversions(
+        touches_in(bounds, frame.chunk.times, rows),
+        {metric.id: _amounts(frame, metric, convertible) for metric in metrics},
+    )
+
+
+def spans_of(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Spans:
+    """Return the touches that count for each of int32[C] conversions of a lane."""
+    lookback = attribution_of_lane(lane).lookback
+    limit = None if lookback is None else microseconds(lookback)
+    return touch_spans(found.touches, frame.chunk.times, rows, limit)
+
+
+def attribution_of_lane(lane: Lane) -> AttributionDefinition:
+    """Return the attribution of a lane that must have one."""
+    if lane.attribution is None:
+        raise AssertionError(f"a lane of {lane.kind} needs an attribution")
+    return lane.attribution
+
+
+def components_of(frame: Frame, lane: Lane) -> list[Component]:
+    """Return the components that a lane names, in the order of their ids."""
+    return [frame.plan.view.component(name) for name in sorted(used_in(frame.plan, lane))]
+
+
+def touch_values(frame: Frame, component: Component) -> pa.Array:
+    """One grouped dimension touches with its raw instances, several with their persisted tuple."""
+    several = len(frame.plan.touch_dimensions) > 1
+    return frame.shown(component) if several else frame.raw(component)
+
+
+def _touched(frame: Frame) -> Rows:
+    """int32[T]: the events on which all touched dimensions are set."""
+    dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
+    if len(dimensions) == 1:
+        return frame.present(dimensions[0]).rows
+    masks = (validity(touch_values(frame, dimension)).view(np.uint8) for dimension in dimensions)
+    return marked_rows(reduce(np.bitwise_and, masks))
+
+
+def _touchable(frame: Frame, lane: Lane, segment: Mask | None) -> Mask | None:
+    """uint8[N]: a touch on the event may get credit."""
+    attribution = attribution_of_lane(lane)
+    endless = attribution.lookback is None and attribution.container == "person"
+    return both(segment, frame.since(frame.plan.touch_start)) if endless else segment
+
+
+def _amounts(frame: Frame, metric: Component, convertible: Mask | None) -> Amounts:
+    if is_session_start(metric):
+        starts = both(frame.starts, convertible)
+        rows = marked_rows(frame.starts if starts is None else starts)
+        return Amounts(rows, np.ones(rows.size))
+    found = frame.present(metric)
+    values = numbers(found.values)
+    counts = values != 0.0
+    if convertible is not None:
+        counts &= mask_at(convertible, found.rows).view(np.bool_)
+    return Amounts(found.rows[counts], values[counts])

@@ -1,0 +1,45 @@
+"""The rows of each kind of lane: which events or touches they are, and what stands beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.rows import marked_rows
+from engine.dataview.values import combined, taken
+from engine.report.aggregate import used_in
+from engine.report.columns import INDEXES
+from engine.report.credited import shared_rows, touched_rows
+from engine.report.frame import Frame
+from engine.report.plan import Kind, Lane
+
+
+def lane_rows(frame: Frame, lane: Lane) -> pa.Table:
+    """Return the rows that a lane's statement aggregates, columns named by component."""
+    if lane.kind is Kind.TOUCHES:
+        return touched_rows(frame, lane)
+    if lane.kind is Kind.SHARES:
+        return shared_rows(frame, lane)
+    table = _events(frame, lane)
+    if frame.chosen is not None:
+        rows = marked_rows(frame.chosen)
+        table = pa.table({name: taken(combined(table.column(name)), rows) for name in table.column_names})
+    return _with_firsts(table) if lane.kind is Kind.ROWS else table
+
+
+def _events(frame: Frame, lane: Lane) -> pa.Table:
+    """All events, numbered where that is asked for, or where nothing else tells how many they are."""
+    ids = used_in(frame.plan, lane)
+    numbered = lane.kind is Kind.ELEMENT_EVENTS or not ids
+    return frame.numbered(ids, lane.array) if numbered else frame.table(ids, lane.array)
+
+
+def _with_firsts(table: pa.Table) -> pa.Table:
+    """Replace person and session indices by 1 on their first row and 0 on the others (SEMANTICS 9)."""
+    for name in INDEXES.values():
+        if name in table.column_names:
+            index = combined(table.column(name)).to_numpy()
+            firsts = np.ones(index.size, np.int64)
+            firsts[1:] = index[1:] != index[:-1]
+            table = table.set_column(table.column_names.index(name), name, pa.array(firsts))
+    return table

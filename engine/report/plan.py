@@ -1,0 +1,306 @@
+"""From a request to what must be read and computed: lanes, columns, and how far back to look.
+
+A lane is a set of metrics that see the same rows: those of each attribution (and, where a column has a
+condition that works as a segment, of each condition) in one lane, all others on the conversion's event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from sqlglot import exp
+
+from engine.dataview.components import (
+    PERSON_ID,
+    SESSIONS,
+    Component,
+    DataView,
+    Role,
+    Scope,
+    data_view,
+)
+from engine.dataview.local_time import to_local, to_utc
+from engine.definitions.model import (
+    AttributionDefinition,
+    Definitions,
+    DimensionDefinition,
+    PersistenceDefinition,
+)
+from engine.errors import UnsupportedError
+from engine.report.columns import array_of, component_ids, in_array, is_session_start
+from engine.report.request import Aggregate, MetricColumn, ReportRequest
+
+
+class Kind(StrEnum):
+    """What the rows of a lane are."""
+
+    EVENTS = "events"
+    """Events with the dimensions' values after persistence."""
+    TOUCHES = "touches"
+    """Conversions beside the one touch that gets all credit (last, first, same)."""
+    SHARES = "shares"
+    """Touches beside the credit that each gets (linear)."""
+    ELEMENTS = "elements"
+    """Elements of an array of objects."""
+    ELEMENT_EVENTS = "element events"
+    """Events counted once for each distinct element value."""
+    DISTINCT = "distinct"
+    """Distinct values of one dimension expression."""
+    ROWS = "rows"
+    """Events as they are, one row each."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Metrics that are aggregated over the same rows.
+
+    Attributes:
+        attribution: set for TOUCHES and SHARES.
+        segment: an event segment of this lane alone, besides the request's.
+        array: the array of objects that the lane opens into elements, if any.
+    """
+
+    kind: Kind
+    metrics: tuple[MetricColumn, ...]
+    attribution: AttributionDefinition | None = None
+    segment: exp.Expr | None = None
+    array: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportPlan:
+    """A request resolved against its data view.
+
+    Attributes:
+        touch_dimensions: grouped event dimensions; a touch is where they are set.
+        lanes: what is computed, in order.
+        ids: every component that is used.
+        columns: journey columns to read.
+        scan_start: events before are not needed (µs UTC); None reads from the beginning.
+        touch_start: touches before do not count (µs UTC), the reporting window of SEMANTICS.
+        sessions: whether session starts are needed.
+    """
+
+    request: ReportRequest
+    view: DataView
+    connection: str
+    touch_dimensions: tuple[str, ...]
+    lanes: tuple[Lane, ...]
+    ids: frozenset[str]
+    columns: tuple[str, ...]
+    scan_start: int | None
+    touch_start: int | None
+    sessions: bool
+
+
+def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
+    """Resolve a request.
+
+    Raises:
+        UnknownNameError, UnknownColumnError: a name that is not there.
+        UnsupportedError: a combination that has no meaning yet.
+    """
+    view = data_view(definitions, request.view)
+    ids = _used_ids(request)
+    components = [view.component(component_id) for component_id in sorted(ids)]
+    touch_dimensions = _touch_dimensions(request, view)
+    lanes = _lanes(request, view, touch_dimensions)
+    sessions = _needs_sessions(view, components, lanes)
+    return ReportPlan(
+        request=request,
+        view=view,
+        connection=view.definition.connection,
+        touch_dimensions=touch_dimensions,
+        lanes=lanes,
+        ids=frozenset(ids),
+        columns=_columns([*components, *(_session_metrics(view) if sessions else ())]),
+        scan_start=_scan_start(request, view, components, lanes, sessions),
+        touch_start=_month_start(request.range.start, view.definition.time_zone),
+        sessions=sessions,
+    )
+
+
+def _used_ids(request: ReportRequest) -> set[str]:
+    expressions: list[exp.Expr | None] = [request.segment]
+    expressions += [dimension.expression for dimension in request.dimensions]
+    expressions += [lookup.on for lookup in request.lookups]
+    for metric in request.metrics:
+        expressions += [metric.expression, metric.condition]
+    return component_ids(expressions)
+
+
+def _touch_dimensions(request: ReportRequest, view: DataView) -> tuple[str, ...]:
+    """Event dimensions that are grouped, by themselves or through a lookup that is."""
+    expressions = [dimension.expression for dimension in request.dimensions]
+    tables = {column.table for e in expressions for column in e.find_all(exp.Column)}
+    joined = [lookup.on for lookup in request.lookups if lookup.alias in tables]
+    found = (view.component(name) for name in sorted(component_ids([*expressions, *joined])))
+    return tuple(
+        component.id
+        for component in found
+        if component.role is Role.DIMENSION and component.scope is Scope.EVENT
+    )
+
+
+def _lanes(request: ReportRequest, view: DataView, touches: tuple[str, ...]) -> tuple[Lane, ...]:
+    distinct = [m for m in request.metrics if m.aggregate is Aggregate.DISTINCT]
+    attributed = [m for m in request.metrics if touches and attribution_of(m, view)]
+    others = tuple(m for m in request.metrics if m not in distinct and m not in attributed)
+    array = _array(request, others, view)
+    if request.row_level:
+        _refuse(array is not None, f'single rows cannot show elements of the array "{array}"')
+        return (Lane(Kind.ROWS, request.metrics),)
+    for metric in attributed:
+        _refuse(
+            array is not None,
+            f'metric "{metric.expression.name}" has an attribution, which does not reach into "{array}"',
+        )
+    return (
+        *(_element_lanes(others, view, array) if array else (Lane(Kind.EVENTS, others),)),
+        *_attributed_lanes(attributed, view, request),
+        *(Lane(Kind.DISTINCT, (m,), array=_array(request, (m,), view)) for m in distinct),
+    )
+
+
+def _refuse(refused: bool, message: str) -> None:
+    if refused:
+        raise UnsupportedError(
+            message, hint="Group by a dimension of the event, or use SUM of a plain metric."
+        )
+
+
+def _array(request: ReportRequest, metrics: tuple[MetricColumn, ...], view: DataView) -> str | None:
+    """The array of objects that the grouped dimensions, or what these metrics read, live in."""
+    expressions: list[exp.Expr | None] = [d.expression for d in request.dimensions]
+    expressions += [lookup.on for lookup in request.lookups]
+    for metric in metrics:
+        expressions += [metric.expression, metric.condition]
+    return array_of(view.component(name) for name in component_ids(expressions))
+
+
+def _element_lanes(metrics: tuple[MetricColumn, ...], view: DataView, array: str) -> tuple[Lane, ...]:
+    """Metrics of the same array count per element; sums of the event count once per event and item."""
+    event_sums = tuple(m for m in metrics if _is_event_sum(m, view, array))
+    others = tuple(m for m in metrics if m not in event_sums)
+    lanes = (Lane(Kind.ELEMENTS, others, array=array),)
+    return (*lanes, Lane(Kind.ELEMENT_EVENTS, event_sums, array=array)) if event_sums else lanes
+
+
+def _is_event_sum(metric: MetricColumn, view: DataView, array: str) -> bool:
+    components = [view.component(name) for name in component_ids([metric.expression])]
+    if any(in_array(component, array) for component in components):
+        return False
+    additive = all(component.additive for component in components)
+    return metric.aggregate is Aggregate.COUNT or (metric.aggregate is Aggregate.VALUE and additive)
+
+
+def attribution_of(metric: MetricColumn, view: DataView) -> AttributionDefinition | None:
+    """Return the attribution with which a metric column is evaluated, if any."""
+    if metric.aggregate is not Aggregate.VALUE:
+        return None
+    if isinstance(metric.expression, exp.Column):
+        return view.component(metric.expression.name).attribution
+    for name in component_ids([metric.expression]):
+        if view.component(name).attributed:
+            raise UnsupportedError(
+                f'metric "{name}" has an attribution and cannot be part of an expression inside SUM',
+                hint=f'Compute outside: SUM("{name}") * 2 instead of SUM("{name}" * 2).',
+            )
+    return None
+
+
+def is_result_filter(metric: MetricColumn, request: ReportRequest) -> bool:
+    """Whether a column's condition names grouped dimensions only, and so filters the answer's rows."""
+    grouped = {
+        dimension.expression.name
+        for dimension in request.dimensions
+        if isinstance(dimension.expression, exp.Column)
+    }
+    return component_ids([metric.condition]) <= grouped
+
+
+def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: ReportRequest) -> list[Lane]:
+    groups: dict[tuple[AttributionDefinition, exp.Expr | None], list[MetricColumn]] = {}
+    for metric in metrics:
+        attribution = attribution_of(metric, view)
+        segment = None if is_result_filter(metric, request) else metric.condition
+        if attribution is not None:
+            groups.setdefault((attribution, segment), []).append(metric)
+    return [
+        Lane(
+            Kind.SHARES if attribution.model == "linear" else Kind.TOUCHES,
+            tuple(members),
+            attribution,
+            segment,
+        )
+        for (attribution, segment), members in groups.items()
+    ]
+
+
+def persistence_of(component: Component) -> PersistenceDefinition | None:
+    """Return a dimension's persistence, None for everything else."""
+    settings = component.definition
+    return settings.persistence if isinstance(settings, DimensionDefinition) else None
+
+
+def _needs_sessions(view: DataView, components: list[Component], lanes: tuple[Lane, ...]) -> bool:
+    by_persistence = any(
+        (settings := persistence_of(component)) is not None and settings.expiration == "session"
+        for component in components
+    )
+    by_metric = any(c.id == SESSIONS or is_session_start(c) for c in components)
+    return by_persistence or by_metric or _session_container(lanes)
+
+
+def _session_container(lanes: tuple[Lane, ...]) -> bool:
+    return any(lane.attribution and lane.attribution.container == "session" for lane in lanes)
+
+
+def _session_metrics(view: DataView) -> list[Component]:
+    return [view.component(name) for name in view.definition.sessions.start_on]
+
+
+def _columns(components: list[Component]) -> tuple[str, ...]:
+    columns = {component.source.column for component in components if component.source}
+    if any(component.id == PERSON_ID for component in components):
+        columns.add("_person")
+    return tuple(sorted(columns))
+
+
+def microseconds(duration: timedelta) -> int:
+    """Return a duration in microseconds."""
+    return duration // timedelta(microseconds=1)
+
+
+def _month_start(start: int | None, time_zone: str) -> int | None:
+    """The reporting window begins with the month that the range begins in (``[EX-DV-A0]``)."""
+    if start is None:
+        return None
+    local = to_local(start, time_zone)
+    return to_utc(local.replace(day=1, hour=0, minute=0, second=0, microsecond=0), time_zone)
+
+
+def _scan_start(
+    request: ReportRequest,
+    view: DataView,
+    components: list[Component],
+    lanes: tuple[Lane, ...],
+    sessions: bool,
+) -> int | None:
+    """A session may have begun any time before the range, so what depends on its first events reads all."""
+    start = request.range.start
+    settings = [p for p in map(persistence_of, components) if p is not None]
+    endless = any(p.expiration == "session" for p in settings) or _session_container(lanes)
+    if start is None or endless:
+        return None
+    paddings = [microseconds(view.definition.sessions.timeout)] if sessions else [0]
+    paddings += [microseconds(p.expiration) for p in settings if isinstance(p.expiration, timedelta)]
+    month_start = _month_start(start, view.definition.time_zone)
+    for lane in lanes:
+        if lane.attribution is not None and lane.attribution.lookback is not None:
+            paddings.append(microseconds(lane.attribution.lookback))
+        elif lane.attribution is not None and month_start is not None:
+            paddings.append(start - month_start)
+    return start - max(paddings)

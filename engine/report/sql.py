@@ -1,0 +1,61 @@
+"""SQL over Arrow tables inside the report engine: one DuckDB for the process, one cursor per thread.
+
+Users' statements never run here; what runs are trees that the report engine builds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from engine.cancellation import Cancellation
+
+_lock = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _database() -> duckdb.DuckDBPyConnection:
+    database = duckdb.connect(":memory:")
+    database.execute("SET TimeZone = 'UTC'")
+    database.execute("SET integer_division = true")
+    database.execute("SET python_enable_replacements = false")
+    return database
+
+
+class Statements:
+    """Runs SELECTs over Arrow tables. Use one per thread.
+
+    Args:
+        cancellation: checked before each statement, interrupts a running one.
+        relations: tables that every statement may join, by name.
+    """
+
+    def __init__(self, cancellation: Cancellation, relations: Mapping[str, pa.Table]) -> None:
+        with _lock:
+            self._cursor = _database().cursor()
+        self._cancellation = cancellation
+        for name, table in relations.items():
+            self._cursor.register(name, table)
+
+    def run(self, rows: pa.Table, select: exp.Query | str) -> pa.Table:
+        """Run a SELECT over one table, which the statement calls ``rows``."""
+        return self.run_named("rows", rows, select)
+
+    def run_named(self, name: str, table: pa.Table, select: exp.Query | str) -> pa.Table:
+        """Run a SELECT over one table under a name of its own."""
+        self._cursor.register(name, table)
+        try:
+            return self.fetch(select)
+        finally:
+            self._cursor.unregister(name)
+
+    def fetch(self, query: exp.Query | str) -> pa.Table:
+        """Run a query over the relations alone."""
+        text = query if isinstance(query, str) else query.sql("duckdb")
+        with self._cancellation.interrupting(self._cursor.interrupt):
+            return self._cursor.sql(text).to_arrow_table()

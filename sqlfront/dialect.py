@@ -1,0 +1,157 @@
+"""SQL text to trees: PostgreSQL's syntax, and backquoted identifiers beside double-quoted ones.
+
+Only questions (SELECT, WITH, VALUES, TABLE, EXPLAIN) become trees; what a session handles itself
+(SET, BEGIN, DECLARE, …) is split off and named by its first keyword, and its text is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Final
+
+from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from sqlfront.problems import PositionedSyntaxProblem
+
+
+class Wayline(Postgres):
+    """PostgreSQL as clients send it, plus backquotes."""
+
+    class Tokenizer(Postgres.Tokenizer):
+        """Takes both quote characters; reads commands token by token so that they split well."""
+
+        IDENTIFIERS: ClassVar[list[str | tuple[str, str]]] = ['"', "`"]
+        COMMANDS: ClassVar[set[TokenType]] = set()
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement.
+
+    Attributes:
+        text: as it was sent, without the semicolon.
+        tree: the parsed question (for EXPLAIN the explained one); None for all other kinds.
+        kind: ``select``, ``explain``, ``empty`` or the lower-case first keyword (``set``, …).
+    """
+
+    text: str
+    tree: exp.Expr | None
+    kind: str
+
+
+_QUESTIONS: Final = frozenset({"select", "with", "values", "table", "("})
+_SAME_KIND: Final = {"start": "begin", "end": "commit", "abort": "rollback"}
+_EXPLAIN_OPTIONS: Final = frozenset({"analyze", "analyse", "verbose"})
+
+AS_WRITTEN: Final = "as_written_"
+"""Prefix of functions that the parser must not interpret, as their format strings need care."""
+_AS_WRITTEN_FUNCTIONS: Final = frozenset({"to_char", "to_date", "to_timestamp", "date_part"})
+
+
+def parse(sql: str) -> tuple[Statement, ...]:
+    """Split a message into statements and parse those that are questions.
+
+    Raises:
+        SyntaxProblem: a statement cannot be read; the message names line and column.
+    """
+    return tuple(_statement(tokens, sql) for tokens in _split(_tokens(sql)))
+
+
+def _tokens(sql: str) -> list[Token]:
+    try:
+        return Wayline().tokenize(sql)
+    except TokenError:
+        raise PositionedSyntaxProblem(
+            "syntax error: a quoted string, identifier or comment is not closed",
+            hint="Close it with the quote that opened it.",
+        ) from None
+
+
+def _split(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    statement: list[Token] = []
+    found = False
+    for token in tokens:
+        if token.token_type != TokenType.SEMICOLON:
+            statement.append(token)
+        elif statement:
+            yield statement
+            statement, found = [], True
+    if statement or not found:
+        yield statement
+
+
+def _statement(tokens: list[Token], sql: str) -> Statement:
+    if not tokens:
+        return Statement("", None, "empty")
+    text = sql[tokens[0].start : tokens[-1].end + 1]
+    word = tokens[0].text.lower()
+    if word in _QUESTIONS:
+        return Statement(text, _question(tokens, sql), "select")
+    if word == "explain":
+        return Statement(text, _question(_after_explain(tokens), sql), "explain")
+    return Statement(text, None, _SAME_KIND.get(word, word))
+
+
+def _after_explain(tokens: list[Token]) -> list[Token]:
+    """Return the tokens of the explained statement; EXPLAIN's options make no difference here."""
+    if len(tokens) > 2 and tokens[1].text == "(" and tokens[2].text.lower() not in _QUESTIONS:
+        closing = next((at for at, token in enumerate(tokens) if token.text == ")"), 1)
+        return tokens[closing + 1 :]
+    start = 1
+    while start < len(tokens) and tokens[start].text.lower() in _EXPLAIN_OPTIONS:
+        start += 1
+    return tokens[start:]
+
+
+def _question(tokens: list[Token], sql: str) -> exp.Expr:
+    if not tokens:
+        raise _problem("at end of input", sql, len(sql))
+    _keep_as_written(tokens)
+    try:
+        trees = Wayline().parser().parse(tokens, sql)
+    except ParseError as error:
+        first = error.errors[0]
+        place = _offset(sql, first["line"] or 1, first["col"] or 1) - len(str(first["highlight"]))
+        raise _problem(f'at or near "{first["highlight"]}"', sql, place) from None
+    tree = trees[0]
+    if len(trees) != 1 or tree is None or isinstance(tree, exp.Command):
+        raise _problem(f'at or near "{tokens[0].text}"', sql, tokens[0].start)
+    _remember_names(tree, sql)
+    return tree
+
+
+def _keep_as_written(tokens: list[Token]) -> None:
+    for token, following in pairwise(tokens):
+        called = following.text == "(" and token.token_type == TokenType.VAR
+        if called and token.text.lower() in _AS_WRITTEN_FUNCTIONS:
+            token.text = AS_WRITTEN + token.text.lower()
+
+
+def _remember_names(tree: exp.Expr, sql: str) -> None:
+    """Keep the name that each function was called by, as the parser maps several names to one node.
+
+    All other places in the text are dropped: trees are copied a lot.
+    """
+    for node in tree.walk():
+        start, end = node.meta_get("start"), node.meta_get("end")
+        node._meta = None
+        if isinstance(node, exp.Func) and start is not None and end is not None:
+            node.meta["name"] = sql[start : end + 1].lower()
+
+
+def _offset(sql: str, line: int, column: int) -> int:
+    """Return the offset behind the character at a one-based line and column."""
+    return sum(len(text) + 1 for text in sql.split("\n")[: line - 1]) + column
+
+
+def _problem(where: str, sql: str, offset: int) -> PositionedSyntaxProblem:
+    line = sql.count("\n", 0, offset) + 1
+    column = offset - (sql.rfind("\n", 0, offset) + 1) + 1
+    return PositionedSyntaxProblem(
+        f"syntax error {where} (line {line}, column {column})", position=offset + 1
+    )

@@ -1,0 +1,38 @@
+"""SQL over data views to report requests: what each view must report, and the rest of the statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from engine.definitions.model import Definitions
+from sqlfront.planner.context import Planning
+from sqlfront.planner.query import Around, resolve, rows_of
+from sqlfront.planner.relations import Plan, Rows
+from sqlfront.planner.rewrites import prepared
+from sqlfront.safety import check
+
+__all__ = ["Plan", "plan"]
+
+
+def plan(
+    tree: exp.Expr,
+    definitions: Definitions,
+    *,
+    names_of: Callable[[exp.Expr, Planning], tuple[str, ...]],
+    is_unique: Callable[[Rows, tuple[str, ...]], bool],
+) -> Plan:
+    """Plan a parsed question.
+
+    Args:
+        names_of: returns a query's column names, asking DuckDB.
+        is_unique: tells whether a query's rows differ on the given columns, by reading it.
+
+    Raises:
+        WaylineError: the question is not allowed, names something unknown, or has no meaning.
+    """
+    check(tree)
+    planning = Planning(definitions, names_of, is_unique)
+    rows = rows_of(resolve(prepared(tree), Around(), planning, is_top=True), planning)
+    return Plan(rows.query, rows.names, planning.reports)

@@ -1,0 +1,74 @@
+"""What planning one statement knows and gathers: names, and the reports asked for so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from engine.dataview.components import DataView, data_view
+from engine.definitions.model import Definitions
+from sqlfront.planner.relations import Relation, Report, Rows
+
+DATASET = "_dataset_"
+"""Prefix of the table that stands for a dataset in a planned statement."""
+
+
+@dataclass
+class Planning:
+    """State of planning one statement.
+
+    Attributes:
+        definitions: what exists.
+        names_of: returns a query's column names, asking DuckDB.
+        is_unique: tells whether a query's rows differ on the given columns, by reading it.
+        reports: table name → report, in the order in which they must run.
+    """
+
+    definitions: Definitions
+    names_of: Callable[[exp.Expr, Planning], tuple[str, ...]]
+    is_unique: Callable[[Rows, tuple[str, ...]], bool]
+    reports: dict[str, Report] = field(default_factory=dict)
+    _resolved: dict[int, tuple[exp.Expr, Relation]] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def view(self, name: str) -> DataView | None:
+        """Return the data view of this name in any case, if there is one."""
+        found = _match(name, self.definitions.data_views)
+        return None if found is None else data_view(self.definitions, found)
+
+    def dataset(self, name: str) -> str | None:
+        """Return the dataset of this name in any case, if there is one."""
+        return _match(name, self.definitions.datasets)
+
+    def fresh(self, prefix: str) -> str:
+        """Return a name that was not given out before."""
+        self._counts[prefix] = self._counts.get(prefix, 0) + 1
+        return f"{prefix}_{self._counts[prefix]}"
+
+    def once(self, query: exp.Expr, plan: Callable[[], Relation]) -> Relation:
+        """Plan a named query the first time it is used, and return what was planned thereafter."""
+        if id(query) not in self._resolved:
+            self._resolved[id(query)] = (query, plan())
+        return self._resolved[id(query)][1]
+
+    def ask(self, report: Report) -> str:
+        """Add a report and return its table; equal reports are asked once."""
+        for table, known in self.reports.items():
+            if known == report:
+                return table
+        table = self.fresh("_report")
+        self.reports[table] = report
+        return table
+
+
+def _match(name: str, known: Collection[str]) -> str | None:
+    if name in known:
+        return name
+    return next((other for other in known if other.lower() == name.lower()), None)
+
+
+def reports_in(tree: exp.Expr, planning: Planning) -> frozenset[str]:
+    """Return the report tables that a planned query reads."""
+    return frozenset(t.name for t in tree.find_all(exp.Table) if t.name in planning.reports)

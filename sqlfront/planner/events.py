@@ -1,0 +1,80 @@
+"""A SELECT of single events: a row-level report, and the SELECT over it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from sqlfront.planner.block import Block, assembled
+from sqlfront.planner.conditions import read_terms
+from sqlfront.planner.context import Planning
+from sqlfront.planner.lookups import on_events
+from sqlfront.planner.relations import Report, Rows, Scan
+from sqlfront.planner.rowlevel import event_rows
+from sqlfront.planner.terms import metrics, refuse_aggregated
+from sqlfront.safety import is_aggregate
+from sqlfront.trees import column, own
+
+
+def events(block: Block, scan: Scan, planning: Planning) -> Rows:
+    """Plan a block that shows single events of a scan.
+
+    Args:
+        block: over the scan's components and lookups; its terms include the scan's.
+    """
+    for part in (part for node in block.expressions() for part in own(node)):
+        if is_aggregate(part):
+            refuse_aggregated(metrics(part, scan.view), "a window function")
+    conditions = read_terms(block.terms, scan.view, lambda _: False)
+    report = Report(
+        view=scan.view,
+        view_name=scan.view.name,
+        range=conditions.range,
+        constants=conditions.constants,
+        segment=tuple(on_events(term, scan.lookups) for term in conditions.segment),
+        lookups=scan.lookups,
+        readings=conditions.readings,
+    )
+    found = event_rows(report, block.expressions(), planning)
+    answer = replace(block, terms=()).mapped(found.over)
+    query = assembled(answer, exp.Select().from_(found.table))
+    return Rows(query, block.names, pinned=_pinned(block, scan))
+
+
+def _pinned(block: Block, scan: Scan) -> dict[str, str]:
+    """Outputs that carry a distinct metric's values per event."""
+    return {
+        name.lower(): metric.id
+        for name, output in block.outputs
+        for metric in metrics(output, scan.view)
+        if not metric.additive
+    }
+
+
+def every_event(scan: Scan, planning: Planning) -> Rows:
+    """Plan a scan by itself: one row per event with its columns."""
+    block = Block(tuple((name, meaning.copy()) for name, meaning in scan.columns.items()), scan.terms)
+    return events(block, scan, planning)
+
+
+def nothing(block: Block) -> Rows:
+    """Plan a block that lists what there is none of: no rows of texts."""
+    outputs = tuple((name, exp.cast(exp.null(), "text")) for name in block.names)
+    return Rows(assembled(Block(outputs), exp.Select(), [exp.false()]), block.names)
+
+
+def as_source(rows: Rows, alias: str) -> exp.Expr:
+    """Return rows as an item of FROM."""
+    table = rows.query
+    name = exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
+    if isinstance(table, exp.Table):
+        table = table.copy()
+        table.set("alias", name)
+        return table
+    return exp.Subquery(this=table.copy(), alias=name)
+
+
+def named_columns(rows: Rows, alias: str) -> dict[str, exp.Expr]:
+    """Return the columns of rows under an alias, for a scope."""
+    return {name: column(name, alias) for name in rows.names}

@@ -1,0 +1,223 @@
+"""Plans a question bottom-up: every SELECT becomes a scan, a join or rows, whatever it is nested in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from engine.errors import UnknownNameError, UnsupportedError, did_you_mean
+from sqlfront.planner.block import Binder, Block, expands, has_window
+from sqlfront.planner.casts import without_idle_casts
+from sqlfront.planner.context import DATASET, Planning
+from sqlfront.planner.events import as_source, events, every_event, nothing
+from sqlfront.planner.grouped import grouped, is_listing
+from sqlfront.planner.joins import joined_rows
+from sqlfront.planner.lookups import as_scan, over_scan
+from sqlfront.planner.plain import plain_select, plain_union, recursive_rows, renamed
+from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan
+from sqlfront.planner.scope import Scope
+from sqlfront.planner.sources import alias_columns, from_clause, function_rows
+from sqlfront.planner.terms import is_constant, metrics
+from sqlfront.planner.zones import in_view_zone, reads_time
+from sqlfront.trees import bare, column, rewrite
+
+
+@dataclass(frozen=True)
+class Cte:
+    """A named sub-query, and what was in sight where it was written."""
+
+    query: exp.Expr
+    names: tuple[str, ...]
+    around: Around
+    recursive: bool = False
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a query sees of the statement around it."""
+
+    ctes: Mapping[str, Cte] = field(default_factory=dict)
+    outer: Scope | None = None
+
+
+def resolve(node: exp.Expr, around: Around, planning: Planning, *, is_top: bool = False) -> Relation:
+    """Plan a query.
+
+    Args:
+        is_top: the statement itself, whose rows are shown, so that nothing can be left to later.
+    """
+    if isinstance(node, exp.Subquery):
+        inner = _unwrapped(node)
+        return resolve(inner, around, planning, is_top=is_top)
+    around = _with_ctes(node, around)
+    if isinstance(node, exp.SetOperation):
+        sides = [rows_of(resolve(side, around, planning), planning) for side in (node.left, node.right)]
+        return plain_union(node, sides[0], sides[1])
+    if not isinstance(node, exp.Select):
+        raise UnsupportedError(f"{type(node).__name__.upper()} cannot stand here")
+    return _select(node, around, planning, is_top)
+
+
+def rows_of(relation: Relation, planning: Planning) -> Rows:
+    """Return a relation as rows: scans and joins become single events."""
+    if isinstance(relation, Scan):
+        return every_event(relation, planning)
+    if isinstance(relation, Joined):
+        outputs = tuple((name, meaning.copy()) for name, meaning in relation.columns.items())
+        return joined_rows(Block(outputs), relation, planning)
+    return relation
+
+
+def _unwrapped(node: exp.Subquery) -> exp.Expr:
+    """Return what is in parentheses; clauses behind them become a SELECT around it."""
+    clauses = {name: node.args.get(name) for name in ("with_", "order", "limit", "offset")}
+    if not any(clauses.values()):
+        inside: exp.Expr = node.this
+        return inside
+    inner = exp.Subquery(this=node.this, alias=exp.TableAlias(this=exp.to_identifier("_", quoted=True)))
+    outer = exp.select(exp.Star()).from_(inner)
+    for name, clause in clauses.items():
+        outer.set(name, clause)
+    return outer
+
+
+def _with_ctes(node: exp.Expr, around: Around) -> Around:
+    clause = node.args.get("with_")
+    if clause is None:
+        return around
+    recursive = bool(clause.args.get("recursive"))
+    for cte in clause.expressions:
+        names = tuple(column.name for column in cte.args["alias"].columns)
+        known = Cte(cte.this, names, around, recursive)
+        around = replace(around, ctes={**around.ctes, cte.alias.lower(): known})
+    return around
+
+
+def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) -> Relation:
+    sources = from_clause(
+        node,
+        lambda table, scope: _item(table, replace(around, outer=scope or around.outer), planning),
+        planning,
+    )
+    scope = replace(sources.scope, outer=around.outer, has_view=sources.has_view)
+    within = replace(around, outer=scope)
+
+    def nested(query: exp.Expr) -> exp.Expr:
+        return rows_of(resolve(query, within, planning), planning).query
+
+    if not sources.has_view:
+        return plain_select(node, sources, scope, nested)
+    block = Binder(scope, nested).block(node)
+    relation = sources.relation()
+    if isinstance(relation, Joined):
+        return _over_join(block, relation, planning, is_top)
+    return _over_scan(block, relation, planning, is_top)
+
+
+def _is_projection(block: Block) -> bool:
+    """Tell whether a block only projects, renames and filters, so that metrics stay measures."""
+    cut = (block.distinct, block.limit, block.offset)
+    return not (block.is_grouped or any(cut) or has_window(block) or expands(block))
+
+
+def _over_join(block: Block, joined: Joined, planning: Planning, is_top: bool) -> Relation:
+    together = replace(joined, terms=(*joined.terms, *block.terms))
+    scan = as_scan(together, planning)
+    if scan is not None:
+        block = replace(block, terms=()).mapped(lambda node: bare(over_scan(node, scan)))
+        return _over_scan(block, scan, planning, is_top)
+    if _is_projection(block) and not is_top:
+        return replace(together, columns=dict(block.outputs))
+    return joined_rows(block, joined, planning)
+
+
+def _over_scan(block: Block, scan: Scan, planning: Planning, is_top: bool) -> Relation:
+    view = scan.view
+
+    def simplified(node: exp.Expr) -> exp.Expr:
+        node = without_idle_casts(node, view)
+        return in_view_zone(node, view) if reads_time(node, view) else node
+
+    block = replace(block, terms=(*scan.terms, *block.terms)).mapped(simplified)
+    scan = replace(scan, lookups=tuple(_simplified_keys(lookup, simplified) for lookup in scan.lookups))
+    if block.is_grouped:
+        return grouped(block, scan, planning)
+    if is_listing(block) and (is_top or block.distinct is not None):
+        return nothing(block)
+    if _lists_values(block, scan):
+        groups = tuple(output for _, output in block.outputs if not is_constant(output))
+        return grouped(replace(block, groups=groups, is_grouped=True), scan, planning)
+    if _is_projection(block) and not is_top:
+        return replace(scan, columns=dict(block.outputs), terms=block.terms)
+    return events(block, scan, planning)
+
+
+def _simplified_keys(lookup: Lookup, simplified: Callable[[exp.Expr], exp.Expr]) -> Lookup:
+    return replace(lookup, keys=tuple((bare(simplified(mine)), theirs) for mine, theirs in lookup.keys))
+
+
+def _lists_values(block: Block, scan: Scan) -> bool:
+    """Tell whether a block is SELECT DISTINCT of dimensions, which is the same as grouping by them."""
+    distinct = block.distinct
+    if distinct is None or distinct.args.get("on") is not None or has_window(block) or expands(block):
+        return False
+    outputs = [output for _, output in block.outputs]
+    return not any(metrics(output, scan.view) for output in outputs) and not all(map(is_constant, outputs))
+
+
+def _item(item: exp.Expr, around: Around, planning: Planning) -> Relation:
+    """Plan an item of FROM: a table, a sub-query or a function."""
+    if isinstance(item, (exp.Table,)) and isinstance(item.this, exp.Identifier):
+        return renamed(_table(item, around, planning), alias_columns(item))
+    if isinstance(item, exp.Lateral):
+        return _item(item.this, around, planning)
+    if isinstance(item, exp.Subquery):
+        names = alias_columns(item)
+        inner = item.copy()
+        inner.set("alias", None)
+        return renamed(resolve(inner, around, planning), names)
+    if isinstance(item, exp.Values):
+        return Rows(exp.select(exp.Star()).from_(item.copy()), alias_columns(item))
+    return function_rows(item)
+
+
+def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
+    name, schema = table.name, table.db.lower()
+    if not schema and name.lower() in around.ctes:
+        cte = around.ctes[name.lower()]
+        return renamed(planning.once(cte.query, lambda: _cte(name, cte, planning)), cte.names)
+    if schema in ("", "public"):
+        view, dataset = planning.view(name), planning.dataset(name)
+        if view is not None:
+            return Scan(view, {id_: column(id_) for id_ in view.components})
+        if dataset is not None:
+            fields = tuple(planning.definitions.datasets[dataset].fields)
+            stored = exp.to_identifier(f"{DATASET}{dataset}", quoted=True)
+            return Rows(exp.Table(this=stored), fields)
+    known = [*around.ctes, *planning.definitions.data_views, *planning.definitions.datasets]
+    spelled = f"{table.db}.{name}" if schema else name
+    raise UnknownNameError(f'relation "{spelled}" does not exist', hint=did_you_mean(name, known))
+
+
+def _cte(name: str, cte: Cte, planning: Planning) -> Relation:
+    mentions = any(t.name.lower() == name.lower() and not t.db for t in cte.query.find_all(exp.Table))
+    if not (cte.recursive and mentions):
+        return resolve(cte.query, cte.around, planning)
+
+    def change(part: exp.Expr) -> exp.Expr | None:
+        if not isinstance(part, exp.Table) or not isinstance(part.this, exp.Identifier):
+            return None
+        if part.name.lower() == name.lower() and not part.db:
+            return part
+        relation = _table(part, cte.around, planning)
+        if not isinstance(relation, Rows):
+            raise UnsupportedError(
+                "a recursive query over a data view is not supported",
+                hint="Aggregate the data view in a CTE of its own first.",
+            )
+        return as_source(relation, part.alias_or_name)
+
+    body = rewrite(cte.query.copy(), change, into_queries=True)
+    return recursive_rows(name, body, cte.names, planning)

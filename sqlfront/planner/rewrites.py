@@ -1,0 +1,115 @@
+"""The rewrites that every statement goes through before it is planned: an ordered tuple of pure steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlglot import exp
+
+from sqlfront.functions import to_duckdb
+from sqlfront.planner.naming import UNNAMED, output_name
+
+
+def fold_identifiers(tree: exp.Expr) -> exp.Expr:
+    """Lower the case of unquoted identifiers, and quote all.
+
+    >>> from sqlfront.dialect import parse
+    >>> fold_identifiers(parse('select Channel, "Page" from Web')[0].tree).sql("duckdb")
+    'SELECT "channel", "Page" FROM "web"'
+    """
+    for identifier in tree.find_all(exp.Identifier):
+        if not identifier.args.get("quoted"):
+            identifier.set("this", identifier.name.lower())
+            identifier.set("quoted", True)
+    return tree
+
+
+def plain_limits(tree: exp.Expr) -> exp.Expr:
+    """Write FETCH as LIMIT, and leave out LIMIT ALL, LIMIT NULL and OFFSET 0.
+
+    >>> from sqlfront.dialect import parse
+    >>> plain_limits(parse("select a from t offset 0 rows fetch first row only")[0].tree).sql("duckdb")
+    'SELECT a FROM t LIMIT 1'
+    """
+    for query in tree.find_all(exp.Query):
+        limit, offset = query.args.get("limit"), query.args.get("offset")
+        if isinstance(limit, exp.Fetch):
+            count = limit.args.get("count") or exp.Literal.number(1)
+            query.set("limit", exp.Limit(expression=count))
+        elif isinstance(limit, exp.Limit) and _is_endless(limit.expression):
+            query.set("limit", None)
+        if isinstance(offset, exp.Offset) and offset.expression == exp.Literal.number(0):
+            query.set("offset", None)
+    return tree
+
+
+def _is_endless(count: exp.Expr | None) -> bool:
+    return isinstance(count, exp.Null) or (isinstance(count, exp.Var) and count.name.upper() == "ALL")
+
+
+def name_outputs(tree: exp.Expr) -> exp.Expr:
+    """Give every output that has no alias the name that PostgreSQL would.
+
+    >>> from sqlfront.dialect import parse
+    >>> name_outputs(parse("select sum(a), b, 1 from t")[0].tree).sql("duckdb")
+    'SELECT SUM(a) AS "sum", b AS "b", 1 AS "?column?" FROM t'
+    """
+    for select in tree.find_all(exp.Select):
+        select.set("expressions", [_named(output) for output in select.expressions])
+    return tree
+
+
+def _named(output: exp.Expr) -> exp.Expr:
+    if isinstance(output, exp.Alias) or output.is_star:
+        return output
+    return exp.alias_(output, output_name(output) or UNNAMED, quoted=True, copy=False)
+
+
+def table_queries(tree: exp.Expr) -> exp.Expr:
+    """Write a VALUES that stands alone as a SELECT over it, with PostgreSQL's column names.
+
+    >>> from sqlfront.dialect import parse
+    >>> table_queries(parse("values (1, 'a')")[0].tree).sql("duckdb")
+    'SELECT * FROM (VALUES (1, \\'a\\')) AS "values"("column1", "column2")'
+    """
+    if isinstance(tree, exp.Values):
+        return _selected(tree)
+    for values in list(tree.find_all(exp.Values)):
+        if isinstance(values.parent, (exp.SetOperation, exp.CTE, exp.Subquery)):
+            values.replace(_selected(values.copy()))
+        elif values.args.get("alias") is None or not values.args["alias"].columns:
+            _name_columns(values)
+    return tree
+
+
+def _selected(values: exp.Values) -> exp.Select:
+    _name_columns(values)
+    return exp.select(exp.Star()).from_(values)
+
+
+def _name_columns(values: exp.Values) -> None:
+    first = values.expressions[0]
+    width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+    alias = values.args.get("alias")
+    name = alias.this if alias is not None else exp.to_identifier("values", quoted=True)
+    columns = [exp.to_identifier(f"column{at + 1}", quoted=True) for at in range(width)]
+    values.set("alias", exp.TableAlias(this=name, columns=columns))
+
+
+REWRITES: Final[tuple[Callable[[exp.Expr], exp.Expr], ...]] = (
+    fold_identifiers,
+    plain_limits,
+    table_queries,
+    name_outputs,
+    to_duckdb,
+)
+"""Names come before functions are rewritten: an output is named by the function that was written."""
+
+
+def prepared(tree: exp.Expr) -> exp.Expr:
+    """Return a copy of a parsed statement with all rewrites applied."""
+    tree = tree.copy()
+    for rewrite in REWRITES:
+        tree = rewrite(tree)
+    return tree

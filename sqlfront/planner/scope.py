@@ -1,0 +1,178 @@
+"""Which column a name means: the tables of one SELECT, and those of the SELECTs around it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from engine.errors import UnknownColumnError, UnknownNameError, UnsupportedError, did_you_mean
+from sqlfront.problems import AmbiguousNameError
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in scope: its columns' names, and what each stands for."""
+
+    alias: str
+    columns: Mapping[str, exp.Expr]
+
+    def find(self, name: str) -> str | None:
+        """Return the column's own spelling, matched exactly or else in any case."""
+        if name in self.columns:
+            return name
+        return next((known for known in self.columns if known.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The tables that a SELECT's expressions may name.
+
+    Attributes:
+        merged: lower-case columns of USING and NATURAL joins → what they stand for.
+        outer: the scope of the SELECT around this one.
+        has_view: whether a view is read that has not been aggregated.
+    """
+
+    tables: tuple[Table, ...]
+    merged: Mapping[str, exp.Expr] = field(default_factory=dict)
+    outer: Scope | None = None
+    has_view: bool = False
+
+    def every(self, alias: str | None = None) -> Iterator[tuple[str, exp.Expr]]:
+        """Return the columns that ``*`` or ``alias.*`` stands for, in order.
+
+        Raises:
+            UnknownNameError: there is no table of that alias.
+        """
+        chosen = self.tables if alias is None else [t for t in self.tables if _equal(t.alias, alias)]
+        if not chosen:
+            raise unknown_table(alias or "", self)
+        shown: set[str] = set()
+        for table in chosen:
+            for name, meaning in table.columns.items():
+                merged = self.merged.get(name.lower()) if alias is None else None
+                if merged is None:
+                    yield name, meaning
+                elif name.lower() not in shown:
+                    shown.add(name.lower())
+                    yield name, merged
+
+    def lookup(self, column: exp.Column) -> tuple[str, exp.Expr] | None:
+        """Return the spelling and meaning of a column, or None if no table of this SELECT has it.
+
+        Raises:
+            AmbiguousNameError: more than one table has it.
+        """
+        parts = [part.name for part in column.parts]
+        for alias, rest in _splits(parts):
+            found = self._in_table(alias, rest)
+            if found is not None:
+                return found
+        return self._in_any(parts)
+
+    def _in_table(self, alias: str, rest: list[str]) -> tuple[str, exp.Expr] | None:
+        for table in self.tables:
+            if _equal(table.alias, alias):
+                return _in(table, rest)
+        return None
+
+    def _in_any(self, parts: list[str]) -> tuple[str, exp.Expr] | None:
+        name = ".".join(parts)
+        if name.lower() in self.merged:
+            return name, self.merged[name.lower()]
+        hits = [hit for table in self.tables if (hit := _in(table, parts)) is not None]
+        if len(hits) > 1:
+            aliases = ", ".join(f'"{table.alias}"' for table in self.tables)
+            raise AmbiguousNameError(
+                f'column reference "{name}" is ambiguous', hint=f"Put its table in front: one of {aliases}."
+            )
+        return hits[0] if hits else None
+
+    def meaning(self, column: exp.Column) -> tuple[str, exp.Expr]:
+        """Return the spelling and meaning of a column.
+
+        Raises:
+            UnknownColumnError, UnknownNameError: nothing of that name is in scope.
+            UnsupportedError: it belongs to the SELECT around this one.
+        """
+        found = self.lookup(column)
+        if found is not None:
+            return found
+        around = self.outer
+        while around is not None:
+            if around.lookup(column) is not None:
+                raise correlated(column)
+            around = around.outer
+        if column.table and not any(_equal(table.alias, column.table) for table in self.tables):
+            raise unknown_table(column.table, self)
+        known = [name for table in self.tables for name in table.columns]
+        raise UnknownColumnError(
+            f'column "{column.name}" does not exist', hint=did_you_mean(column.name, known)
+        )
+
+
+def check_column(column: exp.Column, scope: Scope, aliases: Collection[str] = ()) -> None:
+    """Pass a column that a SELECT over rows may read: its tables', or of a SELECT around it.
+
+    Args:
+        column: as written.
+        scope: of the SELECT.
+        aliases: lower-case names of its outputs, where the clause may name them.
+
+    Raises:
+        UnknownColumnError, UnknownNameError, AmbiguousNameError: nothing or too much of that name.
+        UnsupportedError: it belongs to a view of a SELECT around.
+    """
+    whole_row = any(_equal(table.alias, column.name) for table in scope.tables)
+    if not column.table and (column.name.lower() in aliases or whole_row):
+        return
+    around: Scope | None = scope
+    while around is not None:
+        if around.lookup(column) is not None:
+            if around.has_view:
+                raise correlated(column)
+            return
+        around = around.outer
+    scope.meaning(column)
+
+
+def correlated(column: exp.Column) -> UnsupportedError:
+    """Return the error for a sub-query over a view that reads its surroundings."""
+    return UnsupportedError(
+        f'a sub-query that reads "{column.name}" of the query around it is not supported over data views',
+        hint="Join the sub-query on that column, or use IN.",
+    )
+
+
+def unknown_table(alias: str, scope: Scope) -> UnknownNameError:
+    """Return the error for a table that is not in FROM."""
+    aliases = [table.alias for table in scope.tables]
+    return UnknownNameError(
+        f'missing FROM-clause entry for table "{alias}"', hint=did_you_mean(alias, aliases)
+    )
+
+
+def _splits(parts: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Read ``a.b.c`` as column b.c of table a, then as column c of table b in schema a."""
+    for position in range(len(parts) - 1):
+        yield parts[position], parts[position + 1 :]
+
+
+def _equal(left: str, right: str) -> bool:
+    return left.lower() == right.lower()
+
+
+def _in(table: Table, parts: list[str]) -> tuple[str, exp.Expr] | None:
+    """Find a column by its dotted name, else a field of a struct column."""
+    whole = table.find(".".join(parts))
+    if whole is not None:
+        return whole, table.columns[whole]
+    first = table.find(parts[0])
+    if first is None or len(parts) == 1:
+        return None
+    meaning = table.columns[first].copy()
+    for part in parts[1:]:
+        meaning = exp.Dot(this=meaning, expression=exp.to_identifier(part, quoted=True))
+    return parts[-1], meaning

@@ -1,0 +1,70 @@
+"""How a term of a WHERE or of a column's own condition is read (SEMANTICS 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlglot import exp
+
+from engine.dataview.components import Component, DataView, Role
+from engine.errors import UnsupportedError
+from sqlfront.planner.relations import Reading
+from sqlfront.planner.timerange import periods_of
+from sqlfront.trees import columns, queries
+
+LISTED = frozenset({"filterName", "daterangeName", "filterId"})
+"""Special columns that hold no value on an event."""
+
+
+def components(node: exp.Expr, view: DataView) -> list[Component]:
+    """Return the components that an expression names."""
+    return [view.component(column.name) for column in columns(node) if not column.table]
+
+
+def metrics(node: exp.Expr, view: DataView) -> list[Component]:
+    """Return the metrics that an expression names."""
+    return [component for component in components(node, view) if component.role is Role.METRIC]
+
+
+def is_constant(node: exp.Expr) -> bool:
+    """Tell whether an expression names no column; sub-queries count as constants."""
+    return not any(columns(node))
+
+
+def refuse_special(node: exp.Expr, view: DataView) -> None:
+    """Raise for saved segments and named date ranges, which cannot be used yet."""
+    for component in components(node, view):
+        if component.id in LISTED:
+            raise UnsupportedError(
+                f'"{component.id}" cannot be used here: there are no saved segments or named ranges yet',
+                hint="Write the condition itself, such as channel = 'Email' or \"timestamp\" >= '2024-01-01'.",
+            )
+
+
+def refuse_metrics(node: exp.Expr, view: DataView, clause: str) -> None:
+    """Raise for a metric where only dimensions make sense."""
+    for component in metrics(node, view):
+        raise UnsupportedError(
+            f'metric "{component.id}" in {clause}: a metric has a value only once it is aggregated',
+            hint=f'Use HAVING SUM("{component.id}") …, or aggregate in a sub-query and filter outside it.',
+        )
+
+
+def refuse_aggregated(found: Iterable[Component], what: str) -> None:
+    """Raise for people and sessions where values per event would be wrong."""
+    for component in found:
+        if not component.additive:
+            raise UnsupportedError(
+                f'{what} of "{component.id}" has no meaning: it counts distinct {component.description}',
+                hint=f'Use SUM("{component.id}") in the question that groups.',
+            )
+
+
+def reading(term: exp.Expr, how: str) -> Reading:
+    """Return a record of how a term was read."""
+    return Reading(term.sql(dialect="postgres"), how)
+
+
+def is_time_only(term: exp.Expr, view: DataView) -> bool:
+    """Tell whether all of a term's columns are times of the event."""
+    return all(periods_of(column, view) is not None for column in columns(term)) and not any(queries(term))

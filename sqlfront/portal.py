@@ -1,0 +1,153 @@
+"""Prepared statements and portals: what a session remembers between the messages of a client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+
+import pyarrow as pa
+
+from engine.cancellation import Cancellation
+from sqlfront.query import Query, ResultColumn
+from sqlfront.statements import Control
+from sqlfront.wire.datarow import data_rows
+from sqlfront.wire.messages import ProtocolError
+from sqlfront.wire.types import parameter_type, pg_oid
+
+ROWS_AT_ONCE = 16_384
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A statement ready to run.
+
+    Attributes:
+        sql: its text, from its first word on.
+        control: set for a statement about the session.
+        query: set for a question, and for the question of a DECLARE.
+        declared_oids: parameter types that the client gave, 0 where it left them open.
+    """
+
+    sql: str
+    control: Control | None = None
+    query: Query | None = None
+    declared_oids: tuple[int, ...] = ()
+
+    @property
+    def parameter_types(self) -> tuple[pa.DataType, ...]:
+        """Types in which values come: as declared, else as inferred."""
+        inferred = self.query.parameters if self.query is not None else ()
+        declared = map(parameter_type, self.declared_oids)
+        return tuple(
+            first if first is not None else second for first, second in zip_longest(declared, inferred)
+        )[: len(inferred)]
+
+    @property
+    def parameter_oids(self) -> tuple[int, ...]:
+        """Oids to tell the client: its own where it gave them."""
+        return tuple(
+            oid or pg_oid(arrow_type)
+            for oid, arrow_type in zip_longest(
+                self.declared_oids[: len(self.parameter_types)], self.parameter_types
+            )
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there was no statement in the text."""
+        return self.control is None and self.query is None
+
+    def question(self) -> Prepared:
+        """Return the question of a DECLARE as a statement of its own."""
+        return replace(self, control=None)
+
+    def completion(self, rows: int) -> str:
+        """Return the tag that says the statement is done."""
+        return "EXPLAIN" if self.sql[:7].upper() == "EXPLAIN" else f"SELECT {rows}"
+
+
+@dataclass
+class Portal:
+    """A statement with its parameter values, part-way through its answer.
+
+    Attributes:
+        formats: per column, whether the client wants binary; empty means all text, one is for all.
+        hold: it outlives its transaction.
+    """
+
+    prepared: Prepared
+    values: tuple[object, ...] = ()
+    formats: tuple[int, ...] = ()
+    hold: bool = False
+    _reader: pa.RecordBatchReader | None = None
+    _rest: list[pa.RecordBatch] = field(default_factory=list)
+    _finished: bool = False
+    _cancellation: Cancellation = field(default_factory=Cancellation)
+
+    @property
+    def cancellation(self) -> Cancellation:
+        """What cancels its answer; may be used before it begins."""
+        return self._cancellation
+
+    def rows(self, limit: int | None) -> Iterator[pa.RecordBatch]:
+        """Yield up to ``limit`` further rows, all if None, in batches to encode at once."""
+        query = self.prepared.query
+        if self._reader is None and query is not None and not self._finished:
+            self._reader = query.run(self.values, self._cancellation)
+        wanted = limit
+        while wanted is None or wanted > 0:
+            batch = self._next(ROWS_AT_ONCE if wanted is None else min(wanted, ROWS_AT_ONCE))
+            if batch is None:
+                return
+            wanted = None if wanted is None else wanted - batch.num_rows
+            yield batch
+
+    def _next(self, most: int) -> pa.RecordBatch | None:
+        while not self._rest:
+            self._cancellation.check()
+            batch = self._read()
+            if batch is None:
+                return None
+            if batch.num_rows:
+                self._rest.append(batch)
+        batch = self._rest.pop()
+        if batch.num_rows > most:
+            self._rest.append(batch.slice(most))
+        return batch.slice(0, most)
+
+    def _read(self) -> pa.RecordBatch | None:
+        if self._reader is None:
+            return None
+        try:
+            return self._reader.read_next_batch()
+        except StopIteration:
+            self.close()
+            return None
+
+    def close(self) -> None:
+        """Let go of what the answer holds; further reads find no rows."""
+        self._finished = True
+        self._rest.clear()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+
+def wanted_formats(formats: Sequence[int], columns: Sequence[ResultColumn]) -> list[bool]:
+    """Return for each column whether it is sent in binary.
+
+    Raises:
+        ProtocolError: the client gave another number of formats than there are columns.
+    """
+    if len(formats) not in (0, 1, len(columns)):
+        raise ProtocolError(
+            f"bind message has {len(formats)} result formats but query has {len(columns)} columns"
+        )
+    every = list(formats) if len(formats) == len(columns) else [*formats, 0][:1] * len(columns)
+    return [form == 1 for form in every]
+
+
+def encoded(batch: pa.RecordBatch, columns: Sequence[ResultColumn], binary: Sequence[bool]) -> bytes:
+    """Return a batch of an answer as DataRow messages."""
+    return data_rows(batch, [column.type for column in columns], binary)

@@ -1,0 +1,216 @@
+"""What a SQL user may ask: an allow-list over the parsed statement, checked before anything else.
+
+Data is reached through tables that the catalog knows and nothing else. What is not on the lists below
+is refused, so a function or clause that the database gains one day is closed until it is opened here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from sqlglot import exp
+
+from engine.errors import ForbiddenError, UnsupportedError, did_you_mean
+from sqlfront.functions import AGGREGATES, SAFE, TABLE_FUNCTIONS, called
+from sqlfront.problems import UnknownFunctionError
+from sqlfront.trees import is_query
+
+_STRUCTURE: Final = (
+    exp.Query,
+    exp.Values,
+    exp.Table,
+    exp.TableAlias,
+    exp.CTE,
+    exp.With,
+    exp.From,
+    exp.Join,
+    exp.Where,
+    exp.Group,
+    exp.GroupingSets,
+    exp.Rollup,
+    exp.Cube,
+    exp.Having,
+    exp.Order,
+    exp.Ordered,
+    exp.Limit,
+    exp.LimitOptions,
+    exp.Offset,
+    exp.Fetch,
+    exp.Distinct,
+    exp.Lateral,
+    exp.Unnest,
+    exp.Window,
+    exp.WindowSpec,
+    exp.Filter,
+    exp.WithinGroup,
+)
+_EXPRESSIONS: Final = (
+    exp.Star,
+    exp.Column,
+    exp.Identifier,
+    exp.Alias,
+    exp.Literal,
+    exp.Boolean,
+    exp.Null,
+    exp.Paren,
+    exp.Tuple,
+    exp.Interval,
+    exp.Var,
+    exp.DataType,
+    exp.DataTypeParam,
+    exp.Bracket,
+    exp.AtTimeZone,
+    exp.Collate,
+    exp.Any,
+    exp.All,
+    exp.Binary,
+    exp.Unary,
+    exp.Predicate,
+    exp.Func,
+    exp.JSONPath,
+    exp.JSONPathPart,
+    exp.ByteString,
+    exp.RawString,
+    exp.UnicodeString,
+    exp.BitString,
+    exp.HexString,
+    exp.National,
+)
+_ALLOWED: Final = (*_STRUCTURE, *_EXPRESSIONS)
+
+_SYNTAX: Final = (
+    exp.Connector,
+    exp.Binary,
+    exp.Case,
+    exp.If,
+    exp.Cast,
+    exp.TryCast,
+    exp.Extract,
+    exp.Exists,
+    exp.Array,
+    exp.Trim,
+    exp.Substring,
+    exp.StrPosition,
+    exp.Overlay,
+    exp.Concat,
+    exp.RegexpLike,
+    exp.JSONExtract,
+    exp.JSONExtractScalar,
+    exp.CurrentDate,
+    exp.CurrentTimestamp,
+    exp.CurrentTime,
+    exp.CurrentUser,
+    exp.CurrentCatalog,
+    exp.SessionUser,
+    exp.Localtime,
+    exp.Localtimestamp,
+    exp.Unnest,
+    exp.ExplodingGenerateSeries,
+    exp.TsOrDsToDate,
+    exp.Date,
+    exp.Timestamp,
+    exp.Interval,
+    exp.GroupConcat,
+)
+"""Functions that have their own syntax instead of a name."""
+
+_SECRET: Final = re.compile(
+    r"read_|write_|scan_|parquet_|glob$|getenv|getvariable|query|duckdb_|pragma_|sniff_|pg_read|pg_ls|"
+    r"pg_stat_file|lo_|dblink|copy|load|install|attach|which_secret|current_setting|set_config|"
+    r"pg_sleep|pg_terminate|pg_cancel|nextval|setval|currval|http|sqlite_|postgres_|mysql_|delta_|"
+    r"iceberg_|st_read|arrow_scan|seq_scan|index_scan|pandas_scan|python_|test_|force_|"
+    r"checkpoint|from_substrait|get_substrait|json_execute|json_serialize|sql_auto|write_log|log_"
+)
+
+
+def check(tree: exp.Expr) -> None:
+    """Pass a question that only reads, or raise.
+
+    Raises:
+        ForbiddenError: it writes, reaches for files or the server, or calls such a function.
+        UnknownFunctionError: it calls a function that does not exist.
+        UnsupportedError: it uses a clause that is harmless but not offered.
+    """
+    if not is_query(tree):
+        raise ForbiddenError(
+            f"{_spelled(tree)} is not allowed", hint="Only questions (SELECT) can be asked here."
+        )
+    for node in tree.walk():
+        _check_node(node)
+
+
+def _check_node(node: exp.Expr) -> None:
+    if isinstance(node, (exp.DDL, exp.DML, exp.Command, exp.Into, exp.Copy)):
+        raise ForbiddenError(f"{_spelled(node)} is not allowed", hint="SQL users may read and not write.")
+    if isinstance(node, exp.Parameter):
+        _check_parameter(node)
+    elif not isinstance(node, _ALLOWED):
+        raise UnsupportedError(f"{_spelled(node)} is not supported")
+    if isinstance(node, exp.Func):
+        _check_function(node)
+    if isinstance(node, exp.Table):
+        _check_table(node)
+    if isinstance(node, exp.Lateral) and not is_query(node.this):
+        _check_source(node.this)
+    if isinstance(node, exp.Star) and any(node.args.values()):
+        raise UnsupportedError("EXCEPT, REPLACE and RENAME after * are not supported")
+
+
+def _spelled(node: exp.Expr) -> str:
+    """Return the words of a node's class as SQL would say them: ``TableSample`` → ``TABLE SAMPLE``."""
+    if isinstance(node, exp.Command):
+        return str(node.name).upper()
+    if isinstance(node, exp.Into):
+        return "SELECT INTO"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).upper()
+
+
+def _check_parameter(node: exp.Parameter) -> None:
+    if not (isinstance(node.this, exp.Literal) and not node.this.is_string):
+        raise UnsupportedError("variables are not supported", hint="Number parameters: $1, $2, …")
+
+
+def _check_function(function: exp.Func) -> None:
+    name = called(function)
+    if name is None:
+        if not isinstance(function, _SYNTAX):
+            raise UnsupportedError(f"{_spelled(function)} is not supported")
+    elif isinstance(function.parent, exp.Table):
+        return
+    elif (isinstance(function.parent, exp.Dot) and not _in_pg_catalog(function.parent)) or name not in SAFE:
+        raise _unknown(name)
+
+
+def _in_pg_catalog(qualified: exp.Dot) -> bool:
+    return bool(qualified.this.name.lower() == "pg_catalog")
+
+
+def _check_table(table: exp.Table) -> None:
+    if isinstance(table.this, exp.Func):
+        _check_source(table.this)
+    elif not isinstance(table.this, exp.Identifier):
+        raise UnsupportedError("a table name has at most a database and a schema in front")
+
+
+def _check_source(function: exp.Expr) -> None:
+    known = isinstance(function, (exp.ExplodingGenerateSeries, exp.Unnest))
+    name = called(function) or ""
+    if not known and name not in TABLE_FUNCTIONS:
+        raise _unknown(name or _spelled(function).lower())
+
+
+def _unknown(name: str) -> ForbiddenError | UnknownFunctionError:
+    if _SECRET.match(name):
+        return ForbiddenError(
+            f"function {name} is not allowed",
+            hint="Data is reached through the tables that the catalog lists.",
+        )
+    return UnknownFunctionError(f"function {name} does not exist", hint=did_you_mean(name, SAFE))
+
+
+def is_aggregate(node: exp.Expr) -> bool:
+    """Tell whether a node calls an aggregate function."""
+    if isinstance(node, exp.AggFunc) and called(node) is None:
+        return True
+    return isinstance(node, exp.Func) and called(node) in AGGREGATES

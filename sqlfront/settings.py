@@ -1,0 +1,182 @@
+"""A session's settings: any name can be set; those that would change our output are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from sqlfront.sqlstate import SqlError
+
+SERVER_VERSION: Final = "15.18"
+_DEFAULTS: Final[Mapping[str, str]] = {
+    "application_name": "",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "client_min_messages": "notice",
+    "DateStyle": "ISO, MDY",
+    "default_table_access_method": "heap",
+    "default_transaction_isolation": "repeatable read",
+    "default_transaction_read_only": "on",
+    "extra_float_digits": "1",
+    "idle_in_transaction_session_timeout": "0",
+    "in_hot_standby": "off",
+    "integer_datetimes": "on",
+    "IntervalStyle": "postgres",
+    "is_superuser": "off",
+    "jit": "off",
+    "lc_collate": "C.UTF-8",
+    "lc_ctype": "C.UTF-8",
+    "lock_timeout": "0",
+    "max_identifier_length": "63",
+    "max_index_keys": "32",
+    "search_path": '"$user", public',
+    "server_encoding": "UTF8",
+    "server_version": SERVER_VERSION,
+    "server_version_num": "150018",
+    "session_authorization": "",
+    "ssl": "off",
+    "standard_conforming_strings": "on",
+    "statement_timeout": "0",
+    "TimeZone": "UTC",
+    "transaction_isolation": "repeatable read",
+    "transaction_read_only": "on",
+}
+REPORTED: Final = (
+    "application_name",
+    "client_encoding",
+    "DateStyle",
+    "default_transaction_read_only",
+    "in_hot_standby",
+    "integer_datetimes",
+    "IntervalStyle",
+    "is_superuser",
+    "server_encoding",
+    "server_version",
+    "session_authorization",
+    "standard_conforming_strings",
+    "TimeZone",
+)
+"""Settings that clients are told of at the start and whenever they change."""
+
+_FIXED: Final = frozenset(
+    (
+        *("in_hot_standby", "integer_datetimes", "is_superuser", "lc_collate", "lc_ctype"),
+        *("max_identifier_length", "max_index_keys", "server_encoding", "server_version"),
+        *("server_version_num", "ssl"),
+    )
+)
+_CANONICAL: Final = {name.lower(): name for name in _DEFAULTS}
+_ENCODINGS: Final = ("utf8", "unicode", "sqlascii", "default")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``SHOW`` answers; immutable, so that a rollback just takes the earlier one.
+
+    Attributes:
+        initial: values at the start of the session, which ``RESET`` goes back to.
+        changed: values set since.
+    """
+
+    initial: Mapping[str, str] = field(default_factory=lambda: dict(_DEFAULTS))
+    changed: Mapping[str, str] = field(default_factory=dict)
+
+    def values(self) -> dict[str, str]:
+        """Return all settings, names in lower case."""
+        return {name.lower(): value for name, value in {**self.initial, **self.changed}.items()}
+
+    def show(self, name: str) -> str:
+        """Return a setting's value.
+
+        Raises:
+            SqlError: it is not known and has not been set.
+        """
+        name = canonical(name)
+        if name in self.changed:
+            return self.changed[name]
+        if name not in self.initial:
+            raise SqlError(f'unrecognized configuration parameter "{name}"', "42704")
+        return self.initial[name]
+
+    def with_value(self, name: str, value: str) -> Settings:
+        """Return settings in which ``name`` is ``value``.
+
+        Raises:
+            SqlError: it cannot be changed, or not to this.
+        """
+        name = canonical(name)
+        if name in _FIXED:
+            raise SqlError(f'parameter "{name}" cannot be changed', "55P02")
+        return replace(self, changed={**self.changed, name: _checked(name, value)})
+
+    def without(self, name: str) -> Settings:
+        """Return settings in which ``name`` has its initial value again."""
+        name = canonical(name)
+        return replace(self, changed={k: v for k, v in self.changed.items() if k != name})
+
+    def reset(self) -> Settings:
+        """Return the initial settings."""
+        return replace(self, changed={})
+
+
+def canonical(name: str) -> str:
+    """Return a setting's name as PostgreSQL spells it."""
+    return _CANONICAL.get(name.lower(), name.lower())
+
+
+def initial_settings(user: str, parameters: Mapping[str, str]) -> Settings:
+    """Return the settings of a new session from the client's startup parameters.
+
+    Raises:
+        SqlError: the client asks for something that we cannot give, such as another encoding.
+    """
+    settings = Settings()
+    for name, value in _requested(parameters).items():
+        settings = settings.with_value(name, value)
+    return Settings({**settings.initial, **settings.changed, "session_authorization": user})
+
+
+def _requested(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return settings among the startup parameters, those in ``options=-c name=value`` included."""
+    options = parameters.get("options", "").replace("-c ", "-c").split()
+    pairs = [word[2:].lstrip("-").partition("=") for word in options if word.startswith(("-c", "--"))]
+    asked = {name.replace("-", "_"): value for name, _, value in pairs}
+    plain = {
+        name: value
+        for name, value in parameters.items()
+        if name not in ("user", "database", "options", "replication") and not name.startswith("_pq_.")
+    }
+    return {**asked, **plain}
+
+
+def _checked(name: str, value: str) -> str:
+    """Return the value to keep, or refuse one that our output would not follow."""
+    word = value.strip("'\" ").lower()
+    if name == "client_encoding":
+        if word.replace("-", "").replace("_", "") not in _ENCODINGS:
+            raise _refused(name, value, "UTF8")
+        return "UTF8"
+    if name == "DateStyle":
+        if "iso" not in word and not {part.strip() for part in word.split(",")} <= _DATE_ORDERS:
+            raise _refused(name, value, "ISO")
+        return "ISO, DMY" if "dmy" in word else "ISO, YMD" if "ymd" in word else "ISO, MDY"
+    if name in _ONLY and word != _ONLY[name]:
+        raise _refused(name, value, _ONLY[name])
+    return value
+
+
+_DATE_ORDERS: Final = {"dmy", "mdy", "ymd", "default"}
+_ONLY: Final = {
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+}
+
+
+def _refused(name: str, value: str, instead: str) -> SqlError:
+    return SqlError(
+        f'invalid value for parameter "{name}": "{value}"',
+        "22023",
+        hint=f"Only {instead} is served.",
+    )

@@ -1,0 +1,138 @@
+"""What a session holds: settings and transaction, prepared statements, portals and cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sqlfront.portal import Portal, Prepared
+from sqlfront.query import Query
+from sqlfront.settings import REPORTED, Settings
+from sqlfront.sqlstate import SqlError
+from sqlfront.transaction import FAILED, IDLE, TransactionBlock
+from sqlfront.wire import replies
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as far as an answer may depend on it.
+
+    Attributes:
+        user: name given at the start, authenticated if users exist.
+        database: name given at the start.
+        process: number of the session, as in ``pg_backend_pid()``.
+        settings: values by name in lower case.
+    """
+
+    user: str
+    database: str
+    process: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Front:
+    """What a session needs from the rest of the house.
+
+    Attributes:
+        parse: text of one statement → whatever ``plan`` takes; raises SyntaxProblem.
+        plan: parsed statement, caller, and the parameter types that the client declared (None
+            where it left them open) → query.
+        find_user: user name → stored verifier, None if there is no such user; None instead of a
+            function lets everybody in.
+    """
+
+    parse: Callable[[str], Any]
+    plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
+    find_user: Callable[[str], str | None] | None = None
+
+
+class SessionState:
+    """Guards what statements of one session leave behind for the next."""
+
+    def __init__(self, user: str, database: str, process: int, settings: Settings) -> None:
+        self.user = user
+        self.database = database
+        self.process = process
+        self.block = TransactionBlock(settings)
+        self.in_script = False
+        self._prepared: dict[str, Prepared] = {}
+        self._portals: dict[str, Portal] = {}
+        self._reported: dict[str, str] = {}
+
+    def caller(self) -> Caller:
+        """Return who asks now."""
+        return Caller(self.user, self.database, self.process, self.block.settings.values())
+
+    def changed_settings(self) -> bytes:
+        """Return ParameterStatus messages for what the client has not been told yet."""
+        current = {name: self.block.settings.show(name) for name in REPORTED}
+        news = {name: value for name, value in current.items() if self._reported.get(name) != value}
+        self._reported = current
+        return b"".join(replies.parameter_status(name, value) for name, value in news.items())
+
+    def check_block(self, *, leaves_block: bool) -> None:
+        """Raise unless the block takes statements, or the statement ends a failed block."""
+        if self.block.status == FAILED and not leaves_block:
+            raise SqlError(
+                "current transaction is aborted, commands ignored until end of transaction block",
+                "25P02",
+            )
+
+    @property
+    def is_in_block(self) -> bool:
+        """Tell whether cursors last beyond the statement: in a block, or in a script."""
+        return self.in_script or self.block.status != IDLE
+
+    def prepare(self, name: str, prepared: Prepared) -> None:
+        """Remember a prepared statement; only the unnamed one may be replaced."""
+        if name and name in self._prepared:
+            raise SqlError(f'prepared statement "{name}" already exists', "42P05")
+        self._prepared[name] = prepared
+
+    def prepared(self, name: str) -> Prepared:
+        """Return a prepared statement."""
+        if name not in self._prepared:
+            raise SqlError(f'prepared statement "{name}" does not exist', "26000")
+        return self._prepared[name]
+
+    def forget_prepared(self, name: str | None) -> bool:
+        """Forget a prepared statement, or all; tell whether there was one."""
+        if name is not None:
+            return self._prepared.pop(name, None) is not None
+        self._prepared.clear()
+        return True
+
+    def open_portal(self, name: str, portal: Portal) -> None:
+        """Remember a portal or cursor; only the unnamed one may be replaced."""
+        if name and name in self._portals:
+            raise SqlError(f'cursor "{name}" already exists', "42P03")
+        self.close_portal(name)
+        self._portals[name] = portal
+
+    def portal(self, name: str, kind: str = "portal") -> Portal:
+        """Return a portal or cursor."""
+        if name not in self._portals:
+            raise SqlError(f'{kind} "{name}" does not exist', "34000")
+        return self._portals[name]
+
+    def close_portal(self, name: str) -> bool:
+        """Close a portal or cursor; tell whether there was one."""
+        portal = self._portals.pop(name, None)
+        if portal is not None:
+            portal.close()
+        return portal is not None
+
+    def close_portals(self, *, held_too: bool = False) -> None:
+        """Close all portals and cursors, or those that do not outlive their transaction."""
+        for name in [name for name, portal in self._portals.items() if held_too or not portal.hold]:
+            self.close_portal(name)
+
+    def discard_all(self) -> None:
+        """Go back to how the session began."""
+        self.close_portals(held_too=True)
+        self.forget_prepared(None)
+        self.block.settings = self.block.settings.reset()

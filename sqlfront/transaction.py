@@ -1,0 +1,114 @@
+"""The transaction block of a session: its status, and settings that a rollback takes back.
+
+Nothing is written through SQL, so a block only groups statements; each still reads one world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlfront.settings import Settings
+from sqlfront.sqlstate import SqlError
+
+IDLE: Final = "I"
+OPEN: Final = "T"
+FAILED: Final = "E"
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """Settings to go back to, and the savepoint's name; the block's start has an empty one."""
+
+    name: str
+    settings: Settings
+
+
+class TransactionBlock:
+    """Status, settings and savepoints. Methods return a warning to be sent, or None."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.status = IDLE
+        self.settings = settings
+        self._marks: list[_Mark] = []
+        self._local: dict[str, Settings] = {}
+
+    def fail(self) -> None:
+        """Note that a statement failed; an open block takes no further ones."""
+        if self.status == OPEN:
+            self.status = FAILED
+
+    def begin(self) -> str | None:
+        """Open the block."""
+        if self.status != IDLE:
+            return "there is already a transaction in progress"
+        self.status = OPEN
+        self._marks = [_Mark("", self.settings)]
+        return None
+
+    def commit(self) -> str | None:
+        """Close the block; a failed one is rolled back."""
+        if self.status == FAILED:
+            return self.rollback()
+        if self.status == IDLE:
+            return "there is no transaction in progress"
+        for name, before in self._local.items():
+            self.settings = _restored(self.settings, before, name)
+        self._end()
+        return None
+
+    def rollback(self) -> str | None:
+        """Close the block and take its settings back."""
+        if self.status == IDLE:
+            return "there is no transaction in progress"
+        self.settings = self._marks[0].settings
+        self._end()
+        return None
+
+    def _end(self) -> None:
+        self.status, self._marks, self._local = IDLE, [], {}
+
+    def savepoint(self, name: str) -> None:
+        """Remember the settings under a name."""
+        self._require_block("SAVEPOINT")
+        self._marks.append(_Mark(name, self.settings))
+
+    def release(self, name: str) -> None:
+        """Forget a savepoint and those after it."""
+        self._require_block("RELEASE SAVEPOINT")
+        del self._marks[self._find(name) :]
+
+    def rollback_to(self, name: str) -> None:
+        """Go back to a savepoint, which stays; a failed block goes on."""
+        self._require_block("ROLLBACK TO SAVEPOINT")
+        at = self._find(name)
+        self.settings = self._marks[at].settings
+        del self._marks[at + 1 :]
+        self.status = OPEN
+
+    def _find(self, name: str) -> int:
+        for at in range(len(self._marks) - 1, 0, -1):
+            if self._marks[at].name == name:
+                return at
+        raise SqlError(f'savepoint "{name}" does not exist', "3B001")
+
+    def _require_block(self, statement: str) -> None:
+        if self.status == IDLE:
+            raise SqlError(f"{statement} can only be used in transaction blocks", "25P01")
+
+    def set(self, name: str, value: str | None, *, local: bool = False) -> str | None:
+        """Set a value, None for the default; a local one lasts until the block ends."""
+        if local and self.status == IDLE:
+            return "SET LOCAL can only be used in transaction blocks"
+        before = self.settings
+        self.settings = before.without(name) if value is None else before.with_value(name, value)
+        if local:
+            self._local.setdefault(name, before)
+        return None
+
+
+def _restored(settings: Settings, before: Settings, name: str) -> Settings:
+    try:
+        return settings.with_value(name, before.show(name))
+    except SqlError:
+        return settings.without(name)

@@ -1,0 +1,229 @@
+"""Whole Arrow columns in PostgreSQL's formats, without touching a value in Python.
+
+What this cannot do at speed (nested types, years before Christ) goes through the codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlfront.wire import text
+from sqlfront.wire.binary import EPOCH_DAYS, EPOCH_MICROS
+from sqlfront.wire.codec import encode_values, opened
+from sqlfront.wire.types import pg_name, storage_type
+
+Numbers = npt.NDArray[Any]
+_FIRST_MICROS: Final = -62_135_596_800_000_000
+_LAST_MICROS: Final = 253_402_300_799_999_999
+_FIRST_DAYS: Final = -719_162
+_LAST_DAYS: Final = 2_932_896
+_ARROW_EXPONENT_FROM: Final = 1e10
+_PLAIN_FLOATS: Final = {"float4": (1e-4, 1e6), "float8": (1e-4, _ARROW_EXPONENT_FROM)}
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A column whose values all have one width, big-endian; arbitrary where NULL."""
+
+    values: Numbers
+    valid: npt.NDArray[np.bool_] | None
+
+
+Variable: TypeAlias = pa.BinaryArray
+"""A column whose values differ in length; NULLs are Arrow's."""
+
+
+def encode_column(array: pa.Array, arrow_type: pa.DataType, is_binary: bool) -> Fixed | Variable:
+    """Return a column's values in PostgreSQL's text or binary format.
+
+    Args:
+        array: values of one record batch.
+        arrow_type: type that was announced to the client.
+        is_binary: the format.
+    """
+    if isinstance(array, pa.ExtensionArray):
+        return encode_column(array.storage, arrow_type, is_binary)
+    if isinstance(array, pa.DictionaryArray) and len(array.dictionary) <= len(array):
+        return _encode_dictionary(array, arrow_type, is_binary)
+    array, storage = opened(array), storage_type(arrow_type)
+    if array.type != storage and not pa.types.is_nested(storage):
+        array = array.cast(storage)
+    name = pg_name(arrow_type)
+    fast = (_BINARY if is_binary else _TEXT).get(name) if _is_plain(array.type, name) else None
+    encoded = fast(array) if fast else None
+    if encoded is None:
+        return pa.array(encode_values(array, arrow_type, is_binary), pa.binary())
+    return encoded
+
+
+def _encode_dictionary(array: pa.DictionaryArray, arrow_type: pa.DataType, is_binary: bool) -> Any:
+    """Encode each distinct value once."""
+    encoded = encode_column(array.dictionary, arrow_type, is_binary)
+    if isinstance(encoded, Fixed):
+        return encode_column(array.dictionary_decode(), arrow_type, is_binary)
+    return encoded.take(array.indices)
+
+
+def _is_plain(kind: pa.DataType, name: str) -> bool:
+    """Tell whether Arrow holds this type the way the fast encoders read it."""
+    if name in ("timestamp", "timestamptz"):
+        return bool(kind.unit == "us")
+    if name == "time":
+        return bool(kind == pa.time64("us"))
+    return not pa.types.is_nested(kind)
+
+
+def _numbers(array: pa.Array, dtype: str) -> Numbers:
+    """Return the values as they lie in memory; arbitrary where NULL."""
+    values = np.frombuffer(array.buffers()[1], dtype=dtype)
+    return values[array.offset : array.offset + len(array)]
+
+
+def _valid(array: pa.Array) -> npt.NDArray[np.bool_] | None:
+    return array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
+
+
+def _as_binary(array: pa.Array) -> pa.BinaryArray:
+    """Return a string array as bytes, without copying where its offsets have 32 bits."""
+    if array.type in (pa.string(), pa.binary()):
+        return array.view(pa.binary())
+    return array.cast(pa.string()).view(pa.binary())
+
+
+def _fixed(dtype: str) -> Callable[[pa.Array], Fixed]:
+    return lambda array: Fixed(_numbers(array, dtype).astype(f">{dtype}"), _valid(array))
+
+
+def _small_integer(array: pa.Array) -> Fixed:
+    return _fixed("i2")(array.cast(pa.int16()))
+
+
+def _integer(array: pa.Array) -> Fixed:
+    return _fixed("i4")(array.cast(pa.int32()))
+
+
+def _bigint(array: pa.Array) -> Fixed:
+    return _fixed("i8")(array.cast(pa.int64()))
+
+
+def _bool_binary(array: pa.Array) -> Fixed:
+    values = array.cast(pa.uint8())
+    return Fixed(_numbers(values, "u1"), _valid(array))
+
+
+def _timestamp_binary(array: pa.Array) -> Fixed | None:
+    micros = _numbers(array, "i8")
+    if not _within(micros, _valid(array), _FIRST_MICROS, _LAST_MICROS):
+        return None
+    return Fixed((micros - EPOCH_MICROS).astype(">i8"), _valid(array))
+
+
+def _date_binary(array: pa.Array) -> Fixed | None:
+    days = _numbers(array, "i4")
+    if not _within(days, _valid(array), _FIRST_DAYS, _LAST_DAYS):
+        return None
+    return Fixed((days - np.int32(EPOCH_DAYS)).astype(">i4"), _valid(array))
+
+
+def _within(numbers: Numbers, valid: npt.NDArray[np.bool_] | None, low: int, high: int) -> bool:
+    present = numbers if valid is None else numbers[valid]
+    return not len(present) or bool(present.min() >= low and present.max() <= high)
+
+
+def _bool_text(array: pa.Array) -> Variable:
+    return _as_binary(pc.if_else(array, "t", "f"))
+
+
+def _integer_text(array: pa.Array) -> Variable:
+    return _as_binary(pc.cast(array, pa.string()))
+
+
+def _numeric_text(array: pa.Array) -> Variable | None:
+    """Arrow prints like PostgreSQL, except that it turns to exponents for many leading zeros."""
+    texts = pc.cast(array, pa.string())
+    return None if pc.any(pc.match_substring(texts, "E")).as_py() else _as_binary(texts)
+
+
+def _float_text(name: str, one: Callable[[float], str]) -> Callable[[pa.Array], Variable]:
+    def encode(array: pa.Array) -> Variable:
+        size = pc.abs(array)
+        low, high = _PLAIN_FLOATS[name]
+        plain = pc.or_(pc.equal(size, 0), pc.and_(pc.greater_equal(size, low), pc.less(size, high)))
+        texts = pc.cast(array, pa.string())
+        if pc.all(plain).as_py() is not False:
+            return _as_binary(texts)
+        special = pc.fill_null(pc.invert(plain), False)
+        replaced = pa.array(map(one, array.filter(special).to_pylist()), pa.string())
+        return _as_binary(pc.replace_with_mask(texts, special, replaced))
+
+    return encode
+
+
+def _date_text(array: pa.Array) -> Variable | None:
+    if not _within(_numbers(array, "i4"), _valid(array), _FIRST_DAYS, _LAST_DAYS):
+        return None
+    return _as_binary(pc.cast(array, pa.string()))
+
+
+def _timestamp_text(zone: str) -> Callable[[pa.Array], Variable | None]:
+    def encode(array: pa.Array) -> Variable | None:
+        micros, valid = _numbers(array, "i8"), _valid(array)
+        if not _within(micros, valid, _FIRST_MICROS, _LAST_MICROS):
+            return None
+        naive = array.view(pa.int64()).view(pa.timestamp("us"))
+        present = micros if valid is None else micros[valid]
+        if not (present % text.SECOND).any():
+            seconds = pc.cast(naive, pa.timestamp("s"), safe=False)
+            return _with_zone(pc.cast(seconds, pa.string()), zone)
+        return _with_zone(_trimmed(pc.cast(naive, pa.string())), zone)
+
+    return encode
+
+
+def _trimmed(texts: pa.StringArray) -> pa.StringArray:
+    return pc.ascii_rtrim(pc.ascii_rtrim(texts, "0"), ".")
+
+
+def _with_zone(texts: pa.StringArray, zone: str) -> Variable:
+    return _as_binary(pc.binary_join_element_wise(texts, zone, "") if zone else texts)
+
+
+def _time_text(array: pa.Array) -> Variable:
+    return _as_binary(_trimmed(pc.cast(array, pa.string())))
+
+
+_STRINGS: Final = ("text", "varchar", "name", "char", "json", "bpchar")
+_BINARY: Final[dict[str, Callable[[pa.Array], Fixed | Variable | None]]] = {
+    "bool": _bool_binary,
+    "int2": _small_integer,
+    "int4": _integer,
+    "int8": _bigint,
+    "float4": _fixed("f4"),
+    "float8": _fixed("f8"),
+    "date": _date_binary,
+    "time": _fixed("i8"),
+    "timestamp": _timestamp_binary,
+    "timestamptz": _timestamp_binary,
+    "bytea": _as_binary,
+} | dict.fromkeys(_STRINGS, _as_binary)
+_TEXT: Final[dict[str, Callable[[pa.Array], Fixed | Variable | None]]] = {
+    "bool": _bool_text,
+    "int2": _integer_text,
+    "int4": _integer_text,
+    "int8": _integer_text,
+    "oid": _integer_text,
+    "numeric": _numeric_text,
+    "float4": _float_text("float4", text.float4_text),
+    "float8": _float_text("float8", text.float8_text),
+    "date": _date_text,
+    "time": _time_text,
+    "timestamp": _timestamp_text(""),
+    "timestamptz": _timestamp_text("+00"),
+} | dict.fromkeys(_STRINGS, _as_binary)

@@ -1,0 +1,103 @@
+"""Definitions against each other: what an apply keeps, what may change, what contradicts."""
+
+import pytest
+
+from engine.definitions.checks import check, check_evolution, component_fields
+from engine.definitions.model import Definitions
+from engine.definitions.project import merge
+from engine.errors import DefinitionError
+
+FIELDS = {
+    "ts": "timestamp",
+    "id": "string",
+    "web": {"type": "object", "fields": {"page": "string"}},
+    "items": {
+        "type": "array",
+        "fields": {"sku": "string", "tags": {"type": "array", "items": "string"}},
+    },
+    "tags": {"type": "array", "items": "string"},
+}
+
+
+def definitions(fields=FIELDS, name="web", **more) -> Definitions:
+    dataset = {"timestamp": "ts", "fields": fields, **more}
+    return Definitions.model_validate({"datasets": {name: dataset}})
+
+
+def test_merge_replaces_equal_names_and_keeps_the_others():
+    old = merge(definitions(name="a"), definitions(name="b"))
+    new = definitions(FIELDS | {"more": "long"}, name="b")
+    merged = merge(old, new)
+    assert list(merged.datasets) == ["a", "b"]
+    assert "more" in merged.datasets["b"].fields
+    assert "more" not in merged.datasets["a"].fields
+
+
+def test_fields_may_be_added_at_every_depth():
+    grown = FIELDS | {
+        "web": {"type": "object", "fields": {"page": "string", "title": "string"}},
+        "items": {"type": "array", "fields": {**FIELDS["items"]["fields"], "price": "double"}},
+        "more": "long",
+    }
+    check_evolution(definitions(), definitions(grown))
+    check_evolution(definitions(name="gone"), definitions())
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"id": None}, "datasets.web.fields.id: a field cannot be removed"),
+        ({"id": "long"}, "datasets.web.fields.id: the type cannot change from string to long"),
+        (
+            {"web": {"type": "object", "fields": {"title": "string"}}},
+            "datasets.web.fields.web.fields.page: a field cannot be removed",
+        ),
+        ({"tags": {"type": "array", "items": "long"}}, "from array of string to array of long"),
+        ({"items": {"type": "array", "fields": {"sku": "long"}}}, "fields.items.fields.sku"),
+    ],
+)
+def test_a_field_is_never_removed_or_retyped(changes, named):
+    changed = {name: field for name, field in (FIELDS | changes).items() if field is not None}
+    with pytest.raises(DefinitionError) as caught:
+        check_evolution(definitions(), definitions(changed))
+    assert named in str(caught.value)
+    assert caught.value.hint
+
+
+def test_the_event_time_of_a_dataset_does_not_change():
+    fields = FIELDS | {"other": "timestamp"}
+    changed = Definitions.model_validate({"datasets": {"web": {"timestamp": "other", "fields": fields}}})
+    with pytest.raises(DefinitionError, match="timestamp cannot change"):
+        check_evolution(definitions(fields), changed)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"channel": "long"}, 'field "channel" has another type than in a'),
+        ({"Channel": "string"}, "only the case differs"),
+        ({"channel": {"type": "object", "fields": {"x": "string"}}}, 'but holds "channel.x"'),
+    ],
+)
+def test_equal_paths_of_a_connection_have_one_type(other, message):
+    own = {"ts": "timestamp", "person": "string"}
+    both = merge(definitions(own | {"channel": "string"}, name="a"), definitions(own | other, name="b"))
+    part = {"person_id": "person"}
+    joined = Definitions.model_validate({"connections": {"c": {"datasets": {"a": part, "b": part}}}})
+    with pytest.raises(DefinitionError) as caught:
+        check(merge(both, joined))
+    assert message in str(caught.value)
+
+
+def test_a_connection_joins_events_only():
+    lookup = {"kind": "lookup", "key": "id", "fields": {"id": "string"}}
+    connection = {"datasets": {"products": {"person_id": "id"}}}
+    wrong = {"datasets": {"products": lookup}, "connections": {"c": connection}}
+    with pytest.raises(DefinitionError, match="a connection joins events"):
+        check(Definitions.model_validate(wrong))
+
+
+def test_fields_of_objects_in_arrays_are_addressed_through_the_array():
+    assert list(component_fields(definitions().datasets["web"])) == [
+        "ts", "id", "web.page", "items.sku", "tags",
+    ]  # fmt: skip

@@ -1,0 +1,5 @@
+"""``python -m wayline`` is the command ``wayline``."""
+
+from wayline.cli import main
+
+main()

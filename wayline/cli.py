@@ -1,0 +1,442 @@
+"""The command line: one command per task, a table for people, ``--json`` for machines.
+
+Every command ends in one line on standard error and a non-zero exit code if it cannot do its work.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from engine import flow
+from engine.definitions import project
+from engine.definitions.model import parse_duration
+from engine.errors import InputError, UnknownNameError, WaylineError
+from engine.ingest.formats import FormatOptions
+from engine.ingest.infer import infer
+from engine.ingest.schema_text import schema_yaml
+from engine.status import ConnectionStatus
+from engine.world import Home
+from sqlfront.auth import verifier
+from wayline.output import console, errors, print_error, print_json, print_table, progress_bar
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="""Customer-journey analytics: events in, persons stitched, answers in SQL.
+
+    A new home in four steps:
+
+    wayline init my-home
+
+    wayline apply project.yaml --home my-home
+
+    wayline ingest web events/*.parquet --home my-home
+
+    wayline serve --home my-home
+    """,
+)
+schema_app = typer.Typer(no_args_is_help=True, help="Schemas of files.")
+user_app = typer.Typer(no_args_is_help=True, help="Users of the SQL server.")
+app.add_typer(schema_app, name="schema")
+app.add_typer(user_app, name="user")
+
+HomeOption = Annotated[
+    Path,
+    typer.Option("--home", "-H", envvar="WAYLINE_HOME", help="The home folder.", show_default="this folder"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+HERE = Path()
+
+
+class FileFormat(StrEnum):
+    """Formats of generated web events."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+DEFAULT_USER = "analyst"
+
+
+def main() -> NoReturn:
+    """Run a command; what a user can mend is one line and exit code 1."""
+    try:
+        app()
+    except WaylineError as error:
+        print_error(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    sys.exit(0)
+
+
+@app.command()
+def init(
+    home: Annotated[Path, typer.Argument(help="The folder to make.")],
+    json: JsonOption = False,
+) -> None:
+    """Make a new home with a first SQL user, whose password is shown once.
+
+    Example: wayline init my-home
+    """
+    created = Home.create(home)
+    password = new_password()
+    created.catalog.set_user(DEFAULT_USER, verifier(password))
+    if json:
+        print_json({"home": created.root, "user": DEFAULT_USER, "password": password})
+        return
+    console.print(f"Made a home in {created.root}.")
+    console.print(f"SQL user [bold]{DEFAULT_USER}[/], password [bold]{password}[/] (not shown again).")
+    console.print(f"Next: wayline apply project.yaml --home {home}")
+
+
+def new_password() -> str:
+    """Return a random password that is easy to paste."""
+    return secrets.token_urlsafe(12)
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="YAML with datasets, connections, data_views.")],
+    home: HomeOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Apply the definitions in a project file; what it does not name stays as it is.
+
+    Example: wayline apply project.yaml --home my-home
+    """
+    opened = Home.open(home)
+    known = opened.current().definitions
+    definitions = project.load(file, known)
+    with progress_bar(not json) as report:
+        applied = flow.apply(opened, project.merge(known, definitions), progress=report, on_wait=say)
+    if json:
+        print_json(asdict(applied))
+        return
+    for change, names in asdict(applied).items():
+        for name in names:
+            console.print(f"{change}: {name}")
+    if applied == flow.Applied():
+        console.print("Nothing to change.")
+
+
+def say(sentence: str) -> None:
+    """Tell the user what is being waited for."""
+    errors.print(sentence)
+
+
+@schema_app.command("infer")
+def schema_infer(
+    file: Annotated[Path, typer.Argument(help="CSV, JSON lines or Parquet.")],
+) -> None:
+    """Print a dataset definition that fits a file, to be checked and put into a project file.
+
+    Example: wayline schema infer events.csv > project.yaml
+    """
+    sys.stdout.write(schema_yaml(infer(file)))
+
+
+@app.command()
+def ingest(
+    dataset: Annotated[str, typer.Argument(help="The dataset that the files belong to.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, JSON lines or Parquet, also .gz.")],
+    home: HomeOption = HERE,
+    reject_limit: Annotated[
+        float, typer.Option(help="Percent of bad records that a batch may have before all of it fails.")
+    ] = 0.0,
+    ignore_unknown: Annotated[
+        bool, typer.Option("--ignore-unknown", help="Leave out columns that the schema does not have.")
+    ] = False,
+    delimiter: Annotated[str | None, typer.Option(help="Of CSV files, if not a comma.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Take files into a dataset as one batch: all or nothing, bad records kept with their reasons.
+
+    Example: wayline ingest web day-1.parquet day-2.parquet --reject-limit 5
+    """
+    opened = Home.open(home)
+    with progress_bar(not json) as report:
+        batch = flow.ingest(
+            opened,
+            dataset,
+            files,
+            reject_limit_percent=reject_limit,
+            options=FormatOptions(ignore_unknown=ignore_unknown, delimiter=delimiter),
+            progress=lambda done, total, _: report("reading", done, total),
+            journey_progress=report,
+            on_wait=say,
+        )
+    if json:
+        print_json(
+            {
+                "dataset": dataset,
+                "batch": batch.number,
+                "input": batch.input,
+                "output": batch.output,
+                "failed": batch.failed,
+                "reasons": [
+                    {"code": code, "reason": reason, "records": count}
+                    for (code, reason), count in batch.reasons.items()
+                ],
+            }
+        )
+        return
+    console.print(
+        f"Batch {batch.number} of {dataset}: {batch.output:,} of {batch.input:,} records taken, "
+        f"{batch.failed:,} rejected."
+    )
+    if batch.reasons:
+        rows = [(code, reason, count) for (code, reason), count in batch.reasons.items()]
+        print_table(["code", "reason", "records"], rows)
+        console.print(f"The records: wayline rejects {dataset} --batch {batch.number}")
+
+
+@app.command()
+def rejects(
+    dataset: Annotated[str, typer.Argument(help="The dataset.")],
+    batch: Annotated[int | None, typer.Option(help="Number of the batch. Default: the last one.")] = None,
+    home: HomeOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Show the records that a batch did not take: file, line, code, reason, and the record itself.
+
+    Example: wayline rejects calls --batch 1
+    """
+    catalog = Home.open(home).catalog
+    batches = {record.number: record for record in catalog.batches(dataset)}
+    wanted = max(batches, default=None) if batch is None else batch
+    if wanted not in batches:
+        raise UnknownNameError(
+            f'dataset "{dataset}" has no batch{"" if batch is None else f" {batch}"}',
+            hint=f"It has batches 1 to {max(batches)}." if batches else "wayline status lists the datasets.",
+        )
+    found = catalog.rejects(batches[wanted].id)
+    if json:
+        print_json([asdict(reject) for reject in found])
+        return
+    console.print(f"Batch {wanted} of {dataset}: {batches[wanted].failed_records:,} rejected records.")
+    if found:
+        columns = list(asdict(found[0]))
+        print_table(columns, [tuple(asdict(reject).values()) for reject in found])
+
+
+@app.command()
+def replay(
+    connection: Annotated[str, typer.Argument(help="The connection to restitch.")],
+    home: HomeOption = HERE,
+    lookback: Annotated[
+        str | None, typer.Option(help="How far back, such as 7d. Default: as the connection says.")
+    ] = None,
+    at: Annotated[
+        datetime | None, typer.Option(help="The end of the window, UTC. Default: now.", show_default="now")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Stitch a window of time again, with what has been learned since.
+
+    Example: wayline replay shop --lookback 30d --at 2024-04-01
+    """
+    with progress_bar(not json) as report:
+        done = flow.replay(
+            Home.open(home),
+            connection,
+            lookback=None if lookback is None else duration(lookback),
+            at=None if at is None else at.replace(tzinfo=at.tzinfo or UTC),
+            progress=report,
+            on_wait=say,
+        )
+    facts = {
+        "connection": connection,
+        "at": done.at,
+        "lookback": str(done.lookback),
+        "rows_in_window": done.rows_in_window,
+        "rows_changed": done.rows_changed,
+        "persons_before": done.persons_before,
+        "persons_after": done.persons_after,
+    }
+    if json:
+        print_json(facts)
+    else:
+        print_table(["replay", ""], [(name.replace("_", " "), value) for name, value in facts.items()])
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration such as 7d; InputError names what was wrong."""
+    try:
+        return parse_duration(text)
+    except ValueError as problem:
+        raise InputError(str(problem), hint="For example: --lookback 7d") from None
+
+
+@app.command()
+def status(home: HomeOption = HERE, json: JsonOption = False) -> None:
+    """Show what is in a home: datasets, connections, persons, the last replay.
+
+    Example: wayline status --home my-home
+    """
+    opened = Home.open(home)
+    found = flow.status(opened)
+    if json:
+        print_json({"home": opened.root, **asdict(found)})
+        return
+    published = f"{found.published_at:%Y-%m-%d %H:%M:%S} UTC"
+    console.print(f"{opened.root}: world {found.world}, published {published} ({found.cause})")
+    print_table(
+        ["dataset", "kind", "rows", "batches", "rejected", "failed batches", "last batch"],
+        [
+            (d.name, d.kind, d.rows, d.batches, d.rejects, d.failed_batches, d.last_batch_at)
+            for d in found.datasets
+        ],
+    )
+    print_table(
+        ["connection", "persons", "events", "stitched", "runs", "last replay", "skipped"],
+        [_connection_row(connection) for connection in found.connections],
+    )
+
+
+def _connection_row(connection: ConnectionStatus) -> tuple[object, ...]:
+    rate, last = connection.stitched_rate, connection.last_replay
+    return (
+        connection.name,
+        connection.persons,
+        connection.events,
+        None if rate is None else f"{rate:.1%}",
+        connection.runs,
+        None if last is None else last.at,
+        sum(connection.skips.values()),
+    )
+
+
+@app.command()
+def serve(
+    home: HomeOption = HERE,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 5442,
+) -> None:
+    """Answer SQL over the Postgres protocol until Ctrl-C.
+
+    Example: wayline serve --home my-home --port 5442
+    """
+    from wayline.serving import serve_until_interrupted
+
+    serve_until_interrupted(Home.open(home), host, port)
+
+
+@app.command()
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SQL statement.")],
+    home: HomeOption = HERE,
+    json: JsonOption = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Ask one question without a server.
+
+    Example: wayline sql "SELECT channel, SUM(revenue) FROM shop GROUP BY channel"
+    """
+    from wayline.serving import ask
+
+    columns, rows = ask(Home.open(home), statement)
+    if json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif csv:
+        _print_csv(columns, rows)
+    else:
+        print_table(columns, rows)
+
+
+def _print_csv(columns: list[str], rows: list[tuple[object, ...]]) -> None:
+    import csv as csv_module
+
+    writer = csv_module.writer(sys.stdout)
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+@user_app.command("add")
+def user_add(
+    name: Annotated[str, typer.Argument(help="The user's name.")],
+    home: HomeOption = HERE,
+    password: Annotated[
+        str | None, typer.Option(envvar="WAYLINE_PASSWORD", help="Default: a random one, shown once.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Add a user of the SQL server, or give one a new password.
+
+    Example: wayline user add maria
+    """
+    chosen = password or new_password()
+    Home.open(home).catalog.set_user(name, verifier(chosen))
+    if json:
+        print_json({"user": name, "password": None if password else chosen})
+    elif password:
+        console.print(f"User {name} may log in.")
+    else:
+        console.print(f"User {name} may log in, password [bold]{chosen}[/] (not shown again).")
+
+
+@app.command()
+def generate(
+    folder: Annotated[Path, typer.Argument(help="Where to write the files.")],
+    events: Annotated[int, typer.Option(help="Web events; calls come on top.", min=1_000)] = 100_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
+    file_format: Annotated[
+        FileFormat, typer.Option("--format", help="Of the web events; CSV goes without the array of items.")
+    ] = FileFormat.PARQUET,
+    json: JsonOption = False,
+) -> None:
+    """Write demo data of a web shop: visits, logins, orders, calls, customers, products, and a project file.
+
+    Example: wayline generate shop-data --events 1000000 --seed 7
+    """
+    from wayline import generate as demo_data
+
+    with progress_bar(not json) as report:
+        made = demo_data.generate(
+            folder,
+            events=events,
+            seed=seed,
+            format=file_format.value,
+            progress=lambda done, total: report("generating", done, total),
+        )
+    if json:
+        print_json({"files": made.files, "counts": made.counts})
+        return
+    print_table(
+        ["dataset", "files", "records"],
+        [(name, len(files), made.counts[name]) for name, files in made.files.items()],
+    )
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where to put the demo's home.")] = Path("wayline-demo"),
+    events: Annotated[int, typer.Option(help="Web events to generate.", min=1_000)] = 200_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
+    port: Annotated[int, typer.Option(help="Port to serve on; 0 takes any free one.")] = 5442,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the answers instead of serving on.")
+    ] = False,
+) -> None:
+    """Show the main job on generated data: ingest, stitch, replay, ask over the wire.
+
+    Example: wayline demo --once
+    """
+    from wayline.demo import run_demo
+
+    run_demo(folder, events=events, seed=seed, port=port, once=once)

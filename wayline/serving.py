@@ -1,0 +1,52 @@
+"""Runs the SQL front for the command line: until Ctrl-C, in the background, or for one statement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from engine.cancellation import Cancellation
+from engine.world import Home
+from sqlfront.front import open_front
+from sqlfront.server import Address, serve
+from sqlfront.server import running as running_front
+from sqlfront.state import Caller
+from wayline.output import console
+
+
+def serve_until_interrupted(home: Home, host: str, port: int) -> None:
+    """Serve a home's data over the Postgres protocol until Ctrl-C.
+
+    Raises:
+        HomeError: the port is in use.
+    """
+
+    def ready(address: Address) -> None:
+        console.print(f"Serving {home.root} on {address.host}:{address.port} until Ctrl-C.")
+        console.print(
+            f'psql "host={address.host} port={address.port} dbname=wayline user=analyst"', markup=False
+        )
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve(open_front(home), host=host, port=port, ready=ready))
+
+
+@contextmanager
+def running(home: Home, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[tuple[str, int]]:
+    """Serve a home's data in the background while the block lasts."""
+    with running_front(open_front(home), host=host, port=port) as address:
+        yield address.host, address.port
+
+
+def ask(home: Home, statement: str) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Answer one statement without a server: column names and rows.
+
+    Raises:
+        WaylineError: the statement cannot be answered.
+    """
+    front = open_front(home)
+    query = front.plan(front.parse(statement), Caller("local", "wayline", 0, {}), ())
+    table = query.run((), Cancellation()).read_all()
+    columns = [column.name for column in query.columns]
+    return columns, list(zip(*(column.to_pylist() for column in table.columns), strict=True))
