@@ -167,7 +167,7 @@ def test_killed_at_any_instant(prepared: dict[str, Path], operation: str) -> Non
     after = answer(Home.open(finished))
     assert before != after
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
-        print(f"WAYLINE_FAULT_SEED={seed} {operation}")  # noqa: T201 - to repeat it
+        print(f"WAYLINE_FAULT_SEED={seed} {operation}")
         path = copy_of(prepared["home"], f"{operation}-{seed}")
         kill_after(instruction(path, prepared["file"]), random.Random(seed).random() * duration)
         home = Home.open(path)
@@ -196,7 +196,7 @@ def test_a_killed_recovery_is_recovered(prepared: dict[str, Path]) -> None:
     duration = run_to_the_end(instruction(finished, prepared["file"]))
     after = answer(Home.open(finished))
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
-        print(f"WAYLINE_FAULT_SEED={seed} twice")  # noqa: T201 - to repeat it
+        print(f"WAYLINE_FAULT_SEED={seed} twice")
         chosen = random.Random(1000 + seed)
         path = copy_of(prepared["home"], f"twice-{seed}")
         recover = f"home = Home.open({str(path)!r})\nwith home.lease() as lease: flow.recover(lease)"

@@ -66,13 +66,15 @@ def new_home(folder: Path, given: Definitions | None = None) -> Home:
     return home
 
 
-def commit_batch(home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]]) -> str:
+def commit_batch(
+    home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]], *, order_by: str = "at"
+) -> str:
     """Commit rows to the lake only, as an ingest does first; return the batch id."""
     definition = home.current().definitions.datasets[dataset]
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), definition.arrow())
     batch = home.catalog.start_batch(uuid.uuid4().hex, dataset, ["memory"])
     path = home.dataset_path(dataset)
-    with BatchWriter(path, definition, batch.id, batch.number, ["at"]) as writer:
+    with BatchWriter(path, definition, batch.id, batch.number, [order_by]) as writer:
         writer.write(table)
         writer.commit({"input_records": str(len(table)), "output_records": str(len(table))})
     return batch.id

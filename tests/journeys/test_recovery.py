@@ -13,8 +13,9 @@ from engine.catalog.records import BatchStatus
 from engine.errors import HomeError
 from engine.journeys import delta, store
 from engine.journeys.append import append
+from engine.journeys.scan import columns
 from engine.lake import table as lake
-from engine.world import Home
+from engine.world import Home, Lease
 from tests.journeys.support import commit_batch, definitions, ingest_rows, journeys, new_home
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -118,3 +119,22 @@ def test_a_commit_on_a_stale_state_is_refused(home: Home) -> None:
     with pytest.raises(HomeError, match="changed by another program"):
         delta.commit(table, version, [added], ["base/nowhere.parquet"])
     assert delta.latest_version(table) == version
+
+
+def test_an_apply_that_dies_before_publishing_is_undone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, before = home.current(), events(home)
+    changed = definitions(calls=False, window="1d", buckets=8)
+    with monkeypatch.context() as patched:
+        patched.setattr(Lease, "publish", lambda *_, **__: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            flow.apply(home, changed)
+    assert delta.latest_version(home.journeys_path("shop")) > world.journeys["shop"]
+    assert events(home) == before
+    recover(home)
+    assert home.current().definitions == world.definitions
+    assert events(home) == before
+    assert "topic" in columns(home, home.current(), "shop")
+    ingest_rows(home, "web", rows(200))
+    assert events(home) == before + 5
+    assert flow.apply(home, changed).rebuilt == ("shop",)
+    assert events(home) == before + 5
