@@ -112,8 +112,14 @@ _SYNTAX: Final = (
     exp.Timestamp,
     exp.Interval,
     exp.GroupConcat,
+    exp.ArgMax,
+    exp.ArgMin,
+    exp.Ceil,
+    exp.Chr,
+    exp.Floor,
+    exp.Initcap,
 )
-"""Functions that have their own syntax instead of a name."""
+"""Functions that the parser reads by rules of their own, so that the name they had is not kept."""
 
 _SECRET: Final = re.compile(
     r"read_|write_|scan_|parquet_|glob$|getenv|getvariable|query|duckdb_|pragma_|sniff_|pg_read|pg_ls|"
