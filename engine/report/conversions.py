@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from attribution.models import Container, Mask, Rows, Values
 from attribution.rows import marked_rows, mask_at, mask_of, rows_within
-from attribution.spans import Spans, Touches, touch_spans, touches_in
+from attribution.spans import Touches, touches_in
+from attribution.windows import container_starts
 from engine.dataview.components import Component, Role
 from engine.dataview.values import numbers
 from engine.definitions.model import AttributionDefinition
@@ -56,20 +57,14 @@ def conversions(frame: Frame, lane: Lane) -> Conversions:
     """Find the touches and conversions of a lane that has an attribution."""
     segment = frame.matches(lane.segment)
     rows = rows_within(_touched(frame), _touchable(frame, lane, both(frame.segment, segment)))
-    bounds = frame.bounds(Container(attribution_of_lane(lane).container))
+    container = Container(attribution_of_lane(lane).container)
+    resets = container_starts(container, frame.chunk.offsets, frame.starts)
     convertible = both(frame.chosen, segment)
     metrics = [component for component in components_of(frame, lane) if component.role is Role.METRIC]
     return Conversions(
-        touches_in(bounds, frame.chunk.times, rows),
+        touches_in(resets, frame.chunk.times, rows),
         {metric.id: _amounts(frame, metric, convertible) for metric in metrics},
     )
-
-
-def spans_of(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Spans:
-    """Return the touches that count for each of int32[C] conversions of a lane."""
-    lookback = attribution_of_lane(lane).lookback
-    limit = None if lookback is None else microseconds(lookback)
-    return touch_spans(found.touches, frame.chunk.times, rows, limit)
 
 
 def attribution_of_lane(lane: Lane) -> AttributionDefinition:
@@ -77,6 +72,12 @@ def attribution_of_lane(lane: Lane) -> AttributionDefinition:
     if lane.attribution is None:
         raise AssertionError(f"a lane of {lane.kind} needs an attribution")
     return lane.attribution
+
+
+def lookback_of(lane: Lane) -> int | None:
+    """Return how far back a lane's touches count, in µs."""
+    lookback = attribution_of_lane(lane).lookback
+    return None if lookback is None else microseconds(lookback)
 
 
 def components_of(frame: Frame, lane: Lane) -> list[Component]:

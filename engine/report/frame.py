@@ -13,8 +13,7 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
-from attribution.models import Container, Mask
-from attribution.rows import marked_rows
+from attribution.models import Mask
 from engine.dataview.components import LOCAL_TIME, PERSON_ID, SESSIONS, Component, Scope
 from engine.dataview.local_time import local_times
 from engine.dataview.values import combined, event_values, is_plain, numbers, taken
@@ -83,12 +82,6 @@ class Frame:
             present = nonzero(self.raw(self.plan.view.component(name)))
             marks = present if marks is None else marks | present
         return session_starts(self.chunk.offsets, self.chunk.times, microseconds(settings.timeout), marks)
-
-    def bounds(self, container: Container) -> np.ndarray:
-        """int64[B + 1]: where containers begin, sessions or persons, and the number of events."""
-        if container is Container.PERSON:
-            return self.chunk.offsets
-        return np.append(marked_rows(self.starts), self.chunk.rows).astype(np.int64)
 
     @cached_property
     def person_index(self) -> np.ndarray:
