@@ -55,17 +55,17 @@ class Spans:
     ends: Rows
 
 
-def touches_in(resets: Mask, times: Times, rows: Rows) -> Touches:
+def touches_in(resets: Mask, rows: Rows, times: Times) -> Touches:
     """Number touches.
 
     Args:
         resets: uint8[N], 1 on the first event of each container.
-        times: int64[N], µs, ascending within a person.
         rows: int32[T], the rows of the touches, ascending.
+        times: int64[T], µs.
     """
-    latest = np.empty(times.size, np.int32)
-    _number(mask_of(rows, times.size), resets, latest)
-    return Touches(rows, times[rows], resets, latest)
+    latest = np.empty(resets.size, np.int32)
+    _number(mask_of(rows, resets.size), resets, latest)
+    return Touches(rows, times, resets, latest)
 
 
 def single_touches(

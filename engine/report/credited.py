@@ -36,7 +36,7 @@ from engine.report.plan import Lane
 def touched_rows(frame: Frame, lane: Lane) -> pa.Table:
     """Return conversions, with the touched dimensions' values taken from the touch that gets the credit."""
     found = conversions(frame, lane)
-    rows = found.rows(frame.chunk.rows)
+    rows = found.rows()
     model = Model(attribution_of_lane(lane).model)
     touches = single_touches(model, found.touches, frame.chunk.times, rows, lookback_of(lane))
     sources = found.touch_rows(touches)
@@ -108,7 +108,7 @@ def _credit_by_key(frame: Frame, lane: Lane, found: Conversions) -> Credited:
         journey.times,
         mask_at(touches, journey.rows),
         _values(found, journey, chunk.rows),
-        _keys(frame, journey, found.rows(chunk.rows)),
+        _keys(frame, journey, found.rows()),
         journey.starts,
         lookback_of(lane),
         _items(frame, journey),

@@ -149,10 +149,10 @@ class Frame:
         return taken(self.raw(component), rows)
 
     def present(self, component: Component) -> Present:
-        """Return the events on which a component has a value, and the values, before persistence."""
+        """Return the events on which a component has a value, before persistence."""
         source = component.source
         if source is None or source.repeated or pa.types.is_timestamp(source.type) or not is_plain(component):
-            return present(self.raw(component))
+            return present(self.raw(component), self.chunk.times)
         return self.chunk.present(source.column)
 
     def raw(self, component: Component) -> pa.Array:

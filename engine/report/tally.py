@@ -15,7 +15,7 @@ from attribution.rows import mask_at
 from attribution.shares import Credit, by_item, credit_of_shares, credit_of_singles
 from attribution.spans import Touches, single_touches, touch_spans
 from engine.dataview.components import Component, Role
-from engine.dataview.values import coded, raw_codes
+from engine.dataview.values import raw_codes
 from engine.definitions.model import MetricDefinition
 from engine.journeys.present import Present, present
 from engine.report.aggregate import metric_type
@@ -25,7 +25,6 @@ from engine.report.conversions import (
     attribution_of_lane,
     conversions,
     lookback_of,
-    touch_values,
 )
 from engine.report.frame import Frame
 from engine.report.plan import Kind, Lane, ReportPlan, persistence_of
@@ -71,9 +70,11 @@ def tally(frame: Frame, lane: Lane, dimension: Component) -> pa.Table:
     """Return a lane's partial result, for a dimension that the lane can be added up by."""
     name = frame.plan.request.dimensions[0].name
     if lane.metrics:
-        return _sums(frame, lane, name, _encoded(touch_values(frame, dimension)))
-    kept = persistence_of(dimension) is not None
-    found = present(frame.shown(dimension)) if kept else frame.present(dimension)
+        return _sums(frame, lane, name)
+    if persistence_of(dimension) is None:
+        found = frame.present(dimension)
+    else:
+        found = present(frame.shown(dimension), frame.chunk.times)
     return pa.table({name: _occurring(frame, found)})
 
 
@@ -100,10 +101,11 @@ def _occurring(frame: Frame, found: Present) -> pa.Array:
     return _spelled_out(np.flatnonzero(counts), values.dictionary)
 
 
-def _sums(frame: Frame, lane: Lane, name: str, values: pa.DictionaryArray) -> pa.Table:
+def _sums(frame: Frame, lane: Lane, name: str) -> pa.Table:
     """Sum each metric by the value of the touches that get the credit; NULL where it has no conversion."""
     found = conversions(frame, lane)
-    items, distinct = raw_codes(values)[found.touches.rows], len(values.dictionary)
+    values = _encoded(found.items)
+    items, distinct = raw_codes(values), len(values.dictionary)
     sums: dict[str, Credit] = {}
     for metric in lane.metrics:
         amounts = found.amounts[frame.plan.view.component(metric.expression.name).id]
@@ -112,7 +114,8 @@ def _sums(frame: Frame, lane: Lane, name: str, values: pa.DictionaryArray) -> pa
     columns = {name: _spelled_out(listed, values.dictionary)}
     for metric in lane.metrics:
         credit, counts = (numbers[listed] for numbers in sums[metric.name])
-        columns[metric.name] = pa.array(credit, mask=counts == 0).cast(metric_type(metric, frame.plan.view))
+        whole = metric_type(metric, frame.plan.view) == pa.int64()
+        columns[metric.name] = pa.array(credit.astype(np.int64) if whole else credit, mask=counts == 0)
     return pa.table(columns)
 
 
@@ -134,5 +137,4 @@ def _encoded(values: pa.Array) -> pa.DictionaryArray:
 
 def _spelled_out(items: np.ndarray, dictionary: pa.Array) -> pa.Array:
     """The texts of some codes; NULL for the code after the last."""
-    codes = np.where(items == len(dictionary), -1, items).astype(np.int32)
-    return coded(codes, dictionary).cast(pa.string())
+    return dictionary.take(pa.array(items, mask=items == len(dictionary))).cast(pa.string())

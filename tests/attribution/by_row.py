@@ -10,9 +10,14 @@ from attribution.spans import NO_TOUCH, single_touches, touch_spans, touches_in
 from attribution.windows import container_starts
 
 
+def listed_touches(container, offsets, times, touches, starts):
+    rows = marked_rows(touches)
+    return touches_in(container_starts(container, offsets, starts), rows, times[rows])
+
+
 def touch_rows(model, container, offsets, times, touches, wanted, starts, lookback):
     """Return for each row the row of the one touch that it is credited to, -1 where not wanted or none."""
-    listed = touches_in(container_starts(container, offsets, starts), times, marked_rows(touches))
+    listed = listed_touches(container, offsets, times, touches, starts)
     conversions = marked_rows(wanted)
     rows = np.full(times.size, NO_TOUCH)
     numbers = single_touches(model, listed, times, conversions, lookback)
@@ -22,7 +27,7 @@ def touch_rows(model, container, offsets, times, touches, wanted, starts, lookba
 
 def linear_credit(container, offsets, times, touches, values, starts, lookback):
     """Return each metric's credit on each row, and what went to no touch."""
-    listed = touches_in(container_starts(container, offsets, starts), times, marked_rows(touches))
+    listed = listed_touches(container, offsets, times, touches, starts)
     credit, lost = np.zeros(values.shape), np.zeros(values.shape[0])
     for metric, numbers in enumerate(values):
         conversions = np.flatnonzero(numbers).astype(np.int32)
