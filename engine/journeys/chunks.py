@@ -103,7 +103,7 @@ class Part:
     def present(self, name: str) -> Present:
         """Return a column in journey order without its NULLs."""
         key = (self._key, "present", name)
-        return cache.columns.get(key, lambda: present(self.column(name)), _held)
+        return cache.columns.get(key, lambda: present(self.column(name), self.layout().times), _held)
 
     def _make_layout(self) -> Layout:
         keys = self._base_keys()

@@ -46,7 +46,9 @@ class Chunk:
 
     def present(self, name: str) -> Present:
         """Return a column without its NULLs."""
-        return present(self.columns[name]) if self.part is None else self.part.present(name)
+        if self.part is not None:
+            return self.part.present(name)
+        return present(self.columns[name], self.times)
 
 
 def columns(home: Home, world: World, connection: str) -> dict[str, pa.DataType]:
