@@ -34,12 +34,6 @@ class Reduced:
     times: Times
     starts: Mask
 
-    def mask(self, whole: Mask) -> Mask:
-        """Return uint8[R]: a mask of the whole journey on the rows that are left."""
-        found = np.empty(self.rows.size, np.uint8)
-        _take_mask(whole, self.rows, found)
-        return found
-
 
 def reduced(offsets: Times, times: Times, starts: Mask, kept: Mask) -> Reduced:
     """Return the rows of a journey that are to be kept.
@@ -61,43 +55,14 @@ def reduced(offsets: Times, times: Times, starts: Mask, kept: Mask) -> Reduced:
     return Reduced(rows, found, moments[:size], begins)
 
 
-def marked_rows(marks: Mask) -> Rows:
-    """Return int32[K]: the rows, ascending, on which a mask is 1.
-
-    Args:
-        marks: uint8[N], zeros and ones.
-    """
-    size = np.count_nonzero(marks)
-    rows = np.empty(size + 1, np.int32)
-    _list_marked(marks, rows)
-    return rows[:size]
-
-
-# In the loops that pick rows, all rows are written, each over the one before unless that is to stay, so the
-# outputs have a place more than rows: real data is unpredictable, and a mispredicted branch costs more.
-
-
 @nb.njit(nb.void(_TIMES, _MASK, _MASK, nb.int32[::1], nb.int64[::1], nb.int32[::1]), nogil=True, cache=True)
 def _keep(times: Times, starts: Mask, kept: Mask, rows: Rows, moments: Times, sessions: Rows) -> None:
+    # Every row is written, over the one before unless that one is kept, so one place more is needed.
     place, session = 0, 0
     for row in range(times.size):
         session += starts[row]
         rows[place], moments[place], sessions[place] = row, times[row], session
         place += kept[row]
-
-
-@nb.njit(nb.void(_MASK, nb.int32[::1]), nogil=True, cache=True)
-def _list_marked(marks: Mask, rows: Rows) -> None:
-    place = 0
-    for row in range(marks.size):
-        rows[place] = row
-        place += marks[row]
-
-
-@nb.njit(nb.void(_MASK, _ROWS, nb.uint8[::1]), nogil=True, cache=True)
-def _take_mask(whole: Mask, rows: Rows, found: Mask) -> None:
-    for place in range(rows.size):
-        found[place] = whole[rows[place]]
 
 
 @nb.njit(nb.void(_ROWS, _TIMES, nb.int64[::1]), nogil=True, cache=True)

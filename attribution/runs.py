@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attribution.models import Mask, Rows, Times, Values
-from attribution.touches import NO_TOUCH
+from attribution.spans import NO_TOUCH
 from attribution.windows import Windows
 
 _TIMES: Final = nb.types.Array(nb.int64, 1, "C", readonly=True)

@@ -16,6 +16,7 @@ from sqlglot import exp
 from engine.dataview.components import LOCAL_TIME, Component
 from engine.dataview.local_time import local_times
 from engine.definitions.model import DimensionDefinition, MetricDefinition, ValueRule
+from engine.journeys.present import validity
 
 Evaluate = Callable[[pa.Table, exp.Select], pa.Table]
 """Runs a SELECT over one Arrow table, named ``rows`` in the statement, keeping the order of rows."""
@@ -63,7 +64,10 @@ def value_expression(component: Component, value: exp.Expr) -> exp.Expr:
 
 def is_plain(component: Component) -> bool:
     """Whether the field's value is the component's value, without any setting."""
-    return value_expression(component, _VALUE) == _VALUE
+    settings = component.definition
+    if settings is None or settings.values is not None:
+        return settings is None
+    return not (settings.count if isinstance(settings, MetricDefinition) else settings.lower_case)
 
 
 def event_values(component: Component, column: pa.Array, time_zone: str, evaluate: Evaluate) -> pa.Array:
@@ -183,7 +187,8 @@ def codes_at(values: pa.DictionaryArray, rows: np.ndarray) -> np.ndarray:
         missing |= ~_valid_at(values, rows)
     if missing.any():
         codes[missing] = -1
-    return codes
+    found: np.ndarray = codes
+    return found
 
 
 def coded(codes: np.ndarray, dictionary: pa.Array) -> pa.DictionaryArray:
@@ -193,19 +198,6 @@ def coded(codes: np.ndarray, dictionary: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, dictionary)
 
 
-def validity(values: pa.Array) -> np.ndarray:
-    """Return bool[N]: where a column has a value."""
-    if values.null_count == 0:
-        return np.ones(len(values), bool)
-    bitmap = values.buffers()[0]
-    if bitmap is None:
-        return np.zeros(len(values), bool)
-    bits = np.unpackbits(
-        np.frombuffer(bitmap, np.uint8), count=values.offset + len(values), bitorder="little"
-    )
-    return bits[values.offset :].view(bool)
-
-
 def _valid_at(values: pa.Array, rows: np.ndarray) -> np.ndarray:
     """Return bool[K]: validity on some rows of a column that has NULLs; arbitrary where a row is −1."""
     bitmap = values.buffers()[0]
@@ -213,7 +205,8 @@ def _valid_at(values: pa.Array, rows: np.ndarray) -> np.ndarray:
         return np.zeros(rows.size, bool)
     places = rows + values.offset
     bits = np.frombuffer(bitmap, np.uint8)[places >> 3] >> (places & 7)
-    return (bits & 1).astype(bool)
+    valid: np.ndarray = (bits & 1).astype(bool)
+    return valid
 
 
 def numbers(values: pa.Array) -> np.ndarray:
@@ -228,6 +221,7 @@ def _buffer(values: pa.Array) -> np.ndarray:
     """View a fixed-width column's values without a copy; what lies under a NULL is arbitrary."""
     buffer = values.buffers()[1]
     if buffer is None:
-        return np.zeros(len(values), values.type.to_pandas_dtype())
-    found = np.frombuffer(buffer, values.type.to_pandas_dtype())
-    return found[values.offset : values.offset + len(values)]
+        return np.zeros(len(values), np.dtype(values.type.to_pandas_dtype()))
+    dtype = values.type.to_pandas_dtype()
+    found: np.ndarray = np.frombuffer(buffer, dtype)[values.offset : values.offset + len(values)]
+    return found

@@ -21,6 +21,7 @@ from engine.journeys import cache, overlay
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, TIME
 from engine.journeys.order import bucket_bounds, journey_order
 from engine.journeys.overlay import Keys, Numbers
+from engine.journeys.present import Present, present
 from engine.journeys.store import MASK_COLUMNS, Files, JourneyFile
 from engine.lake.table import ROW
 
@@ -98,6 +99,11 @@ class Part:
             return self._base_column(name)
         key = (self._key, "column", name)
         return cache.columns.get(key, lambda: self._merged_column(layout, name), _held)
+
+    def present(self, name: str) -> Present:
+        """Return a column in journey order without its NULLs."""
+        key = (self._key, "present", name)
+        return cache.columns.get(key, lambda: present(self.column(name)), _held)
 
     def _make_layout(self) -> Layout:
         keys = self._base_keys()
@@ -275,12 +281,13 @@ def _mask_frame(table: Path, file: JourneyFile) -> pl.DataFrame:
 
 def _read(table: Path, path: str, name: str, kind: pa.DataType) -> pa.ChunkedArray:
     """Read a column of a file; a column that came later is NULL."""
+    metadata = pq.read_metadata(table / path)
+    if name not in metadata.schema.to_arrow_schema().names:
+        return pa.chunked_array([pa.nulls(metadata.num_rows, kind)])
     names = [name] if kind == _STRINGS else None
-    with pq.ParquetFile(table / path, read_dictionary=names, memory_map=True) as file:
-        read = file.read(columns=[name])
-        if name in read.column_names:
-            return _decoded(read[name], kind)
-        return pa.chunked_array([pa.nulls(file.metadata.num_rows, kind)])
+    options = {"read_dictionary": names, "memory_map": True, "metadata": metadata}
+    with pq.ParquetFile(table / path, **options) as file:
+        return _decoded(file.read(columns=[name])[name], kind)
 
 
 def _decoded(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:

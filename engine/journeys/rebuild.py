@@ -17,7 +17,7 @@ from engine.definitions.model import ConnectionDefinition, Definitions
 from engine.journeys import change, delta, intake, runs, stitch_log, store
 from engine.journeys.append import arrive, stitch
 from engine.journeys.change import Outcome, Versions
-from engine.journeys.columns import NAMESPACE, PERSON, journey_schema
+from engine.journeys.columns import NAMESPACE, PERSON, TIME, journey_schema
 from engine.journeys.compact import compact, grown_buckets
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
@@ -76,8 +76,7 @@ def _open_log(home: Home, definitions: Definitions, name: str, *, reset: bool) -
     if all(part.stitching is None for part in definitions.connections[name].datasets.values()):
         return None
     path = home.stitch_log_path(name)
-    delta.create(path, stitch_log.SCHEMA)
-    version = delta.latest_version(path)
+    version = delta.create(path, stitch_log.SCHEMA, "row")
     return delta.overwrite(path, version, stitch_log.SCHEMA, []) if reset and version else version
 
 
@@ -126,8 +125,7 @@ def _write(
     progress: Progress | None,
 ) -> int:
     table = home.journeys_path(name)
-    delta.create(table, schema)
-    version = delta.latest_version(table)
+    version = delta.create(table, schema, TIME)
     store.sweep(table, version)
     total = sum(part.adds.height for part in parts)
     written: list[delta.NewFile] = []

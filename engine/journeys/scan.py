@@ -14,6 +14,7 @@ import pyarrow as pa
 from engine.errors import UnknownColumnError, did_you_mean
 from engine.journeys import chunks, delta, store
 from engine.journeys.columns import leaf_columns
+from engine.journeys.present import Present, present
 from engine.world import Home, World
 
 
@@ -25,11 +26,13 @@ class Chunk:
         offsets: int64[P + 1]; person p owns the rows offsets[p] up to offsets[p + 1].
         times: int64[N], µs since the epoch, UTC, ascending within a person.
         columns: name → N values in journey order; strings as DictionaryArray(int32, string).
+        part: where it was decoded from, which keeps what is derived from a column.
     """
 
     offsets: npt.NDArray[np.int64]
     times: npt.NDArray[np.int64]
     columns: Mapping[str, pa.Array]
+    part: chunks.Part | None = None
 
     @property
     def rows(self) -> int:
@@ -40,6 +43,10 @@ class Chunk:
     def persons(self) -> int:
         """Number of persons."""
         return len(self.offsets) - 1
+
+    def present(self, name: str) -> Present:
+        """Return a column without its NULLs."""
+        return present(self.columns[name]) if self.part is None else self.part.present(name)
 
 
 def columns(home: Home, world: World, connection: str) -> dict[str, pa.DataType]:
@@ -76,7 +83,7 @@ def scan(
         layout = part.layout()
         if len(layout.times):
             found = {name: part.column(name) for name in columns}
-            yield Chunk(layout.offsets, layout.times, found)
+            yield Chunk(layout.offsets, layout.times, found, part)
 
 
 def _parts(

@@ -1,4 +1,4 @@
-"""What attribution sees of a chunk: its touches and conversions, as a short journey of their own."""
+"""What attribution sees of a chunk: lists of its touches and of its conversions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from functools import reduce
 import numpy as np
 import pyarrow as pa
 
-from attribution.models import Container, Mask, Model, Rows, Values
-from attribution.reduced import Reduced, marked_rows, reduced
-from attribution.touches import touch_rows
+from attribution.models import Container, Mask, Rows, Values
+from attribution.rows import marked_rows, mask_at, mask_of, rows_within
+from attribution.spans import Spans, Touches, touch_spans, touches_in
 from engine.dataview.components import Component, Role
-from engine.dataview.values import numbers, validity
+from engine.dataview.values import numbers
 from engine.definitions.model import AttributionDefinition
+from engine.journeys.present import validity
 from engine.report.aggregate import used_in
 from engine.report.columns import is_session_start
 from engine.report.frame import Frame, both
@@ -26,65 +27,49 @@ class Amounts:
     """The conversions of one metric: events on which it has a value that is not zero.
 
     Attributes:
-        places: int32[K], where they are in the reduced journey, ascending.
+        rows: int32[K], ascending.
         values: float64[K].
     """
 
-    places: Rows
+    rows: Rows
     values: Values
 
 
 @dataclass(frozen=True)
 class Conversions:
-    """The touches and conversions of a lane.
+    """The touches of a lane, and per metric its conversions."""
 
-    Attributes:
-        journey: R rows of the chunk, each a touch, a conversion, or both.
-        touches: uint8[R], 1 on a touch.
-        amounts: metric → its conversions.
-    """
-
-    journey: Reduced
-    touches: Mask
+    touches: Touches
     amounts: Mapping[str, Amounts]
 
-    @property
-    def places(self) -> Rows:
-        """int32[C]: where any metric has a conversion, ascending."""
-        marks = np.zeros(self.journey.rows.size, np.uint8)
-        for amounts in self.amounts.values():
-            marks[amounts.places] = 1
-        return marked_rows(marks)
+    def rows(self, events: int) -> Rows:
+        """Return int32[C]: the events, out of so many, on which any metric has a conversion."""
+        masks = (mask_of(amounts.rows, events) for amounts in self.amounts.values())
+        return marked_rows(reduce(np.bitwise_or, masks))
 
-    def credited(self, attribution: AttributionDefinition) -> Rows:
-        """Return int32[R]: the place of the one touch that a conversion there is credited to, −1 for none."""
-        return touch_rows(
-            Model(attribution.model),
-            Container(attribution.container),
-            self.journey.offsets,
-            self.journey.times,
-            self.touches,
-            np.ones(self.touches.size, np.uint8),
-            self.journey.starts,
-            lookback_of(attribution),
-        )
-
-    def whole_rows(self, places: Rows) -> Rows:
-        """Return the rows of the chunk at some places; −1 stays −1."""
-        return np.where(places < 0, np.int32(-1), self.journey.rows[places])
+    def touch_rows(self, numbers: Rows) -> Rows:
+        """Return the rows of touches given by their numbers; −1 stays −1."""
+        return np.append(self.touches.rows, np.int32(-1))[numbers]
 
 
 def conversions(frame: Frame, lane: Lane) -> Conversions:
     """Find the touches and conversions of a lane that has an attribution."""
     segment = frame.matches(lane.segment)
-    touches = _touches(frame, lane, both(frame.segment, segment))
+    rows = rows_within(_touched(frame), _touchable(frame, lane, both(frame.segment, segment)))
+    bounds = frame.bounds(Container(attribution_of_lane(lane).container))
     convertible = both(frame.chosen, segment)
-    metrics = [c for c in components_of(frame, lane) if c.role is Role.METRIC]
-    happened = {metric.id: _happened(frame, metric, convertible) for metric in metrics}
-    kept: Mask = reduce(np.bitwise_or, happened.values(), touches)
-    journey = reduced(frame.chunk.offsets, frame.chunk.times, frame.starts, kept)
-    amounts = {metric.id: _amounts(frame, metric, journey, happened[metric.id]) for metric in metrics}
-    return Conversions(journey, journey.mask(touches), amounts)
+    metrics = [component for component in components_of(frame, lane) if component.role is Role.METRIC]
+    return Conversions(
+        touches_in(bounds, frame.chunk.times, rows),
+        {metric.id: _amounts(frame, metric, convertible) for metric in metrics},
+    )
+
+
+def spans_of(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Spans:
+    """Return the touches that count for each of int32[C] conversions of a lane."""
+    lookback = attribution_of_lane(lane).lookback
+    limit = None if lookback is None else microseconds(lookback)
+    return touch_spans(found.touches, frame.chunk.times, rows, limit)
 
 
 def attribution_of_lane(lane: Lane) -> AttributionDefinition:
@@ -92,11 +77,6 @@ def attribution_of_lane(lane: Lane) -> AttributionDefinition:
     if lane.attribution is None:
         raise AssertionError(f"a lane of {lane.kind} needs an attribution")
     return lane.attribution
-
-
-def lookback_of(attribution: AttributionDefinition) -> int | None:
-    """Return how far back touches count, in µs."""
-    return None if attribution.lookback is None else microseconds(attribution.lookback)
 
 
 def components_of(frame: Frame, lane: Lane) -> list[Component]:
@@ -110,28 +90,30 @@ def touch_values(frame: Frame, component: Component) -> pa.Array:
     return frame.shown(component) if several else frame.raw(component)
 
 
-def _touches(frame: Frame, lane: Lane, segment: Mask | None) -> Mask:
-    """uint8[N]: the event is a touch that may get credit."""
-    attribution, touches = attribution_of_lane(lane), segment
-    for name in frame.plan.touch_dimensions:
-        values = touch_values(frame, frame.plan.view.component(name))
-        touches = both(touches, validity(values).view(np.uint8))
-    if attribution.lookback is None and attribution.container == "person":
-        touches = both(touches, frame.since(frame.plan.touch_start))
-    return np.ones(frame.chunk.rows, np.uint8) if touches is None else touches
+def _touched(frame: Frame) -> Rows:
+    """int32[T]: the events on which all touched dimensions are set."""
+    dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
+    if len(dimensions) == 1:
+        return frame.present(dimensions[0]).rows
+    masks = (validity(touch_values(frame, dimension)).view(np.uint8) for dimension in dimensions)
+    return marked_rows(reduce(np.bitwise_and, masks))
 
 
-def _happened(frame: Frame, metric: Component, convertible: Mask | None) -> Mask:
-    """uint8[N]: the metric has a value, zero or not, where it may convert."""
-    starts = is_session_start(metric)
-    happened: Mask = frame.starts if starts else validity(frame.raw(metric)).view(np.uint8)
-    return happened if convertible is None else happened & convertible
+def _touchable(frame: Frame, lane: Lane, segment: Mask | None) -> Mask | None:
+    """uint8[N]: a touch on the event may get credit."""
+    attribution = attribution_of_lane(lane)
+    endless = attribution.lookback is None and attribution.container == "person"
+    return both(segment, frame.since(frame.plan.touch_start)) if endless else segment
 
 
-def _amounts(frame: Frame, metric: Component, journey: Reduced, happened: Mask) -> Amounts:
-    places = marked_rows(journey.mask(happened))
+def _amounts(frame: Frame, metric: Component, convertible: Mask | None) -> Amounts:
     if is_session_start(metric):
-        return Amounts(places, np.ones(places.size))
-    values = numbers(frame.at(metric, journey.rows[places]))
+        starts = both(frame.starts, convertible)
+        rows = marked_rows(frame.starts if starts is None else starts)
+        return Amounts(rows, np.ones(rows.size))
+    found = frame.present(metric)
+    values = numbers(found.values)
     counts = values != 0.0
-    return Amounts(places, values) if counts.all() else Amounts(places[counts], values[counts])
+    if convertible is not None:
+        counts &= mask_at(convertible, found.rows).view(np.bool_)
+    return Amounts(found.rows[counts], values[counts])

@@ -11,8 +11,12 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
-from attribution.credit import linear_credit, linear_credit_by_key
-from attribution.models import Container, Rows, Values
+from attribution.credit import linear_credit_by_key
+from attribution.models import Container, Model, Rows, Values
+from attribution.reduced import Reduced, reduced
+from attribution.rows import marked_rows, mask_at, mask_of
+from attribution.shares import even_credit
+from attribution.spans import single_touches
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
 from engine.dataview.values import codes_at, combined, taken
 from engine.report.columns import column_name, component_ids, is_period, is_session_start, period_start
@@ -22,36 +26,37 @@ from engine.report.conversions import (
     attribution_of_lane,
     components_of,
     conversions,
-    lookback_of,
+    spans_of,
     touch_values,
 )
 from engine.report.frame import Frame
-from engine.report.plan import Lane
+from engine.report.plan import Lane, microseconds
 
 
 def touched_rows(frame: Frame, lane: Lane) -> pa.Table:
     """Return conversions, with the touched dimensions' values taken from the touch that gets the credit."""
     found = conversions(frame, lane)
-    places = found.places
-    rows = found.journey.rows[places]
-    sources = found.whole_rows(found.credited(attribution_of_lane(lane))[places])
+    rows = found.rows(frame.chunk.rows)
+    spans = spans_of(frame, lane, found, rows)
+    model = Model(attribution_of_lane(lane).model)
+    sources = found.touch_rows(single_touches(model, found.touches, rows, spans))
 
     def values(component: Component) -> pa.Array:
         if _is_touched(frame, component):
             return taken(touch_values(frame, component), sources)
         if component.role is Role.METRIC:
-            return _measured(frame, component, found.amounts[component.id], found.journey.rows, rows)
+            return _measured(frame, component, found.amounts[component.id], rows)
         return frame.at(component, rows)
 
     return pa.table({column_name(component): values(component) for component in components_of(frame, lane)})
 
 
-def _measured(frame: Frame, metric: Component, amounts: Amounts, whole: Rows, rows: Rows) -> pa.Array:
+def _measured(frame: Frame, metric: Component, amounts: Amounts, rows: Rows) -> pa.Array:
     """The metric's values on some rows, with their own type; NULL where it has no conversion."""
     if is_session_start(metric):
         return frame.at(metric, rows)
-    converts = np.isin(rows, whole[amounts.places], assume_unique=True)
-    return taken(frame.raw(metric), np.where(converts, rows, np.int32(-1)))
+    converts = mask_at(mask_of(amounts.rows, frame.chunk.rows), rows)
+    return taken(frame.raw(metric), np.where(converts != 0, rows, np.int32(-1)))
 
 
 def shared_rows(frame: Frame, lane: Lane) -> pa.Table:
@@ -61,15 +66,14 @@ def shared_rows(frame: Frame, lane: Lane) -> pa.Table:
     metrics = [component for component in components if component.role is Role.METRIC]
     touched = [c for c in components if _is_touched(frame, c)]
     others = [c for c in components if c.role is not Role.METRIC and not _is_touched(frame, c)]
-    values = np.zeros((len(metrics), found.touches.size))
-    for number, metric in enumerate(metrics):
-        values[number, found.amounts[metric.id].places] = found.amounts[metric.id].values
     credited = _credit_by_key if others else _credit
-    touches, converting, credit = credited(frame, lane, found, values)
-    touches, converting = found.whole_rows(touches), found.whole_rows(converting)
+    touches, converting, credit = credited(frame, lane, found)
     columns = {column_name(c): taken(touch_values(frame, c), touches) for c in touched}
     columns |= {column_name(c): frame.at(c, converting) for c in others}
-    columns |= {c.id: pa.array(credit[number]) for number, c in enumerate(metrics)}
+    columns |= {
+        metric.id: pa.array(values, mask=values == 0.0)
+        for metric, values in zip(metrics, credit, strict=True)
+    }
     return pa.table(columns)
 
 
@@ -78,61 +82,74 @@ def _is_touched(frame: Frame, component: Component) -> bool:
 
 
 Credited = tuple[Rows, Rows, Values]
-"""int32[E] places of touches (−1: none), int32[E] places of conversions, float64[M, E] credit."""
+"""int32[E] rows of touches (−1: none), int32[E] rows of conversions, float64[M, E] credit."""
 
 
-def _credit(frame: Frame, lane: Lane, found: Conversions, values: Values) -> Credited:
-    """Credit of float64[M, R] values where nothing is taken from the conversion."""
-    attribution, journey = attribution_of_lane(lane), found.journey
-    credit, unattributed = linear_credit(
+def _credit(frame: Frame, lane: Lane, found: Conversions) -> Credited:
+    """Credit where nothing is taken from the conversion."""
+    credit = np.stack(
+        [
+            even_credit(
+                spans_of(frame, lane, found, amounts.rows), amounts.values, found.touches.rows.size
+            ).values
+            for amounts in found.amounts.values()
+        ]
+    )
+    numbers = np.flatnonzero((credit != 0.0).any(axis=0)).astype(np.int32)
+    rows = np.append(found.touches.rows, np.int32(-1))[numbers]
+    return rows, rows, credit[:, numbers]
+
+
+def _credit_by_key(frame: Frame, lane: Lane, found: Conversions) -> Credited:
+    """Credit where times or the person are taken from the conversion."""
+    attribution, chunk = attribution_of_lane(lane), frame.chunk
+    touches = mask_of(found.touches.rows, chunk.rows)
+    kept = reduce(np.bitwise_or, (mask_of(a.rows, chunk.rows) for a in found.amounts.values()), touches)
+    journey = reduced(chunk.offsets, chunk.times, frame.starts, kept)
+    credited, converting, credit = linear_credit_by_key(
         Container(attribution.container),
         journey.offsets,
         journey.times,
-        found.touches,
-        values,
+        mask_at(touches, journey.rows),
+        _values(found, journey, chunk.rows),
+        _keys(frame, journey, found.rows(chunk.rows)),
         journey.starts,
-        lookback_of(attribution),
+        None if attribution.lookback is None else microseconds(attribution.lookback),
+        _items(frame, journey),
     )
-    places = np.flatnonzero((credit != 0.0).any(axis=0)).astype(np.int32)
-    credit = credit[:, places]
-    if unattributed.any():
-        places, credit = np.append(places, np.int32(-1)), np.column_stack([credit, unattributed])
-    return places, places, credit
+    return np.append(journey.rows, np.int32(-1))[credited], journey.rows[converting], credit
 
 
-def _credit_by_key(frame: Frame, lane: Lane, found: Conversions, values: Values) -> Credited:
-    """Credit of float64[M, R] values where times or the person are taken from the conversion."""
-    attribution, journey = attribution_of_lane(lane), found.journey
-    return linear_credit_by_key(
-        Container(attribution.container),
-        journey.offsets,
-        journey.times,
-        found.touches,
-        values,
-        _keys(frame, found),
-        journey.starts,
-        lookback_of(attribution),
-        _items(frame, found),
-    )
+def _places(journey: Reduced, rows: Rows, events: int) -> Rows:
+    """int32[K]: where in a reduced journey some of its rows are."""
+    return marked_rows(mask_at(mask_of(rows, events), journey.rows))
 
 
-def _items(frame: Frame, found: Conversions) -> Rows | None:
+def _values(found: Conversions, journey: Reduced, events: int) -> Values:
+    """float64[M, R]: each metric on the rows of the reduced journey."""
+    values = np.zeros((len(found.amounts), journey.rows.size))
+    for metric, amounts in zip(values, found.amounts.values(), strict=True):
+        metric[_places(journey, amounts.rows, events)] = amounts.values
+    return values
+
+
+def _items(frame: Frame, journey: Reduced) -> Rows | None:
     """int32[R]: a code for each touch's value, where one text alone makes the touches."""
     dimensions = frame.plan.touch_dimensions
     values = touch_values(frame, frame.plan.view.component(dimensions[0]))
     single_text = len(dimensions) == 1 and pa.types.is_dictionary(values.type)
-    return codes_at(values, found.journey.rows) if single_text else None
+    return codes_at(values, journey.rows) if single_text else None
 
 
-def _keys(frame: Frame, found: Conversions) -> Rows:
+def _keys(frame: Frame, journey: Reduced, rows: Rows) -> Rows:
     """int32[R]: equal where all that the question takes from the conversion is equal.
 
     A person is constant within its own rows, so only times make a key.
     """
-    keys, places = np.zeros(found.touches.size, np.int32), found.places
-    times = _conversion_times(frame, found.journey.rows[places])
+    keys = np.zeros(journey.rows.size, np.int32)
+    times = _conversion_times(frame, rows)
     if times:
-        keys[places] = reduce(_tuple_codes, map(_codes, times))
+        keys[_places(journey, rows, frame.chunk.rows)] = reduce(_tuple_codes, map(_codes, times))
     return keys
 
 

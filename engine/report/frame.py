@@ -13,11 +13,13 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
-from attribution.models import Mask
+from attribution.models import Container, Mask
+from attribution.rows import marked_rows
 from engine.dataview.components import LOCAL_TIME, PERSON_ID, SESSIONS, Component, Scope
 from engine.dataview.local_time import local_times
-from engine.dataview.values import combined, event_values, numbers, taken, validity
+from engine.dataview.values import combined, event_values, is_plain, numbers, taken
 from engine.journeys.persistence import Allocation, Expiration, persisted_rows
+from engine.journeys.present import Present, present, validity
 from engine.journeys.scan import Chunk
 from engine.journeys.sessions import session_starts
 from engine.report.columns import (
@@ -81,6 +83,12 @@ class Frame:
             present = nonzero(self.raw(self.plan.view.component(name)))
             marks = present if marks is None else marks | present
         return session_starts(self.chunk.offsets, self.chunk.times, microseconds(settings.timeout), marks)
+
+    def bounds(self, container: Container) -> np.ndarray:
+        """int64[B + 1]: where containers begin, sessions or persons, and the number of events."""
+        if container is Container.PERSON:
+            return self.chunk.offsets
+        return np.append(marked_rows(self.starts), self.chunk.rows).astype(np.int64)
 
     @cached_property
     def person_index(self) -> np.ndarray:
@@ -146,6 +154,13 @@ class Frame:
         if is_session_start(component):
             return _ones(self.starts[rows])
         return taken(self.raw(component), rows)
+
+    def present(self, component: Component) -> Present:
+        """Return the events on which a component has a value, and the values, before persistence."""
+        source = component.source
+        if source is None or source.repeated or pa.types.is_timestamp(source.type) or not is_plain(component):
+            return present(self.raw(component))
+        return self.chunk.present(source.column)
 
     def raw(self, component: Component) -> pa.Array:
         """Return a component's value on each event, before persistence."""
@@ -215,7 +230,8 @@ def _ones(marks: Mask) -> pa.Array:
 
 def nonzero(values: pa.Array) -> Mask:
     """uint8[N]: the metric happened: it has a value, and that is not zero."""
-    return np.not_equal(numbers(values), 0.0).view(np.uint8)
+    happened: np.ndarray = np.not_equal(numbers(values), 0.0)
+    return happened.view(np.uint8)
 
 
 def both(one: Mask | None, other: Mask | None) -> Mask | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from attribution.reduced import marked_rows
+from attribution.rows import marked_rows
 from engine.dataview.values import combined, taken
 from engine.report.aggregate import used_in
 from engine.report.columns import INDEXES

@@ -20,7 +20,7 @@ from engine.report.lanes import lane_rows
 from engine.report.plan import Kind, Lane, ReportPlan, plan
 from engine.report.request import ReportRequest
 from engine.report.sql import Statements
-from engine.report.tally import tallied_dimension, tally
+from engine.report.tally import tallied_dimension, tally, total
 from engine.world import Home, World
 
 Partials = list[pa.Table]
@@ -64,9 +64,11 @@ def answer(
     """Evaluate a plan over chunks, however many and however cut, and merge."""
     work = _prepared(planned, cancellation)
     partials = _in_threads(work, chunks) or [_partials(work, empty_chunk(planned, definitions))]
-    statements = Statements(cancellation, {})
     if planned.request.row_level:
         return pa.concat_tables(tables[0] for tables in partials)
+    if all(tallied_dimension(planned, lane) for lane in planned.lanes):
+        return total(planned, [table for tables in partials for table in tables])
+    statements = Statements(cancellation, {})
     return statements.run_named(PARTIALS, _all_partials(planned, partials, statements), merged(planned))
 
 

@@ -163,8 +163,8 @@ class Binder:
         inner = output.unalias()
         if isinstance(inner, exp.Column):
             spelling, meaning = self._scope.meaning(inner)
-            is_own = spelling.lower() == output.alias_or_name.lower()
-            return (spelling if is_own else output.alias_or_name), meaning.copy()
+            has_alias = output.alias_or_name.lower() != inner.name.lower()
+            return (output.alias_or_name if has_alias else spelling), meaning.copy()
         return output.alias_or_name, self.bind(inner)
 
     def _groups(

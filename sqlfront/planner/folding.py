@@ -14,6 +14,7 @@ from sqlglot.expressions import DType
 
 from engine.dataview.local_time import to_utc
 from engine.report.request import DimensionColumn, LookupJoin, MetricColumn, ReportRequest, TimeRange
+from sqlfront.functions import is_now
 from sqlfront.literals import literal
 from sqlfront.planner.context import DATASET
 from sqlfront.planner.relations import Lookup, RangeTerm, Report
@@ -127,14 +128,10 @@ def _constant(part: exp.Expr, around: Surroundings) -> exp.Expr | None:
         return _one_of(inner, around.answer(part.args["query"]), around)
     if isinstance(part, exp.Any) and is_query(part.this):
         return exp.Any(this=exp.Paren(this=_listed(around.answer(part.this))))
-    if isinstance(part, (exp.Exists, exp.AtTimeZone)) or is_query(part) or _is_clock(part):
+    if isinstance(part, (exp.Exists, exp.AtTimeZone)) or is_query(part) or is_now(part):
         table = around.answer(exp.select(exp.alias_(part.copy(), "value")))
         return literal(table.column(0)[0].as_py(), table.schema.field(0).type)
     return None
-
-
-def _is_clock(part: exp.Expr) -> bool:
-    return isinstance(part, (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Localtimestamp))
 
 
 def _values(table: pa.Table) -> list[exp.Expr]:

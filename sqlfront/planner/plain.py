@@ -11,7 +11,7 @@ from sqlfront.planner.context import Planning
 from sqlfront.planner.events import as_source
 from sqlfront.planner.joins import not_additive
 from sqlfront.planner.relations import Joined, Relation, Rows, Scan
-from sqlfront.planner.scope import Scope, refuse_reaching_out
+from sqlfront.planner.scope import Scope, check_column
 from sqlfront.planner.sources import Source, Sources
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import columns, is_query, rewrite
@@ -31,7 +31,7 @@ def plain_select(
     """
     pinned = _pinned_in(sources)
     _refuse_aggregated(node, pinned)
-    _refuse_correlated(node, scope)
+    _check_columns(node, scope)
     select = node.copy()
     select.set("with_", None)
     _put_sources(select, sources)
@@ -42,16 +42,15 @@ def plain_select(
     return Rows(select, names, _carried(node, sources.scope, pinned), _unique(node, names, sources))
 
 
-def _refuse_correlated(node: exp.Select, scope: Scope) -> None:
-    if scope.outer is None:
-        return
+def _check_columns(node: exp.Select, scope: Scope) -> None:
     aliases = {output.alias_or_name.lower() for output in node.expressions}
-    for clause in ("expressions", "where", "group", "having"):
+    for clause in ("expressions", "where", "group", "having", "order"):
         value = node.args.get(clause)
+        allowed = aliases if clause in ("group", "having", "order") else ()
         for part in value if isinstance(value, list) else [value]:
             for found in columns(part) if isinstance(part, exp.Expr) else ():
-                if not found.is_star and (found.table or found.name.lower() not in aliases):
-                    refuse_reaching_out(found, scope)
+                if not found.is_star:
+                    check_column(found, scope, allowed)
 
 
 def _with_queries(value: object, nested: Callable[[exp.Expr], exp.Expr]) -> object:

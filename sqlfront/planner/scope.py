@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -113,17 +113,29 @@ class Scope:
         )
 
 
-def refuse_reaching_out(column: exp.Column, scope: Scope) -> None:
-    """Raise if a column that a SELECT over rows reads belongs to a view of a SELECT around it."""
-    if scope.lookup(column) is not None:
+def check_column(column: exp.Column, scope: Scope, aliases: Collection[str] = ()) -> None:
+    """Pass a column that a SELECT over rows may read: its tables', or of a SELECT around it.
+
+    Args:
+        column: as written.
+        scope: of the SELECT.
+        aliases: lower-case names of its outputs, where the clause may name them.
+
+    Raises:
+        UnknownColumnError, UnknownNameError, AmbiguousNameError: nothing or too much of that name.
+        UnsupportedError: it belongs to a view of a SELECT around.
+    """
+    whole_row = any(_equal(table.alias, column.name) for table in scope.tables)
+    if not column.table and (column.name.lower() in aliases or whole_row):
         return
-    around = scope.outer
+    around: Scope | None = scope
     while around is not None:
         if around.lookup(column) is not None:
             if around.has_view:
                 raise correlated(column)
             return
         around = around.outer
+    scope.meaning(column)
 
 
 def correlated(column: exp.Column) -> UnsupportedError:

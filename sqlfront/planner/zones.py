@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.expressions import DType
 
 from engine.dataview.components import DataView, Scope
+from sqlfront.functions import is_now
 from sqlfront.trees import columns, replaced
 
 ZONE: Final = "zone"
@@ -42,10 +43,8 @@ def in_zone(node: exp.Expr, zone: str) -> exp.Expr:
     def change(part: exp.Expr) -> exp.Expr | None:
         if isinstance(part, exp.AtTimeZone):
             return part
-        if isinstance(part, (exp.CurrentTimestamp, exp.Localtimestamp)):
-            return local(exp.CurrentTimestamp(), zone)
-        if isinstance(part, exp.CurrentDate):
-            return exp.cast(local(exp.CurrentTimestamp(), zone), "date")
+        if is_now(part):
+            return local(part, zone)
         if isinstance(part, exp.Parameter):
             part.meta[ZONE] = zone
         if isinstance(part, (exp.Cast, exp.TryCast, exp.Timestamp)) and isinstance(part.this, exp.Literal):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attribution.credit import linear_credit, linear_credit_by_key
+from attribution.credit import linear_credit_by_key
 from attribution.models import Container, Model
-from attribution.touches import touch_rows
 from engine.journeys.sessions import session_starts
+from tests.attribution.by_row import linear_credit, touch_rows
 
 MINUTE = 60_000_000
 DAY = 24 * 60 * MINUTE

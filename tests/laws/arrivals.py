@@ -10,7 +10,7 @@ from tests.oracle.journeys import Ingest, Replay, Row
 
 BASE = 1_700_000_000
 """The second around which events happen."""
-WINDOW = 40
+WINDOW = 20
 """Seconds after a winner in which an equal event id repeats it."""
 
 _FAR = (BASE + 2_600_000, BASE + 6_000_000)
@@ -26,7 +26,7 @@ def rows(draw: st.DrawFn, *, most: int = 30) -> list[Row]:
 
 
 def _row(random: Random, number: int) -> Row:
-    time: int | None = BASE + random.randrange(13) * 10
+    time: int | None = BASE + random.randrange(8) * 10
     if random.random() < 0.08:
         time = random.choice(_ODD_TIMES)
     if random.random() < 0.2:
@@ -38,8 +38,8 @@ def _row(random: Random, number: int) -> Row:
         "web",
         time,
         event_id=random.choice(["a", "b", None]) if repeated else f"e{number}",
-        device=random.choice([None, "d1", "d1", "d2", "d2", "d3"]),
-        person=random.choice([None, None, None, "Ann", "Bob", "Cleo"]),
+        device=random.choice([None, "d1", "d1", "d2"]),
+        person=random.choice([None, None, None, "Ann", "Bob", "d1"]),
         channel=random.choice([None, "paid", "mail"]),
     )
 
@@ -62,8 +62,8 @@ def replays() -> st.SearchStrategy[Replay]:
     """Replays whose window's edges fall on events."""
     return st.builds(
         Replay,
-        at=st.integers(2, 13).map(lambda step: BASE + step * 10),
-        lookback=st.sampled_from([10, 20, 50, 200]),
+        at=st.integers(1, 8).map(lambda step: BASE + step * 10),
+        lookback=st.sampled_from([10, 20, 30, 200]),
     )
 
 
@@ -74,7 +74,7 @@ def operations(draw: st.DrawFn) -> list[Ingest | Replay]:
     found: list[Ingest | Replay] = []
     for batch in arriving:
         found.append(batch)
-        if draw(st.integers(0, 2)) == 0:
+        if draw(st.booleans()):
             found.append(draw(replays()))
     return found
 

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution.credit import linear_credit, linear_credit_by_key
+from attribution.credit import linear_credit_by_key
 from attribution.items import credit_by_item
 from attribution.models import Container, Model
 from attribution.runs import conversion_runs
-from attribution.touches import NO_TOUCH, touch_rows
+from attribution.spans import NO_TOUCH
 from attribution.windows import touch_windows
 from engine.journeys.sessions import session_starts
+from tests.attribution.by_row import linear_credit, touch_rows
 from tests.laws.strategies import LOOKBACKS, amounts, codes, journeys, masks
 from tests.oracle.attribution import by_item, by_touch_and_key, shares
 from tests.oracle.sessions import session_numbers
@@ -54,7 +55,7 @@ def test_single_touch_models_agree_with_the_oracle(data, drawn, model, container
 
 def test_linear_has_no_single_touch():
     nothing = np.empty(0, np.uint8)
-    with pytest.raises(ValueError, match="linear_credit"):
+    with pytest.raises(ValueError, match="linear"):
         touch_rows(
             Model.LINEAR,
             Container.PERSON,

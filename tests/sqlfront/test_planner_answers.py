@@ -113,13 +113,13 @@ SAME_TEXT = [
     "select channel, revenue * 2 as twice, lower(page) from web where campaign = 'sale'",
     'select "timestamp", orders from web where "timestamp" < \'2024-01-10\' order by 1 limit 5',
     "select distinct channel, orders from web",
-    "select distinct on (channel) channel, \"timestamp\" from web order by channel, \"timestamp\"",
-    "select adobe_personid, \"timestamp\", sum(revenue) over (partition by adobe_personid order by \"timestamp\")"
+    'select distinct on (channel) channel, "timestamp" from web order by channel, "timestamp"',
+    'select adobe_personid, "timestamp", sum(revenue) over (partition by adobe_personid order by "timestamp")'
     " from web where page is not null",
-    "select adobe_personid, \"timestamp\", lag(channel) over (partition by adobe_personid order by \"timestamp\")"
+    'select adobe_personid, "timestamp", lag(channel) over (partition by adobe_personid order by "timestamp")'
     " from web",
-    "select * from (select channel, revenue from web order by \"timestamp\", adobe_personid limit 20) t",
-    "select t.channel, sum(t.revenue) from (select channel, revenue from web order by \"timestamp\","
+    'select * from (select channel, revenue from web order by "timestamp", adobe_personid limit 20) t',
+    'select t.channel, sum(t.revenue) from (select channel, revenue from web order by "timestamp",'
     " adobe_personid limit 50) t group by 1",
     "select 1 as x from web limit 3",
     # nesting
