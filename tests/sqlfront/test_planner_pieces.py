@@ -33,7 +33,11 @@ def expression(sql):
 
 
 REWRITES = [
-    (fold_identifiers, 'select Channel, "Page", `A b` from Web', 'SELECT "channel", "Page", "A b" FROM "web"'),
+    (
+        fold_identifiers,
+        'select Channel, "Page", `A b` from Web',
+        'SELECT "channel", "Page", "A b" FROM "web"',
+    ),
     (fold_identifiers, "select 'Text', 1", "SELECT 'Text', 1"),
     (plain_limits, "select a from t limit all", "SELECT a FROM t"),
     (plain_limits, "select a from t limit null offset 0", "SELECT a FROM t"),
@@ -42,14 +46,20 @@ REWRITES = [
     (plain_limits, "select a from t limit 5 offset 1", "SELECT a FROM t LIMIT 5 OFFSET 1"),
     (name_outputs, "select sum(a), b as c from t", 'SELECT SUM(a) AS "sum", b AS c FROM t'),
     (name_outputs, "select *, t.* from t", "SELECT *, t.* FROM t"),
-    (name_outputs, "select a from (select count(*) from t) u",
-     'SELECT a AS "a" FROM (SELECT COUNT(*) AS "count" FROM t) AS u'),
+    (
+        name_outputs,
+        "select a from (select count(*) from t) u",
+        'SELECT a AS "a" FROM (SELECT COUNT(*) AS "count" FROM t) AS u',
+    ),
     (table_queries, "values (1, 2)", 'SELECT * FROM (VALUES (1, 2)) AS "values"("column1", "column2")'),
     (table_queries, "select * from (values (1)) v(a)", "SELECT * FROM (VALUES (1)) AS v(a)"),
     (to_duckdb, "select positive(a), negative(b), log1p(c)", "SELECT (a), -(b), LN(1 + (c))"),
     (to_duckdb, "select to_char(a, 'YYYY-MM-DD HH24:MI:SS')", "SELECT STRFTIME(a, '%Y-%m-%d %H:%M:%S')"),
-    (to_duckdb, "select date_part('dow', a), extract('Y' from a)",
-     "SELECT EXTRACT(DAYOFWEEK FROM a), EXTRACT(YEAR FROM a)"),
+    (
+        to_duckdb,
+        "select date_part('dow', a), extract('Y' from a)",
+        "SELECT EXTRACT(DAYOFWEEK FROM a), EXTRACT(YEAR FROM a)",
+    ),
     (to_duckdb, "select current_date, now()", "SELECT CAST(NOW() AS DATE), NOW()"),
     (to_duckdb, "select pg_catalog.lower(a), lower(b), t.c", "SELECT LOWER(a), LOWER(b), t.c"),
 ]
@@ -86,7 +96,10 @@ def test_idle_casts_go_and_others_stay(before, after):
         ("'2024-01-01'", "'2024-01-01'"),
         ("'2024-01-01 +00'", "'2024-01-01'"),
         ("date '2024-01-01 +02'", "CAST('2024-01-01' AS DATE)"),
-        ("'2024-01-01 00:00:00+02'", "(CAST('2024-01-01 00:00:00+02' AS TIMESTAMPTZ) AT TIME ZONE 'Europe/Berlin')"),
+        (
+            "'2024-01-01 00:00:00+02'",
+            "(CAST('2024-01-01 00:00:00+02' AS TIMESTAMPTZ) AT TIME ZONE 'Europe/Berlin')",
+        ),
         ("'2024-01-01'::timestamptz", "CAST('2024-01-01' AS TIMESTAMP)"),
         ("'a +00'", "'a +00'"),
         ("'12:00+01'", "'12:00+01'"),
@@ -132,7 +145,10 @@ def test_terms_that_are_no_range(term):
         ("not daterangehour > '2024-01-01'", [(False, (("hour", "next"),))]),
         ("date(\"timestamp\") <= '2024-01-01'", [(False, (("day", "next"), ("microsecond", "ceiling")))]),
         ("cast(daterangehour as date) > '2024-01-01'", [(True, (("day", "next"), ("hour", "ceiling")))]),
-        ("date_trunc('month', daterangeday) < '2024-02-01'", [(False, (("month", "ceiling"), ("day", "ceiling")))]),
+        (
+            "date_trunc('month', daterangeday) < '2024-02-01'",
+            [(False, (("month", "ceiling"), ("day", "ceiling")))],
+        ),
     ],
 )
 def test_terms_that_are_bounds(term, bounds):
@@ -179,7 +195,9 @@ def test_periods_are_duckdbs(moment, period):
 def test_ranges_select_what_the_comparison_says(name, operator, bound, whole, ask, plain):
     at = bound.replace(hour=0, minute=0) if whole else bound
     condition = f"\"{name}\" {operator} timestamp '{at}'"
-    assert ask(f"select count(*) from web where {condition}") == plain(f"select count(*) from web where {condition}")
+    assert ask(f"select count(*) from web where {condition}") == plain(
+        f"select count(*) from web where {condition}"
+    )
 
 
 @pytest.mark.parametrize(
