@@ -79,7 +79,7 @@ _EXPRESSIONS: Final = (
 )
 _ALLOWED: Final = (*_STRUCTURE, *_EXPRESSIONS)
 
-_SYNTAX: Final = (
+SYNTAX: Final = (
     exp.Connector,
     exp.Binary,
     exp.Case,
@@ -180,7 +180,7 @@ def _check_parameter(node: exp.Parameter) -> None:
 def _check_function(function: exp.Func) -> None:
     name = called(function)
     if name is None:
-        if not isinstance(function, _SYNTAX):
+        if not isinstance(function, SYNTAX):
             raise UnsupportedError(f"{_spelled(function)} is not supported")
     elif isinstance(function.parent, exp.Table):
         return
