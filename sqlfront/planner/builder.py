@@ -19,7 +19,7 @@ from sqlfront.planner.context import Planning
 from sqlfront.planner.lookups import on_events
 from sqlfront.planner.relations import Lookup, RangeTerm, Report, Scan
 from sqlfront.planner.rowlevel import event_rows
-from sqlfront.planner.terms import components, is_constant, metrics, refuse_aggregated, refuse_special
+from sqlfront.planner.terms import metrics, refuse_aggregated, refuse_special
 from sqlfront.trees import column, conjoin, expression, key, replaced
 
 
@@ -242,9 +242,3 @@ def zero_when_null(node: exp.Expr) -> exp.Expr:
 def is_plain(node: exp.Expr, view: DataView) -> bool:
     """Tell whether an expression can be evaluated per event and then added up."""
     return all(metric.additive and not metric.attributed for metric in metrics(node, view))
-
-
-def names_dimensions(node: exp.Expr, view: DataView) -> bool:
-    """Tell whether an expression names anything that is not a metric."""
-    found: Iterable[Component] = components(node, view)
-    return not is_constant(node) and any(component not in metrics(node, view) for component in found)

@@ -9,8 +9,7 @@ from sqlglot import exp
 from engine.dataview.components import Component, DataView, Role
 from engine.errors import UnsupportedError
 from sqlfront.planner.relations import Reading
-from sqlfront.planner.timerange import periods_of
-from sqlfront.trees import columns, queries
+from sqlfront.trees import columns
 
 LISTED = frozenset({"filterName", "daterangeName", "filterId"})
 """Special columns that hold no value on an event."""
@@ -63,11 +62,6 @@ def refuse_aggregated(found: Iterable[Component], what: str) -> None:
 def reading(term: exp.Expr, how: str) -> Reading:
     """Return a record of how a term was read."""
     return Reading(term.sql(dialect="postgres"), how)
-
-
-def is_time_only(term: exp.Expr, view: DataView) -> bool:
-    """Tell whether all of a term's columns are times of the event."""
-    return all(periods_of(column, view) is not None for column in columns(term)) and not any(queries(term))
 
 
 def not_additive(metric: str) -> UnsupportedError:
