@@ -7,76 +7,77 @@ from typing import Final, NamedTuple
 import numba as nb
 import numpy as np
 
-from attribution.models import Mask, Rows, Times, Values
+from attribution.models import Rows, Times, Values
 from attribution.spans import Spans
 
 _ROWS: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
-_MASK: Final = nb.types.Array(nb.uint8, 1, "C", readonly=True)
+_COUNTS: Final = nb.types.Array(nb.int64, 1, "C", readonly=True)
 _VALUES: Final = nb.types.Array(nb.float64, 1, "C", readonly=True)
 
 
 class Credit(NamedTuple):
-    """One metric's credit; the last place is that of conversions without a touch.
+    """One metric's credit by touch, or by item; the last place is that of conversions without a touch.
 
     Attributes:
         values: float64[T + 1].
-        given: uint8[T + 1], 1 where any credit was given, if only of values that cancel out.
+        counts: int64[T + 1], 0 where none was given.
     """
 
     values: Values
-    given: Mask
+    counts: Times
 
 
-def whole_credit(touches: Rows, values: Values, count: int) -> Credit:
-    """Give each conversion to one touch.
+def credit_of_singles(touches: Rows, items: Rows, values: Values, distinct: int) -> Credit:
+    """Give each conversion to the item of one touch.
 
     Args:
         touches: int32[C], the number of the touch, -1 for none.
+        items: int32[T], the item of each touch, from 0 up and below ``distinct``.
         values: float64[C].
-        count: how many touches there are.
+        distinct: how many items there are.
     """
-    credit = Credit(np.zeros(count + 1), np.zeros(count + 1, np.uint8))
-    _give(touches, values, credit.values, credit.given)
+    credit = Credit(np.zeros(distinct + 1), np.zeros(distinct + 1, np.int64))
+    _give(touches, np.append(items, np.int32(distinct)), values, *credit)
     return credit
 
 
-def even_credit(spans: Spans, values: Values, count: int) -> Credit:
+def credit_of_shares(spans: Spans, values: Values, touches: int) -> Credit:
     """Split each conversion evenly over the touches of its span.
 
     Args:
         spans: the touches that count for each of C conversions.
         values: float64[C].
-        count: how many touches there are.
+        touches: how many there are.
     """
-    credit = Credit(np.zeros(count + 1), np.zeros(count + 1, np.uint8))
-    _spread(spans.begins, spans.ends, values, credit.values, credit.given)
+    credit = Credit(np.zeros(touches + 1), np.zeros(touches + 1, np.int64))
+    _spread(spans.begins, spans.ends, values, *credit)
     return credit
 
 
-def sums_by_item(credit: Credit, items: Rows, distinct: int) -> tuple[Values, Times]:
-    """Return float64[distinct] and int64[distinct]: the credit of each item, and how many touches gave it.
+def by_item(credit: Credit, items: Rows, distinct: int) -> Credit:
+    """Add up the credit of touches by item.
 
     Args:
         credit: of T touches.
-        items: int32[T + 1], from 0 up and below ``distinct``; the last is for conversions without a touch.
+        items: int32[T], the item of each touch, from 0 up and below ``distinct``.
         distinct: how many items there are.
     """
-    sums, counts = np.zeros(distinct), np.zeros(distinct, np.int64)
-    _add_up(credit.values, credit.given, items, sums, counts)
-    return sums, counts
+    sums = Credit(np.zeros(distinct + 1), np.zeros(distinct + 1, np.int64))
+    _add_up(*credit, np.append(items, np.int32(distinct)), *sums)
+    return sums
 
 
-@nb.njit(nb.void(_ROWS, _VALUES, nb.float64[::1], nb.uint8[::1]), nogil=True, cache=True)
-def _give(touches: Rows, values: Values, credit: Values, given: Mask) -> None:
-    none = credit.size - 1
+@nb.njit(nb.void(_ROWS, _ROWS, _VALUES, nb.float64[::1], nb.int64[::1]), nogil=True, cache=True)
+def _give(touches: Rows, items: Rows, values: Values, credit: Values, counts: Times) -> None:
+    none = items.size - 1
     for place in range(touches.size):
-        touch = touches[place] if touches[place] >= 0 else none
-        credit[touch] += values[place]
-        given[touch] = 1
+        item = items[touches[place] if touches[place] >= 0 else none]
+        credit[item] += values[place]
+        counts[item] += 1
 
 
-@nb.njit(nb.void(_ROWS, _ROWS, _VALUES, nb.float64[::1], nb.uint8[::1]), nogil=True, cache=True)
-def _spread(begins: Rows, ends: Rows, values: Values, credit: Values, given: Mask) -> None:
+@nb.njit(nb.void(_ROWS, _ROWS, _VALUES, nb.float64[::1], nb.int64[::1]), nogil=True, cache=True)
+def _spread(begins: Rows, ends: Rows, values: Values, credit: Values, counts: Times) -> None:
     # From the last touch to the first, a touch gets the running sum of the shares of those conversions whose
     # span holds it. A sum that no conversion is left in is set to zero, so no rounding error travels on.
     none, share, active = credit.size - 1, 0.0, 0
@@ -95,15 +96,15 @@ def _spread(begins: Rows, ends: Rows, values: Values, credit: Values, given: Mas
                 active -= 1
             leaving -= 1
         share = 0.0 if active == 0 else share
-        credit[touch], given[touch] = share, active > 0
+        credit[touch], counts[touch] = share, active
     for place in range(ends.size):
-        if ends[place] <= begins[place]:
+        if ends[place] == begins[place]:
             credit[none] += values[place]
-            given[none] = 1
+            counts[none] += 1
 
 
-@nb.njit(nb.void(_VALUES, _MASK, _ROWS, nb.float64[::1], nb.int64[::1]), nogil=True, cache=True)
-def _add_up(credit: Values, given: Mask, items: Rows, sums: Values, counts: Times) -> None:
+@nb.njit(nb.void(_VALUES, _COUNTS, _ROWS, nb.float64[::1], nb.int64[::1]), nogil=True, cache=True)
+def _add_up(credit: Values, counts: Times, items: Rows, sums: Values, found: Times) -> None:
     for touch in range(items.size):
         sums[items[touch]] += credit[touch]
-        counts[items[touch]] += given[touch]
+        found[items[touch]] += counts[touch]

@@ -1,7 +1,7 @@
-"""Which touches count for each conversion, as a span of the numbers that the touches have in their list.
+"""Which touches count for each conversion, by the numbers that the touches have in their list.
 
-Two pointers move over the list while the conversions pass by, so the cost is that of both lists, however
-many events lie between. Every model follows: the last of the span, the first, or a share for each.
+One pass over the journey finds the latest touch at every event; from there the cost is that of the lists of
+touches and conversions. Touches that count for a conversion are a span of numbers, so every model follows.
 """
 
 from __future__ import annotations
@@ -12,101 +12,141 @@ from typing import Final
 import numba as nb
 import numpy as np
 
-from attribution.models import Model, Rows, Times
+from attribution.models import Mask, Model, Rows, Times
+from attribution.rows import mask_of
 from attribution.windows import age_limit
 
 NO_TOUCH: Final = -1
 """Stands for a touch where there is none."""
 
 _TIMES: Final = nb.types.Array(nb.int64, 1, "C", readonly=True)
+_MASK: Final = nb.types.Array(nb.uint8, 1, "C", readonly=True)
 _ROWS: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
 
 
 @dataclass(frozen=True)
 class Touches:
-    """T touches in journey order.
+    """T touches in journey order, among N events.
 
     Attributes:
         rows: int32[T], the row of each.
         times: int64[T], µs.
-        ends: int32[T], one past the last row of the touch's container.
+        resets: uint8[N], 1 on the first event of each container.
+        latest: int32[N], the number of the latest touch of the event's container, not after the event; -1
+            where there is none.
     """
 
     rows: Rows
     times: Times
-    ends: Rows
+    resets: Mask
+    latest: Rows
 
 
 @dataclass(frozen=True)
 class Spans:
-    """For each of C conversions the touches that count, by their numbers.
+    """For each of C conversions the touches that count, by their numbers. Both ends only ever move on.
 
     Attributes:
         begins: int32[C], the first.
-        ends: int32[C], one past the last; not above the first where none counts.
+        ends: int32[C], one past the last; equal to the first where none counts.
     """
 
     begins: Rows
     ends: Rows
 
 
-def touches_in(bounds: Times, times: Times, rows: Rows) -> Touches:
-    """Describe touches by what decides for how long they count.
+def touches_in(resets: Mask, rows: Rows, times: Times) -> Touches:
+    """Number touches.
 
     Args:
-        bounds: int64[B + 1]; container b has the rows ``bounds[b]:bounds[b + 1]``, together all N.
-        times: int64[N], µs, ascending within a person.
+        resets: uint8[N], 1 on the first event of each container.
         rows: int32[T], the rows of the touches, ascending.
+        times: int64[T], µs.
     """
-    found = Touches(rows, np.empty(rows.size, np.int64), np.empty(rows.size, np.int32))
-    _describe(bounds, times, rows, found.times, found.ends)
-    return found
+    latest = np.empty(resets.size, np.int32)
+    _number(mask_of(rows, resets.size), resets, latest)
+    return Touches(rows, times, resets, latest)
+
+
+def single_touches(
+    model: Model, touches: Touches, times: Times, conversions: Rows, lookback: int | None
+) -> Rows:
+    """Return int32[C]: the number of the one touch that gets each conversion's credit, -1 for none.
+
+    Args:
+        model: last, first or same; linear has no single touch.
+        touches: T touches among N events.
+        times: int64[N], µs, ascending within a person.
+        conversions: int32[C], the rows of the conversions, ascending.
+        lookback: µs; a touch counts if it is no older than this at the conversion. None: no limit.
+
+    Raises:
+        ValueError: the model is linear.
+    """
+    if model is Model.LINEAR:
+        raise ValueError("linear splits a conversion over many touches: use touch_spans")
+    if model is Model.FIRST:
+        spans = touch_spans(touches, times, conversions, lookback)
+        return np.where(spans.begins < spans.ends, spans.begins, np.int32(NO_TOUCH))
+    numbers = np.empty(conversions.size, np.int32)
+    _look_back(touches.latest, touches.times, times, conversions, age_limit(lookback), numbers)
+    if model is Model.SAME:
+        numbers[np.append(touches.rows, np.int32(NO_TOUCH))[numbers] != conversions] = NO_TOUCH
+    return numbers
 
 
 def touch_spans(touches: Touches, times: Times, conversions: Rows, lookback: int | None) -> Spans:
     """Return which touches count for each conversion: not after it, in its container, not too old.
 
     Args:
-        touches: T touches.
+        touches: T touches among N events.
         times: int64[N], µs, ascending within a person.
         conversions: int32[C], the rows of the conversions, ascending.
         lookback: µs; a touch counts if it is no older than this at the conversion. None: no limit.
     """
+    firsts = np.empty(touches.rows.size, np.int32)
+    _find_firsts(touches.rows, touches.resets, touches.latest, firsts)
     spans = Spans(np.empty(conversions.size, np.int32), np.empty(conversions.size, np.int32))
     limit = age_limit(lookback)
-    _span(touches.rows, touches.times, touches.ends, times, conversions, limit, spans.begins, spans.ends)
+    _span(touches.latest, touches.times, firsts, times, conversions, limit, spans.begins, spans.ends)
     return spans
 
 
-def single_touches(model: Model, touches: Touches, conversions: Rows, spans: Spans) -> Rows:
-    """Return int32[C]: the number of the one touch that gets each conversion's credit, -1 for none.
-
-    Args:
-        model: last, first or same; linear has no single touch.
-        touches: T touches.
-        conversions: int32[C], the rows of the conversions.
-        spans: the touches that count for them.
-
-    Raises:
-        ValueError: the model is linear.
-    """
-    if model is Model.LINEAR:
-        raise ValueError("linear splits a conversion over many touches")
-    numbers = spans.begins if model is Model.FIRST else spans.ends - np.int32(1)
-    counts = spans.begins < spans.ends
-    if model is Model.SAME and touches.rows.size:
-        counts &= touches.rows[numbers] == conversions
-    return np.where(counts, numbers, np.int32(NO_TOUCH))
+# Loops that every event or conversion passes are plain selections: real data is unpredictable, and a
+# mispredicted branch costs more than all the rest of a row.
 
 
-@nb.njit(nb.void(_TIMES, _TIMES, _ROWS, nb.int64[::1], nb.int32[::1]), nogil=True, cache=True)
-def _describe(bounds: Times, times: Times, rows: Rows, moments: Times, ends: Rows) -> None:
-    container = 0
+@nb.njit(nb.void(_MASK, _MASK, nb.int32[::1]), nogil=True, cache=True)
+def _number(touched: Mask, resets: Mask, latest: Rows) -> None:
+    number, touch = 0, NO_TOUCH
+    for row in range(touched.size):
+        touch = NO_TOUCH if resets[row] != 0 else touch
+        touch = number if touched[row] != 0 else touch
+        number += touched[row]
+        latest[row] = touch
+
+
+@nb.njit(nb.void(_ROWS, _TIMES, _TIMES, _ROWS, nb.int64, nb.int32[::1]), nogil=True, cache=True)
+def _look_back(
+    latest: Rows, moments: Times, times: Times, conversions: Rows, limit: int, numbers: Rows
+) -> None:
+    for place in range(conversions.size if moments.size else 0):
+        row = conversions[place]
+        touch = latest[row]
+        young = times[row] - moments[max(touch, 0)] <= limit
+        numbers[place] = touch if young else NO_TOUCH
+    if moments.size == 0:
+        numbers[:] = NO_TOUCH
+
+
+@nb.njit(nb.void(_ROWS, _MASK, _ROWS, nb.int32[::1]), nogil=True, cache=True)
+def _find_firsts(rows: Rows, resets: Mask, latest: Rows, firsts: Rows) -> None:
+    # The first touch of each touch's container: the touch before it is in there if the row before it is, and
+    # has that touch as its latest.
     for touch in range(rows.size):
-        while bounds[container + 1] <= rows[touch]:
-            container += 1
-        moments[touch] = times[rows[touch]]
-        ends[touch] = bounds[container + 1]
+        row = rows[touch]
+        follows = touch > 0 and resets[row] == 0 and latest[row - 1] == touch - 1
+        firsts[touch] = firsts[touch - 1] if follows else touch
 
 
 @nb.njit(
@@ -115,9 +155,9 @@ def _describe(bounds: Times, times: Times, rows: Rows, moments: Times, ends: Row
     cache=True,
 )
 def _span(
-    touched: Rows,
+    latest: Rows,
     moments: Times,
-    until: Rows,
+    firsts: Rows,
     times: Times,
     conversions: Rows,
     limit: int,
@@ -127,8 +167,11 @@ def _span(
     begin, end = 0, 0
     for place in range(conversions.size):
         row = conversions[place]
-        while end < touched.size and touched[end] <= row:
-            end += 1
-        while begin < end and (until[begin] <= row or times[row] - moments[begin] > limit):
-            begin += 1
+        if latest[row] >= 0:
+            end = latest[row] + 1
+            begin = max(begin, firsts[end - 1])
+            while begin < end and times[row] - moments[begin] > limit:
+                begin += 1
+        else:
+            begin = end
         begins[place], ends[place] = begin, end

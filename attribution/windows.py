@@ -12,6 +12,7 @@ import numba as nb
 import numpy as np
 
 from attribution.models import Container, Mask, Rows, Times
+from attribution.rows import mask_of
 
 NO_LIMIT: Final = int(np.iinfo(np.int64).max)
 """A lookback in µs that no two event times exceed."""
@@ -45,10 +46,8 @@ def container_starts(container: Container, offsets: Times, starts: Mask) -> Mask
     """
     if container is Container.SESSION:
         return starts
-    marks = np.zeros(starts.size, np.uint8)
     firsts = offsets[:-1]
-    marks[firsts[firsts < offsets[1:]]] = 1
-    return marks
+    return mask_of(firsts[firsts < offsets[1:]].astype(np.int32), starts.size)
 
 
 def age_limit(lookback: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Applies definitions to a home: makes tables, adds columns, builds and rebuilds journeys, in one world.
+"""Applies definitions: makes tables, adds columns, builds and rebuilds journeys, in one world.
 
 What would lose data is refused before anything is written.
 """
@@ -148,7 +148,7 @@ def _connections(
     datasets: dict[str, int],
     progress: Progress | None,
 ) -> tuple[dict[str, Outcome], list[str]]:
-    """Bring the journeys of all connections in line; return what to publish, and which were rebuilt."""
+    """Bring all journeys in line; return what to publish, and which were rebuilt."""
     outcomes, rebuilt = {}, []
     for name in definitions.connections:
         if name in world.journeys and _same_journeys(world.definitions, definitions, name):

@@ -77,7 +77,7 @@ class Answer:
 
     @property
     def parameters(self) -> tuple[pa.DataType, ...]:
-        """Types of ``$1``, ``$2``, …"""
+        """Types of the parameters, in their order."""
         return self.plan.parameters
 
     def run(self, values: Sequence[object], cancellation: Cancellation) -> pa.RecordBatchReader:
@@ -139,7 +139,7 @@ class Explanation:
 
     @property
     def parameters(self) -> tuple[pa.DataType, ...]:
-        """Types of ``$1``, ``$2``, …"""
+        """Types of the parameters, in their order."""
         return self.plan.parameters
 
     def run(self, values: Sequence[object], cancellation: Cancellation) -> pa.RecordBatchReader:

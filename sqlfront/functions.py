@@ -245,11 +245,6 @@ def _expm1(arguments: Arguments) -> exp.Expr:
     return exp.paren(exp.Sub(this=exp.Exp(this=arguments[0]), expression=exp.Literal.number(1)))
 
 
-def _div(arguments: Arguments) -> exp.Expr:
-    quotient = exp.Div(this=exp.paren(arguments[0]), expression=exp.paren(arguments[1]))
-    return exp.Trunc(this=quotient)
-
-
 def _square(arguments: Arguments) -> exp.Expr:
     return exp.Pow(this=arguments[0], expression=exp.Literal.number(2))
 
@@ -263,7 +258,6 @@ _BUILDERS: Final[dict[str, Callable[[Arguments], exp.Expr]]] = {
     "positive": lambda arguments: exp.paren(arguments[0]),
     "log1p": _log1p,
     "expm1": _expm1,
-    "div": _div,
     "square": _square,
     "clock_timestamp": lambda _: now(),
     "statement_timestamp": lambda _: now(),

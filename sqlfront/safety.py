@@ -79,7 +79,7 @@ _EXPRESSIONS: Final = (
 )
 _ALLOWED: Final = (*_STRUCTURE, *_EXPRESSIONS)
 
-_SYNTAX: Final = (
+SYNTAX: Final = (
     exp.Connector,
     exp.Binary,
     exp.Case,
@@ -112,8 +112,14 @@ _SYNTAX: Final = (
     exp.Timestamp,
     exp.Interval,
     exp.GroupConcat,
+    exp.ArgMax,
+    exp.ArgMin,
+    exp.Ceil,
+    exp.Chr,
+    exp.Floor,
+    exp.Initcap,
 )
-"""Functions that have their own syntax instead of a name."""
+"""Functions that the parser reads by rules of their own, so that the name they had is not kept."""
 
 _SECRET: Final = re.compile(
     r"read_|write_|scan_|parquet_|glob$|getenv|getvariable|query|duckdb_|pragma_|sniff_|pg_read|pg_ls|"
@@ -174,7 +180,7 @@ def _check_parameter(node: exp.Parameter) -> None:
 def _check_function(function: exp.Func) -> None:
     name = called(function)
     if name is None:
-        if not isinstance(function, _SYNTAX):
+        if not isinstance(function, SYNTAX):
             raise UnsupportedError(f"{_spelled(function)} is not supported")
     elif isinstance(function.parent, exp.Table):
         return

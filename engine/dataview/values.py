@@ -7,6 +7,7 @@ the codes follow by take; a rule on a text of a few thousand values so costs not
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -172,7 +173,8 @@ def taken(values: pa.Array, rows: np.ndarray) -> pa.Array:
 
 def raw_codes(values: pa.DictionaryArray) -> np.ndarray:
     """Return int32[N] codes of a dictionary-encoded column, without a copy; arbitrary where it is NULL."""
-    return _buffer(values.indices)
+    codes: np.ndarray = _buffer(values.indices)
+    return codes
 
 
 def codes_at(values: pa.DictionaryArray, rows: np.ndarray) -> np.ndarray:
@@ -213,15 +215,14 @@ def numbers(values: pa.Array) -> np.ndarray:
     """Return float64[N] of a numeric column, 0 where it has no value."""
     if pa.types.is_decimal(values.type):
         values = values.cast(pa.float64())
-    found = _buffer(values).astype(np.float64, copy=False)
+    found: np.ndarray = _buffer(values).astype(np.float64, copy=False)
     return found if values.null_count == 0 else np.where(validity(values), found, 0.0)
 
 
-def _buffer(values: pa.Array) -> np.ndarray:
+def _buffer(values: pa.Array) -> Any:
     """View a fixed-width column's values without a copy; what lies under a NULL is arbitrary."""
     buffer = values.buffers()[1]
     if buffer is None:
         return np.zeros(len(values), np.dtype(values.type.to_pandas_dtype()))
     dtype = values.type.to_pandas_dtype()
-    found: np.ndarray = np.frombuffer(buffer, dtype)[values.offset : values.offset + len(values)]
-    return found
+    return np.frombuffer(buffer, dtype)[values.offset : values.offset + len(values)]

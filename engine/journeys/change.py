@@ -1,4 +1,4 @@
-"""Commits a change of persons: rows added, copies masked, reasons logged. Nothing is seen until published."""
+"""Commits changes of persons: rows added, copies masked, reasons logged; seen once published."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Decodes journeys chunk by chunk: base files in person order, newer runs laid over them, all cached.
+"""Decodes journeys in chunks: base files in person order, newer runs laid over them, cached.
 
-What is decoded from a base is kept under the names of its files, so it survives appends and replays: they
-cost an overlay of the persons that they mention.
+What is decoded from a base is kept under the names of its files, so it survives appends and
+replays: they cost an overlay of the persons that they mention.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Marks: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Piece:
-    """The part of one level-0 file that belongs to a chunk: rows from ``start``, ``rows`` of them."""
+    """A chunk's part of one level-0 file: from ``start``, ``rows`` rows."""
 
     path: str
     sequence: int
@@ -103,7 +103,7 @@ class Part:
     def present(self, name: str) -> Present:
         """Return a column in journey order without its NULLs."""
         key = (self._key, "present", name)
-        return cache.columns.get(key, lambda: present(self.column(name)), _held)
+        return cache.columns.get(key, lambda: present(self.column(name), self.layout().times), _held)
 
     def _make_layout(self) -> Layout:
         keys = self._base_keys()

@@ -1,4 +1,4 @@
-"""The columns of a journey: the system's own, and one per leaf field of the connection's datasets."""
+"""The columns of a journey: the system's own, and one per leaf field of the datasets."""
 
 from __future__ import annotations
 

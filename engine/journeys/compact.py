@@ -1,6 +1,7 @@
-"""Compaction: merges level-0 runs and masks, into one run while they are few rows, else into the base.
+"""Compaction: merges level-0 runs and masks into one run, or into the base once there are many.
 
-The rows that count stay the same, so answers do not change; memory stays at a slice of the hash space.
+The rows that count stay the same, so answers do not change; memory stays at a slice of the hash
+space.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Commits to the Delta tables that only journeys write: exact, checked, and never based on a stale state."""
+"""Commits to Delta tables that only journeys write: exact, checked, never on a stale state."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ def ask(query: str, given: pl.DataFrame, parameters: Sequence[str] = ()) -> pl.D
 def content_digests(rows: pl.DataFrame) -> pl.Series:
     """Return the MD5 of each row's content in hexadecimal, from column names and values.
 
-    NULL fields leave no trace, so a field that is added to a schema later does not change the digests
-    of older rows.
+    NULL fields leave no trace, so a field that is added to a schema later does not change the
+    digests of older rows.
     """
     names = [f"c{index}" for index in range(rows.width)]
     terms = ", ".join(map(_term, rows.dtypes, names))

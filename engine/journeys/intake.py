@@ -1,4 +1,4 @@
-"""Reads the rows of a connection's datasets from the lake and decides which of them can be taken."""
+"""Reads rows of a connection's datasets from the lake and says which of them can be taken."""
 
 from __future__ import annotations
 
@@ -147,14 +147,14 @@ def admissible() -> pl.Expr:
 
 
 def skipped(rows: pl.DataFrame) -> pl.DataFrame:
-    """Count the identity rows that are not taken: ``number`` (of the batch), ``reason``, ``rows``."""
+    """Count the rows that are not taken: ``number`` of the batch, ``reason``, ``rows``."""
     reason = pl.when(~_timed()).then(pl.lit(NO_TIME)).otherwise(pl.lit(NO_PERSON))
     refused = rows.filter(~admissible()).select(number=pl.col("row") // (1 << 32), reason=reason)
     return refused.group_by("number", "reason").agg(rows=pl.len()).sort("number", "reason")
 
 
 def own_person(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
-    """Give identity rows of a dataset without stitching their own person: ``row, _person, _namespace``."""
+    """Give rows without stitching their own person: ``row, _person, _namespace``."""
     namespace = pl.lit(member.namespace(member.person_path))
     return rows.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
 

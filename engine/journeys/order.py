@@ -1,7 +1,7 @@
 """Journey order: persons by hash, then time, dataset order and event id.
 
-The order is total and depends on nothing but the rows, so no answer depends on how they arrived. Rows are
-sorted by integers; event ids are looked at only where those are equal.
+The order is total and depends on nothing but the rows, so no answer depends on how they arrived.
+Rows are sorted by integers; event ids are looked at only where those are equal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INTEGERS: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET)
 
 
 def hash_persons(persons: pl.Series) -> pl.DataFrame:
-    """Return one row per distinct person: ``_person``, ``_hash_high``, ``_hash_low`` (of its MD5)."""
+    """Return per distinct person ``_person``, ``_hash_high``, ``_hash_low`` (of its MD5)."""
     names = persons.drop_nulls().unique().alias(PERSON).to_frame()
     query = f"""
         SELECT {PERSON},
@@ -33,7 +33,9 @@ def hash_persons(persons: pl.Series) -> pl.DataFrame:
 
 def with_hashes(rows: pl.DataFrame) -> pl.DataFrame:
     """Add the hash columns to rows that have ``_person``; each distinct person is hashed once."""
-    return rows.join(hash_persons(rows[PERSON]), on=PERSON, how="left", maintain_order="left")
+    persons = rows.select(PERSON)
+    hashed = persons.join(hash_persons(rows[PERSON]), on=PERSON, how="left", maintain_order="left")
+    return rows.with_columns(hashed[HASH_HIGH], hashed[HASH_LOW])
 
 
 def bucket_bounds(bucket: int, buckets: int) -> tuple[int, int]:

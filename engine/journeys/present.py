@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from attribution.rows import marked_rows
+from attribution.rows import marked_rows, mask_at
 
 
 @dataclass(frozen=True)
@@ -17,23 +17,37 @@ class Present:
 
     Attributes:
         rows: int32[K], ascending.
+        times: int64[K], µs UTC.
         values: K values.
     """
 
     rows: npt.NDArray[np.int32]
+    times: npt.NDArray[np.int64]
     values: pa.Array
 
     @property
     def nbytes(self) -> int:
         """Bytes held, a dictionary's values left out: the column has them anyway."""
         values = self.values.indices if pa.types.is_dictionary(self.values.type) else self.values
-        return self.rows.nbytes + int(values.nbytes)
+        return self.rows.nbytes + self.times.nbytes + int(values.nbytes)
+
+    def within(self, mask: npt.NDArray[np.uint8] | None) -> Present:
+        """Return only the events on which a mask of all N events is 1; None keeps all."""
+        if mask is None:
+            return self
+        kept = mask_at(mask, self.rows).view(np.bool_)
+        return Present(self.rows[kept], self.times[kept], self.values.filter(pa.array(kept)))
 
 
-def present(column: pa.Array) -> Present:
-    """Return the rows of a column that have a value, and the values."""
+def present(column: pa.Array, times: npt.NDArray[np.int64]) -> Present:
+    """Return the events on which a column has a value.
+
+    Args:
+        column: N values.
+        times: int64[N], µs UTC.
+    """
     rows = marked_rows(validity(column).view(np.uint8))
-    return Present(rows, column if column.null_count == 0 else column.take(pa.array(rows)))
+    return Present(rows, times[rows], column.take(pa.array(rows)) if column.null_count else column)
 
 
 def validity(values: pa.Array) -> npt.NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """Rebuild: a connection's journeys from nothing but the lake and the stitch log.
 
-A row's person is what the log last said of it; rows that the log does not know are stitched live. So a
-rebuild gives the same answers, and a new connection is a rebuild with an empty log.
+A row's person is what the log last said of it; rows that the log does not know are stitched live.
+So a rebuild gives the same answers, and a new connection is a rebuild with an empty log.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _stitch(
 ) -> _Stitched:
     files = lake.files(home.dataset_path(member.name), version)
     arrival = arrive(home, name, member, earlier=(), added=files, window=connection.duplicate_window)
-    events = arrival.events.events
+    events = arrival.resolution.events
     known = _logged(home, name, member, log, keep).join(events.select("row"), on="row", how="semi")
     unknown = events.join(known, on="row", how="anti") if known.height else events
     adds, learned = stitch(home, name, member, unknown, remembered=member.name in keep)
@@ -103,7 +103,7 @@ def _stitch(
 def _memory(
     home: Home, name: str, member: Member, learned: pl.DataFrame, keep: Collection[str]
 ) -> pl.DataFrame:
-    """Return the dataset's whole device memory: what is kept of the old one, and what was learned."""
+    """Return the whole device memory: what is kept of the old one, and what was learned."""
     if member.name not in keep:
         return learned
     old = home.catalog.device_memory(name, member.name)

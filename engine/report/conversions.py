@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from attribution.models import Container, Mask, Rows, Values
 from attribution.rows import marked_rows, mask_at, mask_of, rows_within
-from attribution.spans import Spans, Touches, touch_spans, touches_in
+from attribution.spans import Touches, touches_in
+from attribution.windows import container_starts
 from engine.dataview.components import Component, Role
 from engine.dataview.values import numbers
 from engine.definitions.model import AttributionDefinition
@@ -37,13 +38,21 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Conversions:
-    """The touches of a lane, and per metric its conversions."""
+    """The touches of a lane, and its conversions.
+
+    Attributes:
+        touches: T touches among N events.
+        items: T values of the touched dimension, where there is only one.
+        amounts: metric → its conversions.
+    """
 
     touches: Touches
+    items: pa.Array | None
     amounts: Mapping[str, Amounts]
 
-    def rows(self, events: int) -> Rows:
-        """Return int32[C]: the events, out of so many, on which any metric has a conversion."""
+    def rows(self) -> Rows:
+        """Return int32[C]: the events on which any metric has a conversion."""
+        events = self.touches.latest.size
         masks = (mask_of(amounts.rows, events) for amounts in self.amounts.values())
         return marked_rows(reduce(np.bitwise_or, masks))
 
@@ -55,21 +64,21 @@ class Conversions:
 def conversions(frame: Frame, lane: Lane) -> Conversions:
     """Find the touches and conversions of a lane that has an attribution."""
     segment = frame.matches(lane.segment)
-    rows = rows_within(_touched(frame), _touchable(frame, lane, both(frame.segment, segment)))
-    bounds = frame.bounds(Container(attribution_of_lane(lane).container))
-    convertible = both(frame.chosen, segment)
-    metrics = [component for component in components_of(frame, lane) if component.role is Role.METRIC]
-    return Conversions(
-        touches_in(bounds, frame.chunk.times, rows),
-        {metric.id: _amounts(frame, metric, convertible) for metric in metrics},
+    touchable, convertible = (
+        _touchable(frame, lane, both(frame.segment, segment)),
+        both(frame.chosen, segment),
     )
-
-
-def spans_of(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Spans:
-    """Return the touches that count for each of int32[C] conversions of a lane."""
-    lookback = attribution_of_lane(lane).lookback
-    limit = None if lookback is None else microseconds(lookback)
-    return touch_spans(found.touches, frame.chunk.times, rows, limit)
+    container = Container(attribution_of_lane(lane).container)
+    resets = container_starts(container, frame.chunk.offsets, frame.starts)
+    metrics = [component for component in components_of(frame, lane) if component.role is Role.METRIC]
+    amounts = {metric.id: _amounts(frame, metric, convertible) for metric in metrics}
+    dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
+    if len(dimensions) == 1:
+        found = frame.present(dimensions[0]).within(touchable)
+        return Conversions(touches_in(resets, found.rows, found.times), found.values, amounts)
+    masks = (validity(touch_values(frame, dimension)).view(np.uint8) for dimension in dimensions)
+    rows = rows_within(marked_rows(reduce(np.bitwise_and, masks)), touchable)
+    return Conversions(touches_in(resets, rows, frame.chunk.times[rows]), None, amounts)
 
 
 def attribution_of_lane(lane: Lane) -> AttributionDefinition:
@@ -77,6 +86,12 @@ def attribution_of_lane(lane: Lane) -> AttributionDefinition:
     if lane.attribution is None:
         raise AssertionError(f"a lane of {lane.kind} needs an attribution")
     return lane.attribution
+
+
+def lookback_of(lane: Lane) -> int | None:
+    """Return how far back a lane's touches count, in µs."""
+    lookback = attribution_of_lane(lane).lookback
+    return None if lookback is None else microseconds(lookback)
 
 
 def components_of(frame: Frame, lane: Lane) -> list[Component]:
@@ -88,15 +103,6 @@ def touch_values(frame: Frame, component: Component) -> pa.Array:
     """One grouped dimension touches with its raw instances, several with their persisted tuple."""
     several = len(frame.plan.touch_dimensions) > 1
     return frame.shown(component) if several else frame.raw(component)
-
-
-def _touched(frame: Frame) -> Rows:
-    """int32[T]: the events on which all touched dimensions are set."""
-    dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
-    if len(dimensions) == 1:
-        return frame.present(dimensions[0]).rows
-    masks = (validity(touch_values(frame, dimension)).view(np.uint8) for dimension in dimensions)
-    return marked_rows(reduce(np.bitwise_and, masks))
 
 
 def _touchable(frame: Frame, lane: Lane, segment: Mask | None) -> Mask | None:

@@ -15,8 +15,8 @@ from attribution.credit import linear_credit_by_key
 from attribution.models import Container, Model, Rows, Values
 from attribution.reduced import Reduced, reduced
 from attribution.rows import marked_rows, mask_at, mask_of
-from attribution.shares import even_credit
-from attribution.spans import single_touches
+from attribution.shares import credit_of_shares
+from attribution.spans import single_touches, touch_spans
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
 from engine.dataview.values import codes_at, combined, taken
 from engine.report.columns import column_name, component_ids, is_period, is_session_start, period_start
@@ -26,20 +26,20 @@ from engine.report.conversions import (
     attribution_of_lane,
     components_of,
     conversions,
-    spans_of,
+    lookback_of,
     touch_values,
 )
 from engine.report.frame import Frame
-from engine.report.plan import Lane, microseconds
+from engine.report.plan import Lane
 
 
 def touched_rows(frame: Frame, lane: Lane) -> pa.Table:
     """Return conversions, with the touched dimensions' values taken from the touch that gets the credit."""
     found = conversions(frame, lane)
-    rows = found.rows(frame.chunk.rows)
-    spans = spans_of(frame, lane, found, rows)
+    rows = found.rows()
     model = Model(attribution_of_lane(lane).model)
-    sources = found.touch_rows(single_touches(model, found.touches, rows, spans))
+    touches = single_touches(model, found.touches, frame.chunk.times, rows, lookback_of(lane))
+    sources = found.touch_rows(touches)
 
     def values(component: Component) -> pa.Array:
         if _is_touched(frame, component):
@@ -87,16 +87,12 @@ Credited = tuple[Rows, Rows, Values]
 
 def _credit(frame: Frame, lane: Lane, found: Conversions) -> Credited:
     """Credit where nothing is taken from the conversion."""
-    credit = np.stack(
-        [
-            even_credit(
-                spans_of(frame, lane, found, amounts.rows), amounts.values, found.touches.rows.size
-            ).values
-            for amounts in found.amounts.values()
-        ]
-    )
+    touches, times = found.touches, frame.chunk.times
+    spans = (touch_spans(touches, times, a.rows, lookback_of(lane)) for a in found.amounts.values())
+    shares = zip(spans, found.amounts.values(), strict=True)
+    credit = np.stack([credit_of_shares(s, a.values, touches.rows.size).values for s, a in shares])
     numbers = np.flatnonzero((credit != 0.0).any(axis=0)).astype(np.int32)
-    rows = np.append(found.touches.rows, np.int32(-1))[numbers]
+    rows = found.touch_rows(numbers)
     return rows, rows, credit[:, numbers]
 
 
@@ -112,9 +108,9 @@ def _credit_by_key(frame: Frame, lane: Lane, found: Conversions) -> Credited:
         journey.times,
         mask_at(touches, journey.rows),
         _values(found, journey, chunk.rows),
-        _keys(frame, journey, found.rows(chunk.rows)),
+        _keys(frame, journey, found.rows()),
         journey.starts,
-        None if attribution.lookback is None else microseconds(attribution.lookback),
+        lookback_of(lane),
         _items(frame, journey),
     )
     return np.append(journey.rows, np.int32(-1))[credited], journey.rows[converting], credit

@@ -13,8 +13,7 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
-from attribution.models import Container, Mask
-from attribution.rows import marked_rows
+from attribution.models import Mask
 from engine.dataview.components import LOCAL_TIME, PERSON_ID, SESSIONS, Component, Scope
 from engine.dataview.local_time import local_times
 from engine.dataview.values import combined, event_values, is_plain, numbers, taken
@@ -84,12 +83,6 @@ class Frame:
             marks = present if marks is None else marks | present
         return session_starts(self.chunk.offsets, self.chunk.times, microseconds(settings.timeout), marks)
 
-    def bounds(self, container: Container) -> np.ndarray:
-        """int64[B + 1]: where containers begin, sessions or persons, and the number of events."""
-        if container is Container.PERSON:
-            return self.chunk.offsets
-        return np.append(marked_rows(self.starts), self.chunk.rows).astype(np.int64)
-
     @cached_property
     def person_index(self) -> np.ndarray:
         """int32[N]: the person's position in the chunk."""
@@ -156,10 +149,10 @@ class Frame:
         return taken(self.raw(component), rows)
 
     def present(self, component: Component) -> Present:
-        """Return the events on which a component has a value, and the values, before persistence."""
+        """Return the events on which a component has a value, before persistence."""
         source = component.source
         if source is None or source.repeated or pa.types.is_timestamp(source.type) or not is_plain(component):
-            return present(self.raw(component))
+            return present(self.raw(component), self.chunk.times)
         return self.chunk.present(source.column)
 
     def raw(self, component: Component) -> pa.Array:
@@ -204,8 +197,7 @@ class Frame:
             expiration = Expiration(settings.expiration)
         else:
             ttl = microseconds(settings.expiration)
-        window = self.plan.request.range
-        within = self.since(window.start) if expiration is Expiration.PERSON else None
+        within = self.since(self._first_set(expiration, ttl))
         return persisted_rows(
             self.chunk.offsets,
             self.chunk.times,
@@ -215,6 +207,13 @@ class Frame:
             expiration,
             ttl,
         )
+
+    def _first_set(self, expiration: Expiration, ttl: int) -> int | None:
+        """Values that were set before do not count, however much of the past happens to be read."""
+        start = self.plan.request.range.start
+        if start is None or expiration is Expiration.SESSION:
+            return None
+        return start if expiration is Expiration.PERSON else start - self.plan.reach - ttl
 
 
 def _source_column(component: Component) -> str:

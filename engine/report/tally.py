@@ -10,23 +10,21 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
-from attribution.models import Mask, Model, Rows, Times, Values
-from attribution.rows import rows_within
-from attribution.shares import Credit, even_credit, sums_by_item, whole_credit
-from attribution.spans import single_touches
+from attribution.models import Model, Rows
+from attribution.rows import mask_at
+from attribution.shares import Credit, by_item, credit_of_shares, credit_of_singles
+from attribution.spans import Touches, single_touches, touch_spans
 from engine.dataview.components import Component, Role
-from engine.dataview.values import coded, raw_codes
+from engine.dataview.values import raw_codes
 from engine.definitions.model import MetricDefinition
-from engine.journeys.present import present
+from engine.journeys.present import Present, present
 from engine.report.aggregate import metric_type
 from engine.report.columns import is_session_start
 from engine.report.conversions import (
     Amounts,
-    Conversions,
     attribution_of_lane,
     conversions,
-    spans_of,
-    touch_values,
+    lookback_of,
 )
 from engine.report.frame import Frame
 from engine.report.plan import Kind, Lane, ReportPlan, persistence_of
@@ -57,6 +55,8 @@ def _is_plain_sum(metric: MetricColumn, plan: ReportPlan) -> bool:
     """Whether doubles hold the metric's sum as exactly as it is: 64-bit integers and decimals they do not."""
     if metric.aggregate is not Aggregate.VALUE or metric.condition is not None:
         return False
+    if not isinstance(metric.expression, exp.Column):
+        return False
     component = plan.view.component(metric.expression.name)
     source, settings = component.source, component.definition
     if is_session_start(component):
@@ -72,12 +72,12 @@ def tally(frame: Frame, lane: Lane, dimension: Component) -> pa.Table:
     """Return a lane's partial result, for a dimension that the lane can be added up by."""
     name = frame.plan.request.dimensions[0].name
     if lane.metrics:
-        return _sums(frame, lane, name, _encoded(touch_values(frame, dimension)))
+        return _sums(frame, lane, name)
     if persistence_of(dimension) is None:
-        rows = frame.present(dimension).rows
+        found = frame.present(dimension)
     else:
-        rows = present(frame.shown(dimension)).rows
-    return pa.table({name: _occurring(_encoded(frame.shown(dimension)), rows, frame.chosen)})
+        found = present(frame.shown(dimension), frame.chunk.times)
+    return pa.table({name: _occurring(frame, found)})
 
 
 def total(plan: ReportPlan, partials: list[pa.Table]) -> pa.Table:
@@ -91,46 +91,46 @@ def total(plan: ReportPlan, partials: list[pa.Table]) -> pa.Table:
     return pa.table(columns)
 
 
-def _occurring(values: pa.DictionaryArray, present: Rows, chosen: Mask | None) -> pa.Array:
-    """Each value of a text once, NULL included, that is there on a chosen event.
-
-    Args:
-        values: N values.
-        present: int32[K], where they are not NULL.
-        chosen: uint8[N]; None chooses all.
-    """
-    rows, none = rows_within(present, chosen), len(values.dictionary)
-    events = len(values) if chosen is None else np.count_nonzero(chosen)
-    seen = np.zeros(none + 1, bool)
-    seen[raw_codes(values)[rows]] = True
-    seen[none] = events > rows.size
-    return _spelled_out(np.flatnonzero(seen), values.dictionary)
+def _occurring(frame: Frame, found: Present) -> pa.Array:
+    """Each value of a text once, NULL included, that is there on an event of the report."""
+    values, chosen = _encoded(found.values), frame.chosen
+    codes = raw_codes(values)
+    if chosen is not None:
+        codes = codes[mask_at(chosen, found.rows).view(bool)]
+    events = frame.chunk.rows if chosen is None else np.count_nonzero(chosen)
+    counts = np.bincount(codes, minlength=len(values.dictionary) + 1)
+    counts[-1] = events - codes.size
+    return _spelled_out(np.flatnonzero(counts), values.dictionary)
 
 
-def _sums(frame: Frame, lane: Lane, name: str, values: pa.DictionaryArray) -> pa.Table:
+def _sums(frame: Frame, lane: Lane, name: str) -> pa.Table:
     """Sum each metric by the value of the touches that get the credit; NULL where it has no conversion."""
-    found, none = conversions(frame, lane), len(values.dictionary)
-    items = np.append(raw_codes(values)[found.touches.rows], np.int32(none))
-    sums: dict[str, tuple[Values, Times]] = {}
+    found = conversions(frame, lane)
+    values = _encoded(found.items)
+    items, distinct = raw_codes(values), len(values.dictionary)
+    sums: dict[str, Credit] = {}
     for metric in lane.metrics:
         amounts = found.amounts[frame.plan.view.component(metric.expression.name).id]
-        sums[metric.name] = sums_by_item(_credit(frame, lane, found, amounts), items, none + 1)
-    listed = np.flatnonzero(np.any([counts for _, counts in sums.values()], axis=0))
+        sums[metric.name] = _credit(frame, lane, found.touches, amounts, items, distinct)
+    listed = np.flatnonzero(np.any([credit.counts for credit in sums.values()], axis=0))
     columns = {name: _spelled_out(listed, values.dictionary)}
     for metric in lane.metrics:
         credit, counts = (numbers[listed] for numbers in sums[metric.name])
-        columns[metric.name] = pa.array(credit, mask=counts == 0).cast(metric_type(metric, frame.plan.view))
+        whole = metric_type(metric, frame.plan.view) == pa.int64()
+        columns[metric.name] = pa.array(credit.astype(np.int64) if whole else credit, mask=counts == 0)
     return pa.table(columns)
 
 
-def _credit(frame: Frame, lane: Lane, found: Conversions, amounts: Amounts) -> Credit:
-    """The credit that one metric gives to each touch of a lane."""
-    spans, count = spans_of(frame, lane, found, amounts.rows), found.touches.rows.size
-    model = Model(attribution_of_lane(lane).model)
+def _credit(
+    frame: Frame, lane: Lane, touches: Touches, amounts: Amounts, items: Rows, distinct: int
+) -> Credit:
+    """The credit that one metric gives to each item."""
+    model, lookback = Model(attribution_of_lane(lane).model), lookback_of(lane)
     if model is Model.LINEAR:
-        return even_credit(spans, amounts.values, count)
-    touches = single_touches(model, found.touches, amounts.rows, spans)
-    return whole_credit(touches, amounts.values, count)
+        spans = touch_spans(touches, frame.chunk.times, amounts.rows, lookback)
+        return by_item(credit_of_shares(spans, amounts.values, items.size), items, distinct)
+    singles = single_touches(model, touches, frame.chunk.times, amounts.rows, lookback)
+    return credit_of_singles(singles, items, amounts.values, distinct)
 
 
 def _encoded(values: pa.Array) -> pa.DictionaryArray:
@@ -139,5 +139,4 @@ def _encoded(values: pa.Array) -> pa.DictionaryArray:
 
 def _spelled_out(items: np.ndarray, dictionary: pa.Array) -> pa.Array:
     """The texts of some codes; NULL for the code after the last."""
-    codes = np.where(items == len(dictionary), -1, items).astype(np.int32)
-    return coded(codes, dictionary).cast(pa.string())
+    return dictionary.take(pa.array(items, mask=items == len(dictionary))).cast(pa.string())

@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from engine.cancellation import Cancellation
+from sqlfront.catalog.allowed import check
 from sqlfront.catalog.build import build, prepare_cursor
 from sqlfront.catalog.naming import column_name
 from sqlfront.catalog.output import named, output_types, parameter_types, types_by_name
@@ -152,8 +153,10 @@ class Catalog:
             declared: parameter types that the client gave, None where it left them open.
 
         Raises:
+            WaylineError: it reads or calls what is no part of the catalogs.
             duckdb.Error: it names something that the catalogs do not have.
         """
+        check(question.tree)
         parameters = parameter_types(question.tree, declared)
         with self._lock:
             connection = self._current()

@@ -122,9 +122,7 @@ def _may_cast_after(cast: exp.Cast, builder: ReportBuilder) -> bool:
 
 
 def branches(node: exp.Expr) -> tuple[list[tuple[exp.Expr, exp.Expr]], exp.Expr | None]:
-    """Return a CASE or IF as (condition, value) pairs and the value otherwise; conditions exclude
-    each other.
-    """
+    """Return a CASE or IF as (condition, value) pairs that exclude each other, and the value otherwise."""
     pairs: list[tuple[exp.Expr, exp.Expr]] = []
     earlier: list[exp.Expr] = []
     for branch in [node] if isinstance(node, exp.If) else node.args["ifs"]:

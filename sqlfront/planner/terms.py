@@ -37,7 +37,7 @@ def refuse_special(node: exp.Expr, view: DataView) -> None:
         if component.id in LISTED:
             raise UnsupportedError(
                 f'"{component.id}" cannot be used here: there are no saved segments or named ranges yet',
-                hint="Write the condition itself, such as channel = 'Email' or \"timestamp\" >= '2024-01-01'.",
+                hint="Write the condition, such as channel = 'Email' or \"timestamp\" >= '2024-01-01'.",
             )
 
 

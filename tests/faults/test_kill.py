@@ -1,7 +1,7 @@
 """kill -9 during ingest and replay, at any instant: afterwards everything is as before or as after.
 
-The victim is a real process. ``WAYLINE_FAULT_SEEDS`` says how many instants are tried per case (6), and
-``WAYLINE_FAULT_SEED`` where the seeds start, to repeat one that failed.
+The victim is a real process. ``WAYLINE_FAULT_SEEDS`` says how many instants are tried per case (6),
+and ``WAYLINE_FAULT_SEED`` where the seeds start, to repeat one that failed.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from tests.journeys.support import (
     CALLS,
     STITCHED,
     WEB,
+    commit_batch,
     definitions,
     ingest_rows,
     journeys,
@@ -149,17 +150,22 @@ def test_a_removed_connection_is_gone_and_can_come_back(home: Home) -> None:
     ("change", "says"),
     [
         (lambda d: d["datasets"].pop("calls"), 'dataset "calls" has data'),
-        (lambda d: d["datasets"]["web"]["fields"].pop("channel"), 'field "channel"'),
-        (lambda d: d["datasets"]["web"]["fields"].update(revenue="string"), 'field "revenue"'),
+        (lambda d: d["datasets"]["web"]["fields"].pop("channel"), "web.fields.channel: .* removed"),
+        (
+            lambda d: d["datasets"]["web"]["fields"].update(revenue="string"),
+            "web.fields.revenue: .* type",
+        ),
         (
             lambda d: d["datasets"]["web"]["fields"]["items"]["fields"].update(price="double"),
-            'field "items.price"',
+            "web.fields.items.fields.price: .* type",
         ),
-        (lambda d: d["datasets"]["web"].update(kind="lookup", key="id"), "its kind cannot change"),
+        (lambda d: d["datasets"]["web"].update(kind="lookup", key="id"), "kind and timestamp"),
+        (lambda d: d["datasets"]["web"].update(timestamp="seen_at"), "kind and timestamp"),
     ],
 )
 def test_losses_are_refused(home: Home, change: Any, says: str) -> None:
     given = document(connections={})
+    given["datasets"]["web"]["fields"]["seen_at"] = "timestamp"
     change(given)
     world = home.current()
     with pytest.raises(DefinitionError, match=says):
@@ -213,3 +219,23 @@ def test_only_events_form_journeys(tmp_path: Path) -> None:
     datasets = {"web": WEB, "calls": CALLS, "products": lookup}
     with pytest.raises(DefinitionError, match="is a lookup, not an event dataset"):
         apply(new_home(tmp_path), document(datasets=datasets, connections={"shop": connection}))
+
+
+def test_numbers_as_persons_and_days_as_times(tmp_path: Path) -> None:
+    visits = {
+        "timestamp": "day",
+        "event_id": "number",
+        "fields": {"number": "long", "day": "date", "customer": "long"},
+    }
+    given = document(
+        datasets={"visits": visits},
+        connections={"shop": {"datasets": {"visits": {"person_id": "customer"}}}},
+    )
+    home = new_home(tmp_path, Definitions.model_validate(given))
+    row = {"number": 1, "day": START.date(), "customer": 7}
+    with home.lease() as lease:
+        commit_batch(home, "visits", [row, row, row | {"number": 2}], order_by="day")
+        flow.recover(lease)
+    (rows,) = journeys(home, ["_person", "_event_id", "customer"])
+    moment = int(START.timestamp()) * 1_000_000
+    assert rows == [(moment, "7", "1", 7), (moment, "7", "2", 7)]

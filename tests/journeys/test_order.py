@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -69,4 +70,4 @@ def test_buckets_are_ranges(highs: list[int], bits: int) -> None:
 def test_buckets_cover_the_hash_space() -> None:
     bounds = [bucket_bounds(bucket, 8) for bucket in range(8)]
     assert bounds[0][0] == -(1 << 63) and bounds[-1][1] == (1 << 63) - 1
-    assert all(left[1] + 1 == right[0] for left, right in zip(bounds[:-1], bounds[1:], strict=True))
+    assert all(left[1] + 1 == right[0] for left, right in pairwise(bounds))

@@ -1,4 +1,4 @@
-"""Recovery: what a dead process can leave behind is undone or finished, and found out if it is foreign."""
+"""Recovery: what a dead process can leave behind is undone or finished."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from engine.catalog.records import BatchStatus
 from engine.errors import HomeError
 from engine.journeys import delta, store
 from engine.journeys.append import append
+from engine.journeys.scan import columns
 from engine.lake import table as lake
-from engine.world import Home
+from engine.world import Home, Lease
 from tests.journeys.support import commit_batch, definitions, ingest_rows, journeys, new_home
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -88,14 +89,14 @@ def test_journeys_ahead_of_the_world_go_back(home: Home) -> None:
 def test_files_that_no_world_knows_are_removed(home: Home) -> None:
     world = home.current()
     table = home.journeys_path("shop")
-    known = {path for path in table.rglob("*.parquet")}
+    known = set(table.rglob("*.parquet"))
     for folder in ("base/b0000-of-0002/2024-01", "level0/", "masks/"):
         name = f"{world.journeys['shop'] + 1:012d}-{'0' * 12}.parquet"
         path = table / (f"{folder}-{name}" if folder.startswith("base") else f"{folder}{name}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half a file")
     recover(home)
-    assert {path for path in table.rglob("*.parquet")} == known
+    assert set(table.rglob("*.parquet")) == known
 
 
 def test_a_batch_that_never_came_is_failed(home: Home) -> None:
@@ -118,3 +119,22 @@ def test_a_commit_on_a_stale_state_is_refused(home: Home) -> None:
     with pytest.raises(HomeError, match="changed by another program"):
         delta.commit(table, version, [added], ["base/nowhere.parquet"])
     assert delta.latest_version(table) == version
+
+
+def test_an_apply_that_dies_before_publishing_is_undone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, before = home.current(), events(home)
+    changed = definitions(calls=False, window="1d", buckets=8)
+    with monkeypatch.context() as patched:
+        patched.setattr(Lease, "publish", lambda *_, **__: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            flow.apply(home, changed)
+    assert delta.latest_version(home.journeys_path("shop")) > world.journeys["shop"]
+    assert events(home) == before
+    recover(home)
+    assert home.current().definitions == world.definitions
+    assert events(home) == before
+    assert "topic" in columns(home, home.current(), "shop")
+    ingest_rows(home, "web", rows(200))
+    assert events(home) == before + 5
+    assert flow.apply(home, changed).rebuilt == ("shop",)
+    assert events(home) == before + 5

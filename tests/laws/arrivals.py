@@ -1,4 +1,4 @@
-"""Strategies for rows that arrive at the web shop: few devices, persons and ids, so that they meet often."""
+"""Strategies for rows that arrive at the web shop: few devices, persons and ids, to meet often."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ODD_TIMES = (None, -3_000_000_000, *_FAR)
 
 @st.composite
 def rows(draw: st.DrawFn, *, most: int = 30) -> list[Row]:
-    """Rows of both datasets: equal times, missing identities and times, repeated and missing ids."""
+    """Rows of both datasets: equal times, missing identities, repeated and missing ids."""
     size = draw(st.integers(1, most))
     random = draw(st.randoms(use_true_random=False))
     return [_row(random, number) for number in range(size)]

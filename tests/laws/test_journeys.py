@@ -1,4 +1,4 @@
-"""The laws of journeys, against the oracle: arrival, partition, rebuild, replay idempotence, world."""
+"""The laws of journeys against the oracle: arrival, partition, rebuild, replay, world."""
 
 from __future__ import annotations
 

@@ -55,8 +55,15 @@ def sessionize(journey, timeout):
         event["session_start"] = 1 if previous is None or previous["session"] != number else None
 
 
-def persist(journey, name, rule, start):
-    """Put the value that applies on each event under ``shown:name``."""
+def persist(journey, name, rule, start, reach):
+    """Put the value that applies on each event under ``shown:name``.
+
+    Values count from the range's start on for a person, and from one lifetime before the earliest event
+    that can matter for a time.
+    """
+    since = None
+    if rule is not None and start is not None and rule.expiration != "session":
+        since = start if rule.expiration == "person" else start - reach - rule.expiration
     for position, event in enumerate(journey):
         shown = event[name]
         if rule is not None:
@@ -66,7 +73,7 @@ def persist(journey, name, rule, start):
                 if held is not None and _expired(held, seen, rule):
                     held = None
                 value = seen[name]
-                if rule.expiration == "person" and start is not None and seen["time"] < start:
+                if since is not None and seen["time"] < since:
                     value = None
                 if value is not None and (rule.allocation == "most_recent" or held is None):
                     held = (value, seen["time"], seen["session"])
@@ -102,10 +109,11 @@ def report(events, question):
     answer = defaultdict(lambda: defaultdict(float))
     people, sessions = defaultdict(set), defaultdict(set)
     touch_names = [name for name in question.groups if name in DIMENSIONS]
+    reach = _reach(question) if touch_names else 0
     for journey in journeys(events):
         sessionize(journey, question.timeout)
         for name in DIMENSIONS:
-            persist(journey, name, question.persistence.get(name), question.start)
+            persist(journey, name, question.persistence.get(name), question.start, reach)
         for event in journey:
             event["in"] = (question.start is None or event["time"] >= question.start) and (
                 question.end is None or event["time"] < question.end
@@ -140,6 +148,13 @@ def report(events, question):
         }
         for group, metrics in answer.items()
     }
+
+
+def _reach(question):
+    """How long before the range a touch may lie."""
+    window = 0 if question.start is None else question.start - month_start(question.start, question.zone)
+    rules = [attribution for _, attribution in question.metrics.values() if attribution is not None]
+    return max((window if rule.lookback is None else rule.lookback for rule in rules), default=0)
 
 
 def _group(touch, conversion, question, prefix):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.cancellation import Cancellation
+from engine.errors import WaylineError
 from sqlfront.catalog import Catalog, Kind, Relation, RelationColumn, Relations, recognise
 from sqlfront.catalog.relations import stable_oids
 from sqlfront.catalog.rewrite import rewrite
@@ -236,10 +237,31 @@ def test_catalogs_follow_the_relations():
     assert rows(catalog, listing) == [["orders"]]
 
 
-def test_catalogs_reach_no_files(catalog):
-    question = recognise("SELECT * FROM pg_class, read_csv('/etc/passwd')")
-    with pytest.raises(Exception, match="disabled"):
+@pytest.mark.parametrize(
+    ("sql", "sqlstate"),
+    [
+        ("SELECT * FROM pg_class, read_csv('/etc/passwd')", "42501"),
+        ("SELECT * FROM pg_class, \"read_text\"('/etc/passwd')", "42501"),
+        ("SELECT (SELECT content FROM read_text('/etc/passwd')), version()", "42501"),
+        ("SELECT * FROM pg_class, duckdb_settings()", "42501"),
+        ("SELECT * FROM pg_class, query('SELECT 1')", "42501"),
+        ("SELECT * FROM pg_class, arrow_scan(1, 2, 3)", "42501"),
+        ("SELECT * FROM pg_class, checkpoint()", "42501"),
+        ("SELECT getvariable('caller') FROM pg_class", "42501"),
+        ("SELECT caller('user') FROM pg_class", "42501"),
+        ("SELECT getenv('HOME') FROM pg_class", "42501"),
+        ("WITH x AS (DELETE FROM pg_class RETURNING *) SELECT * FROM x, pg_class", "42501"),
+        ("SELECT * INTO x FROM pg_class", "42501"),
+        ("SELECT * FROM pg_class JOIN '/etc/passwd' ON true", "42P01"),
+        ("SELECT * FROM pg_class, pg_catalog.nothing", "42P01"),
+        ("SELECT * FROM pg_class, web", "0A000"),
+    ],
+)
+def test_catalogs_reach_nothing_else(catalog, sql, sqlstate):
+    question = recognise(sql)
+    with pytest.raises(WaylineError) as refused:
         catalog.plan(question, CALLER)
+    assert refused.value.sqlstate == sqlstate
 
 
 @given(st.sets(st.text(max_size=5), max_size=30), st.data())

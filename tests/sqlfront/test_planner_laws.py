@@ -23,7 +23,7 @@ PLAIN_METRICS = {
     "r": "sum(revenue)",
     "o": "sum(orders)",
     "n": "count(*)",
-    "big": "sum(case when page = 'pay' then revenue else 0 end)",
+    "big": "coalesce(sum(case when page = 'pay' then revenue else 0 end), 0)",
     "sale": "sum(orders) filter (where campaign = 'sale')",
     "emails": "count(case when channel = 'Email' then 1 end)",
     "rate": "sum(revenue) / nullif(sum(orders), 0)",

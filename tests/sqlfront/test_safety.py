@@ -1,7 +1,8 @@
 import pytest
 
-from engine.errors import ForbiddenError, WaylineError
+from engine.errors import ForbiddenError, SyntaxProblem, WaylineError
 from sqlfront.dialect import parse
+from sqlfront.functions import SAFE
 from sqlfront.safety import check
 
 FORBIDDEN = [
@@ -184,3 +185,15 @@ def test_the_workspace_itself_reaches_nothing_outside(sql, workspace, home, tmp_
     with pytest.raises(Exception, match=r"Permission|locked|not exist|disabled|Cannot"):
         workspace.cursor().execute(text)
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("name", sorted(SAFE))
+def test_every_function_on_the_list_can_be_called_by_its_name(name):
+    for arguments in ("a", "a, b", "a, b, c", ""):
+        try:
+            parsed = tree(f"select {name}({arguments})")
+        except SyntaxProblem:
+            continue
+        check(parsed)
+        return
+    raise AssertionError(f"{name} cannot be parsed")
