@@ -6,12 +6,18 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import duckdb
+
 from engine.cancellation import Cancellation
+from engine.errors import SyntaxProblem, UnsupportedError
 from engine.world import Home
 from sqlfront.front import open_front
 from sqlfront.server import Address, serve
 from sqlfront.server import running as running_front
+from sqlfront.sqlstate import to_wayline_error
 from sqlfront.state import Caller
+from sqlfront.statements import control
+from sqlfront.tokens import split
 from wayline.output import console
 
 
@@ -45,8 +51,24 @@ def ask(home: Home, statement: str) -> tuple[list[str], list[tuple[object, ...]]
     Raises:
         WaylineError: the statement cannot be answered.
     """
+    _check_question(statement)
     front = open_front(home)
-    query = front.plan(front.parse(statement), Caller("local", "wayline", 0, {}), ())
-    table = query.run((), Cancellation()).read_all()
+    try:
+        query = front.plan(front.parse(statement), Caller("local", "wayline", 0, {}), ())
+        table = query.run((), Cancellation()).read_all()
+    except duckdb.Error as error:
+        raise to_wayline_error(error) from None
     columns = [column.name for column in query.columns]
     return columns, list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def _check_question(text: str) -> None:
+    """Refuse what only means something within a session: settings, transactions, cursors."""
+    pieces = split(text)
+    if not pieces:
+        raise SyntaxProblem("there is no statement", hint="Ask with SELECT.")
+    if any(control(piece) is not None for piece in pieces):
+        raise UnsupportedError(
+            "only a question can be asked without a server",
+            hint="Ask with SELECT; sessions need wayline serve.",
+        )

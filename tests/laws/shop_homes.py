@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
@@ -81,7 +82,7 @@ def shuffled_web(made: Generated, folder: Path, random: Random, batches: int) ->
     random.shuffle(order)
     cuts = [0, *sorted(random.sample(range(1, len(order)), batches - 1)), len(order)]
     paths = []
-    for number, (start, end) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for number, (start, end) in enumerate(pairwise(cuts)):
         paths.append(folder / f"web-{number}.parquet")
         rows[order[start:end]].write_parquet(paths[-1])
     return paths

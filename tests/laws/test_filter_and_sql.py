@@ -1,4 +1,4 @@
-"""Filter law and SQL law on a real home: stitched persons, persistence and attribution behind every answer."""
+"""Filter law and SQL law on a real home: stitched persons, persistence, attribution behind every answer."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ WRAPS = {
     "sorted": "SELECT * FROM (SELECT * FROM ({base}) AS q ORDER BY visits DESC) AS r",
 }
 LAYERS = {
-    "sub-select": "SELECT k, {sums} FROM (SELECT {key} AS k, {columns} FROM shop WHERE {where}) AS q GROUP BY k",
+    "sub-select": "SELECT k, {sums} FROM (SELECT {key} AS k, {columns} FROM shop WHERE {where}) q GROUP BY k",
     "filter outside": "SELECT {key} AS k, {sums} FROM (SELECT * FROM shop) AS q WHERE {where} GROUP BY 1",
     "CTE": "WITH q AS (SELECT * FROM shop WHERE {where}) SELECT {key}, {sums} FROM q GROUP BY {key}",
     "CTE with new names": (
