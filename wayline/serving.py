@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+import duckdb
 
 from engine.cancellation import Cancellation
+from engine.errors import UnsupportedError
 from engine.world import Home
+from sqlfront.dialect import Statement
 from sqlfront.front import open_front
 from sqlfront.server import Address, serve
 from sqlfront.server import running as running_front
+from sqlfront.sqlstate import to_wayline_error
 from sqlfront.state import Caller
+from sqlfront.statements import control
+from sqlfront.tokens import Piece
 from wayline.output import console
 
 
@@ -46,7 +54,21 @@ def ask(home: Home, statement: str) -> tuple[list[str], list[tuple[object, ...]]
         WaylineError: the statement cannot be answered.
     """
     front = open_front(home)
-    query = front.plan(front.parse(statement), Caller("local", "wayline", 0, {}), ())
-    table = query.run((), Cancellation()).read_all()
+    try:
+        question = front.parse(statement)
+        if isinstance(question, Statement) and question.tree is None:
+            _refuse(statement)
+        query = front.plan(question, Caller("local", "wayline", 0, {}), ())
+        table = query.run((), Cancellation()).read_all()
+    except duckdb.Error as error:
+        raise to_wayline_error(error) from None
     columns = [column.name for column in query.columns]
     return columns, list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def _refuse(statement: str) -> NoReturn:
+    """Say of what is no question what a server would say, or that it makes sense in a session only."""
+    control(Piece(statement, 0))
+    raise UnsupportedError(
+        "this is not a question", hint="Ask SELECT, WITH, VALUES, TABLE or EXPLAIN; the rest needs a session."
+    )
