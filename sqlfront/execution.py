@@ -90,8 +90,9 @@ def prepare(
         )
         description.register(plan.reports)
         schema = description.schema(plan.query)
+        names = plan.names if len(plan.names) == len(schema) else schema.names
         columns = tuple(
-            ResultColumn(name, _shown(kind)) for name, kind in zip(plan.names, schema.types, strict=True)
+            ResultColumn(name, _shown(kind)) for name, kind in zip(names, schema.types, strict=True)
         )
         return Planned(plan, types, columns, description.schemas)
     finally:

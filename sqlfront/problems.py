@@ -60,11 +60,36 @@ class DatatypeError(WaylineError):
     http_status = 400
 
 
+class UnknownTypeError(WaylineError):
+    """A type that does not exist."""
+
+    sqlstate = "42704"
+    http_status = 400
+
+
 class InvalidValueError(WaylineError):
     """A value that its type cannot hold or that cannot be read as its type."""
 
     sqlstate = "22000"
     http_status = 400
+
+
+class UnreadableValueError(InvalidValueError):
+    """A text that is no value of the type it is cast to."""
+
+    sqlstate = "22P02"
+
+
+class UnknownZoneError(InvalidValueError):
+    """A time zone that does not exist."""
+
+    sqlstate = "22023"
+
+
+class NegativeLimitError(InvalidValueError):
+    """A LIMIT or OFFSET below zero."""
+
+    sqlstate = "2201W"
 
 
 class UndefinedParameterError(WaylineError):
@@ -97,10 +122,22 @@ _BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[WaylineError]], ...]] = (
     (duckdb.NotImplementedException, UnsupportedError),
     (duckdb.TypeMismatchException, DatatypeError),
     (duckdb.BinderException, DatatypeError),
+    (duckdb.ConversionException, UnreadableValueError),
     (duckdb.DataError, InvalidValueError),
-    (duckdb.ConversionException, InvalidValueError),
     (duckdb.OutOfRangeException, InvalidValueError),
     (duckdb.InvalidInputException, InvalidValueError),
+)
+
+
+_BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
+    ("Ambiguous reference", AmbiguousNameError),
+    ("GROUP BY clause", GroupingError),
+    ("cannot contain aggregates", GroupingError),
+    ("aggregate function calls cannot be nested", GroupingError),
+    ("aggregate functions are not allowed", GroupingError),
+    ("Type with name", UnknownTypeError),
+    ("Unknown TimeZone", UnknownZoneError),
+    ("LIMIT/OFFSET cannot be negative", NegativeLimitError),
 )
 
 
@@ -129,10 +166,9 @@ def from_duckdb(error: duckdb.Error) -> WaylineError:
         if named is not None:
             return named
     line = _first_line(text)
-    if "Ambiguous reference" in text:
-        return AmbiguousNameError(line)
-    if "GROUP BY clause" in text:
-        return GroupingError(line)
+    for part, refined in _BY_TEXT:
+        if part in text:
+            return refined(line)
     if "best candidate function" in text or "No function matches" in text:
         return UnknownFunctionError(line, hint="Add explicit casts to the arguments.")
     for kind, ours in _BY_CLASS:

@@ -80,6 +80,10 @@ def told_as_input_error(source: SourceFile) -> Iterator[None]:
         yield
     except (pa.ArrowInvalid, OSError, UnicodeError, csv.Error) as error:
         reason = str(error).splitlines()[0]
+        if "straddl" in reason:
+            raise InputError(
+                f"{source.path} has a record of more than 8 MB", hint="Is a quotation mark left open?"
+            ) from None
         raise InputError(f"{source.path} cannot be read: {reason}") from None
 
 

@@ -161,6 +161,8 @@ def _array_lines(source: SourceFile, data: bytes) -> bytes:
         records: list[Any] = json.loads(data)
     except ValueError as error:
         raise InputError(f"{source.path} is not a valid JSON array: {error}") from None
+    except RecursionError:
+        raise InputError(f"{source.path} is not a valid JSON array: nested too deeply") from None
     return b"\n".join(json.dumps(record).encode() for record in records)
 
 

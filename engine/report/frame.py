@@ -138,7 +138,8 @@ class Frame:
     def numbered(self, ids: Iterable[str], array: str | None = None) -> pa.Table:
         """Return columns named by component id, with the number of each row beside them."""
         numbers = pa.array(np.arange(self.chunk.times.size, dtype=np.int32))
-        return self.table(ids, array).append_column(ROW_INDEX, numbers)
+        table = self.table(ids, array)
+        return pa.table([*table.columns, numbers], names=[*table.column_names, ROW_INDEX])
 
     def at(self, component: Component, rows: np.ndarray) -> pa.Array:
         """Return a component's value before persistence on some rows only."""

@@ -128,7 +128,8 @@ def _constant(part: exp.Expr, around: Surroundings) -> exp.Expr | None:
         return _one_of(inner, around.answer(part.args["query"]), around)
     if isinstance(part, exp.Any) and is_query(part.this):
         return exp.Any(this=exp.Paren(this=_listed(around.answer(part.this))))
-    if isinstance(part, (exp.Exists, exp.AtTimeZone)) or is_query(part) or is_now(part):
+    in_zone = isinstance(part, exp.AtTimeZone) and part.find(exp.Column) is None
+    if isinstance(part, exp.Exists) or in_zone or is_query(part) or is_now(part):
         table = around.answer(exp.select(exp.alias_(part.copy(), "value")))
         return literal(table.column(0)[0].as_py(), table.schema.field(0).type)
     return None

@@ -67,12 +67,18 @@ def from_clause(select: exp.Select, plan: Item, planning: Planning) -> Sources:
     for item, join in (*first, *joins):
         scope = Scope(tuple(_table(source) for source in items))
         relation = plan(item, scope if _is_lateral(item) else None)
-        items.append(Source(item.alias_or_name or called(item.this) or "_", item, relation, join))
+        items.append(Source(_source_name(item), item, relation, join))
     if all(isinstance(source.relation, Rows) for source in items):
         return Sources(tuple(items), (), _plain_scope(items))
     if len(items) == 1:
         return _single(items[0])
     return _Join(planning, items).sources()
+
+
+def _source_name(item: exp.Expr) -> str:
+    function = item if isinstance(item, exp.Func) else item.this
+    name = called(function) if isinstance(function, exp.Expr) else None
+    return item.alias_or_name or name or "_"
 
 
 def _is_lateral(item: exp.Expr) -> bool:

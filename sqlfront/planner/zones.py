@@ -41,7 +41,7 @@ def in_zone(node: exp.Expr, zone: str) -> exp.Expr:
     """Return an expression in which now, today and literals with an offset are in a zone."""
 
     def change(part: exp.Expr) -> exp.Expr | None:
-        if isinstance(part, exp.AtTimeZone):
+        if isinstance(part, exp.AtTimeZone) or _compares_instants(part):
             return part
         if is_now(part):
             return local(part, zone)
@@ -56,6 +56,14 @@ def in_zone(node: exp.Expr, zone: str) -> exp.Expr:
         return None
 
     return replaced(node, change)
+
+
+def _compares_instants(part: exp.Expr) -> bool:
+    """Tell whether a comparison names the zone of the event's time itself; both sides are instants then."""
+    if not isinstance(part, exp.Predicate):
+        return False
+    sides = [side.unnest() for side in part.iter_expressions()]
+    return any(isinstance(side, exp.AtTimeZone) and bool(columns(side)) for side in sides)
 
 
 def local(instant: exp.Expr, zone: str) -> exp.Expr:
