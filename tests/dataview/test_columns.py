@@ -1,4 +1,4 @@
-"""Columns read through their buffers: the same values as Arrow says, also of slices and of nothing but NULLs."""
+"""Columns read through their buffers: the same values as Arrow says, also of slices and of only NULLs."""
 
 from __future__ import annotations
 
