@@ -184,7 +184,8 @@ def codes_at(values: pa.DictionaryArray, rows: np.ndarray) -> np.ndarray:
     """
     if not len(values):
         return np.full(rows.size, -1, np.int32)
-    codes, missing = raw_codes(values)[rows], rows < 0
+    codes: np.ndarray = raw_codes(values)[rows]
+    missing = rows < 0
     if values.null_count:
         missing |= ~_valid_at(values, rows)
     if missing.any():
@@ -206,9 +207,9 @@ def _valid_at(values: pa.Array, rows: np.ndarray) -> np.ndarray:
     if bitmap is None:
         return np.zeros(rows.size, bool)
     places = rows + values.offset
-    bits = np.frombuffer(bitmap, np.uint8)[places >> 3] >> (places & 7)
-    valid: np.ndarray = (bits & 1).astype(bool)
-    return valid
+    bits: np.ndarray = np.frombuffer(bitmap, np.uint8)[places >> 3] >> (places & 7)
+    found: np.ndarray = (bits & 1) != 0
+    return found
 
 
 def numbers(values: pa.Array) -> np.ndarray:

@@ -28,7 +28,7 @@ from engine.report.conversions import (
 )
 from engine.report.frame import Frame
 from engine.report.plan import Kind, Lane, ReportPlan, persistence_of
-from engine.report.request import Aggregate, MetricColumn
+from engine.report.request import MetricColumn
 
 
 def tallied_dimension(plan: ReportPlan, lane: Lane) -> Component | None:
@@ -36,9 +36,9 @@ def tallied_dimension(plan: ReportPlan, lane: Lane) -> Component | None:
     request = plan.request
     if len(request.dimensions) != 1 or request.lookups or request.row_level or lane.array:
         return None
-    plain = all(_is_plain_sum(metric, plan) for metric in lane.metrics)
-    fits = lane.attribution is not None or (lane.kind is Kind.EVENTS and not lane.metrics)
-    return _plain_text(request.dimensions[0].expression, plan) if plain and fits else None
+    sums = lane.attribution is not None and all(_is_plain_sum(metric, plan) for metric in lane.metrics)
+    groups = lane.kind is Kind.EVENTS and not lane.metrics
+    return _plain_text(request.dimensions[0].expression, plan) if sums or groups else None
 
 
 def _plain_text(expression: exp.Expr, plan: ReportPlan) -> Component | None:
@@ -53,7 +53,7 @@ def _plain_text(expression: exp.Expr, plan: ReportPlan) -> Component | None:
 
 def _is_plain_sum(metric: MetricColumn, plan: ReportPlan) -> bool:
     """Whether doubles hold the metric's sum as exactly as it is: 64-bit integers and decimals they do not."""
-    if metric.aggregate is not Aggregate.VALUE or metric.condition is not None:
+    if not isinstance(metric.expression, exp.Column) or metric.condition is not None:
         return False
     if not isinstance(metric.expression, exp.Column):
         return False
