@@ -209,6 +209,14 @@ SAME_TEXT = [
     " and w.daterange < '2024-02-01' and w.page = 'pay' group by 1",
     "select a.channel, a.o, b.n from (select channel, sum(orders) as o from web group by 1) a join"
     " (select channel, count(*) as n from plans group by 1) b on a.channel = b.channel",
+    "select w.channel, sum(c.rate), sum(w.orders) from web w join channels c on w.channel = c.channel group by 1",
+    "select w.campaign, sum(c.rate), avg(c.rate) from web w left join channels c on w.channel = c.channel"
+    " group by 1",
+    "select sum(c.rate) from web w left join channels c on w.channel = c.channel where w.channel = 'Direct'",
+    # columns of equal names
+    "select * from (select channel, sum(revenue), sum(orders) from web group by 1) q",
+    "with q as (select channel, sum(revenue), sum(orders) from web group by 1 limit 9) select * from q",
+    "select b, sum(r) from (select channel, channel, revenue from web) q(a, b, r) group by 1",
     # datasets alone
     "select region, count(*), sum(rate) from channels group by region",
     "select c.*, p.budget from channels c left join plans p using (channel)",
