@@ -99,6 +99,13 @@ class UndefinedParameterError(WaylineError):
     http_status = 400
 
 
+class ColumnCountError(WaylineError):
+    """An alias that names more columns than there are."""
+
+    sqlstate = "42P10"
+    http_status = 400
+
+
 class ResultChangedError(UnsupportedError):
     """A prepared statement whose columns changed because definitions were applied since."""
 

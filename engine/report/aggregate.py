@@ -12,7 +12,7 @@ from sqlglot import exp
 from engine.dataview.components import EVENTS, PEOPLE, SESSION_STARTS, SESSIONS, DataView
 from engine.report.columns import INDEXES, ROW_INDEX, component_ids
 from engine.report.elements import ROWS, from_rows, over_rows
-from engine.report.plan import Kind, Lane, ReportPlan, is_result_filter
+from engine.report.plan import Kind, Lane, ReportPlan, is_component, is_result_filter
 from engine.report.request import Aggregate, LookupJoin, MetricColumn
 from engine.types import sql_type
 
@@ -116,7 +116,7 @@ def _aggregate(view: DataView, metric: MetricColumn, value: exp.Expr) -> exp.Exp
         return exp.Min(this=value)
     if metric.aggregate is Aggregate.MAXIMUM:
         return exp.Max(this=value)
-    if isinstance(metric.expression, exp.Column) and metric.expression.name in INDEXES:
+    if is_component(metric.expression) and metric.expression.name in INDEXES:
         return exp.Count(this=exp.Distinct(expressions=[value]))
     return exp.Sum(this=value)
 
@@ -125,7 +125,7 @@ def metric_type(metric: MetricColumn, view: DataView) -> pa.DataType | None:
     """Return a metric column's type where it is fixed; None leaves it to the expression."""
     if metric.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT):
         return pa.int64()
-    if metric.aggregate is Aggregate.VALUE and isinstance(metric.expression, exp.Column):
+    if metric.aggregate is Aggregate.VALUE and is_component(metric.expression):
         return view.component(metric.expression.name).type
     if metric.aggregate is Aggregate.VALUE:
         types = {view.component(name).type for name in component_ids([metric.expression])}
@@ -169,7 +169,8 @@ def _merged_metric(metric: MetricColumn, view: DataView) -> exp.Expr:
     merge = _MERGE.get(metric.aggregate, exp.Sum)(this=_column(metric.name))
     result = _typed(merge, metric, view)
     counts = metric.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT)
-    if counts or (component_ids([metric.expression]) <= _ZERO_WHEN_ABSENT and merge.key == "sum"):
+    names = component_ids([metric.expression])
+    if counts or (names and names <= _ZERO_WHEN_ABSENT and merge.key == "sum"):
         result = exp.func("coalesce", result, exp.convert(0))
     return exp.alias_(result, metric.name, quoted=True)
 

@@ -200,11 +200,16 @@ def _is_event_sum(metric: MetricColumn, view: DataView, array: str) -> bool:
     return metric.aggregate is Aggregate.COUNT or (metric.aggregate is Aggregate.VALUE and additive)
 
 
+def is_component(expression: exp.Expr) -> bool:
+    """Whether an expression is a component alone; a column with a table is a lookup's."""
+    return isinstance(expression, exp.Column) and not expression.table
+
+
 def attribution_of(metric: MetricColumn, view: DataView) -> AttributionDefinition | None:
     """Return the attribution with which a metric column is evaluated, if any."""
     if metric.aggregate is not Aggregate.VALUE:
         return None
-    if isinstance(metric.expression, exp.Column):
+    if is_component(metric.expression):
         return view.component(metric.expression.name).attribution
     for name in component_ids([metric.expression]):
         if view.component(name).attributed:
@@ -220,7 +225,7 @@ def is_result_filter(metric: MetricColumn, request: ReportRequest) -> bool:
     grouped = {
         dimension.expression.name
         for dimension in request.dimensions
-        if isinstance(dimension.expression, exp.Column)
+        if is_component(dimension.expression)
     }
     return component_ids([metric.condition]) <= grouped
 

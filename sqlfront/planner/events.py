@@ -69,6 +69,8 @@ def as_source(rows: Rows, alias: str) -> exp.Expr:
     """Return rows as an item of FROM."""
     table = rows.query
     name = exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
+    if rows.columns != rows.names:
+        name.set("columns", [exp.to_identifier(column, quoted=True) for column in rows.columns])
     if isinstance(table, exp.Table):
         table = table.copy()
         table.set("alias", name)
@@ -78,4 +80,4 @@ def as_source(rows: Rows, alias: str) -> exp.Expr:
 
 def named_columns(rows: Rows, alias: str) -> dict[str, exp.Expr]:
     """Return the columns of rows under an alias, for a scope."""
-    return {name: column(name, alias) for name in rows.names}
+    return {name: column(name, alias) for name in rows.columns}

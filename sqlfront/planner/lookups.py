@@ -37,7 +37,7 @@ def as_scan(joined: Joined, planning: Planning) -> Scan | None:
         lookups.append(_lookup(source, pairs, first))
     meanings = {f"{first.alias}.{name}": meaning for name, meaning in scan.columns.items()}
     for source in sources[1:]:
-        names = source.relation.names if isinstance(source.relation, Rows) else ()
+        names = source.relation.columns if isinstance(source.relation, Rows) else ()
         meanings |= {f"{source.alias}.{name}": column(name, source.alias) for name in names}
     widened = replace(scan, columns=meanings, lookups=(*scan.lookups, *lookups))
     if any(metrics(mine, scan.view) for lookup in lookups for mine, _ in lookup.keys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from sqlglot import exp
@@ -60,6 +61,22 @@ def output_name(node: exp.Expr) -> str:
     ['count', 'b', '?column?', 'b', 'int4']
     """
     return _name(node)[0]
+
+
+def told_apart(names: Iterable[str]) -> tuple[str, ...]:
+    """Give names that repeat earlier ones, in any case, a number.
+
+    >>> told_apart(["day", "sum", "Sum", "sum_1"])
+    ('day', 'sum', 'Sum_1', 'sum_1_1')
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        number, free = 0, name
+        while free.lower() in found:
+            number += 1
+            free = f"{name}_{number}"
+        found[free.lower()] = free
+    return tuple(found.values())
 
 
 def _name(node: exp.Expr) -> tuple[str, bool]:

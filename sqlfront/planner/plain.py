@@ -9,10 +9,12 @@ from sqlglot import exp
 
 from sqlfront.planner.context import Planning
 from sqlfront.planner.events import as_source
+from sqlfront.planner.naming import told_apart
 from sqlfront.planner.relations import Joined, Relation, Rows, Scan
 from sqlfront.planner.scope import Scope, check_column
 from sqlfront.planner.sources import Source, Sources
 from sqlfront.planner.terms import not_additive
+from sqlfront.problems import ColumnCountError
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import columns, is_query, rewrite
 
@@ -183,17 +185,22 @@ def plain_union(node: exp.SetOperation, left: Rows, right: Rows) -> Rows:
 
 
 def renamed(relation: Relation, names: Sequence[str]) -> Relation:
-    """Give the first columns of a relation new names, as ``AS t(a, b)`` does."""
+    """Give the first columns of a relation new names, as ``AS t(a, b)`` does.
+
+    Raises:
+        ColumnCountError: there are more names than columns.
+    """
     if not names:
         return relation
+    old = tuple(relation.columns)
+    if len(names) > len(old):
+        raise ColumnCountError(f"{len(old)} columns are there but {len(names)} names given")
+    every = told_apart((*names, *old[len(names) :]))
     if isinstance(relation, (Scan, Joined)):
-        old = list(relation.columns)
-        new = [*names, *old[len(names) :]]
-        return replace(relation, columns=dict(zip(new, relation.columns.values(), strict=True)))
-    every = (*names, *relation.names[len(names) :])
+        return replace(relation, columns=dict(zip(every, relation.columns.values(), strict=True)))
     identifiers = [exp.to_identifier(name, quoted=True) for name in every]
     alias = exp.TableAlias(this=exp.to_identifier("_", quoted=True), columns=identifiers)
-    places = dict(zip((n.lower() for n in relation.names), (n.lower() for n in every), strict=True))
+    places = dict(zip((n.lower() for n in old), (n.lower() for n in every), strict=True))
     query = exp.select(exp.Star()).from_(_aliased(relation.query, alias))
     pinned = {places[name]: metric for name, metric in relation.pinned.items()}
     unique = frozenset(frozenset(places[name] for name in known) for known in relation.unique)

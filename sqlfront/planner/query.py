@@ -15,6 +15,7 @@ from sqlfront.planner.events import as_source, events, every_event, nothing
 from sqlfront.planner.grouped import grouped, is_listing
 from sqlfront.planner.joins import joined_rows
 from sqlfront.planner.lookups import as_scan, over_scan
+from sqlfront.planner.naming import told_apart
 from sqlfront.planner.plain import plain_select, plain_union, recursive_rows, renamed
 from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan
 from sqlfront.planner.scope import Scope
@@ -122,6 +123,10 @@ def _is_projection(block: Block) -> bool:
     return not (block.is_grouped or any(cut) or has_window(block) or expands(block))
 
 
+def _columns(block: Block) -> dict[str, exp.Expr]:
+    return dict(zip(told_apart(block.names), (output for _, output in block.outputs), strict=True))
+
+
 def _over_join(block: Block, joined: Joined, planning: Planning, is_top: bool) -> Relation:
     together = replace(joined, terms=(*joined.terms, *block.terms))
     scan = as_scan(together, planning)
@@ -129,7 +134,7 @@ def _over_join(block: Block, joined: Joined, planning: Planning, is_top: bool) -
         block = replace(block, terms=()).mapped(lambda node: bare(over_scan(node, scan)))
         return _over_scan(block, scan, planning, is_top)
     if _is_projection(block) and not is_top:
-        return replace(together, columns=dict(block.outputs))
+        return replace(together, columns=_columns(block))
     return joined_rows(block, joined, planning)
 
 
@@ -150,7 +155,7 @@ def _over_scan(block: Block, scan: Scan, planning: Planning, is_top: bool) -> Re
         groups = tuple(output for _, output in block.outputs if not is_constant(output))
         return grouped(replace(block, groups=groups, is_grouped=True), scan, planning)
     if _is_projection(block) and not is_top:
-        return replace(scan, columns=dict(block.outputs), terms=block.terms)
+        return replace(scan, columns=_columns(block), terms=block.terms)
     return events(block, scan, planning)
 
 

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from engine.dataview.components import DataView
 from engine.report.request import DimensionColumn, MetricColumn
+from sqlfront.planner.naming import told_apart
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Rows:
 
     Attributes:
         query: the query.
-        names: its output columns, in order.
+        names: its output columns, in order; some may be equal.
         pinned: lower-case output column → distinct metric whose values per event it carries, and which
             can therefore not be aggregated again.
         unique: sets of lower-case output columns on which its rows are known to differ.
@@ -103,6 +104,11 @@ class Rows:
     names: tuple[str, ...]
     pinned: Mapping[str, str] = field(default_factory=dict)
     unique: frozenset[frozenset[str]] = frozenset()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The output columns as a query around it names them: no two are equal."""
+        return told_apart(self.names)
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ class _Join:
             self._tables.append(Table(source.alias, relation.columns))
             return place
         alias = self._planning.fresh(source.alias)
-        names = relation.names if isinstance(relation, Rows) else relation.columns
+        names = relation.columns
         self._sources.append(JoinedSource(alias, relation, kind))
         self._tables.append(Table(source.alias, {name: column(name, alias) for name in names}))
         return place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sqlfront.problems import ColumnCountError
 from tests.laws import shop_homes as shop
 from tests.sqlfront.compare import same_rows
 from wayline import generate
@@ -117,6 +118,40 @@ PARTS = [
 def test_wrapping_an_answer_changes_nothing(base, wrap, ask):
     wrapped = WRAPS[wrap].format(base=base, columns=", ".join(METRICS))
     same_rows(ask(wrapped), ask(base))
+
+
+UNNAMED = "SELECT channel, SUM(revenue_linear), SUM(visits), SUM(orders) FROM shop GROUP BY channel"
+
+
+@pytest.mark.parametrize("wrap", ["sub-select", "CTE"])
+def test_wrapping_an_answer_with_equal_names_changes_nothing(wrap, ask):
+    same_rows(ask(WRAPS[wrap].format(base=UNNAMED)), ask(UNNAMED))
+    same_rows(ask(WRAPS[wrap].format(base=f"{UNNAMED} LIMIT 1000000")), ask(UNNAMED))
+
+
+def test_a_column_twice_is_two_columns(ask):
+    inner = "SELECT channel, channel, revenue_linear AS r, country FROM shop"
+    names = "SELECT b, SUM(r), MAX(c) FROM ({}) AS q(a, b, r, c) GROUP BY b"
+    same_rows(
+        ask(names.format(inner)),
+        ask("SELECT channel, SUM(revenue_linear), MAX(country) FROM shop GROUP BY 1"),
+    )
+    events = ask("SELECT channel, channel FROM shop")
+    same_rows(ask("SELECT * FROM (SELECT channel, channel FROM shop) AS q"), events)
+    with pytest.raises(ColumnCountError):
+        ask(f"SELECT a FROM ({inner}) AS q(a, b, r, c, d)")
+
+
+def test_a_measure_of_a_sub_select_joined_on_its_key(ask):
+    per_channel = "SELECT channel, SUM(revenue_linear), SUM(orders) FROM shop GROUP BY channel"
+    joined = ask(
+        f"SELECT q.channel, SUM(q.n), SUM(s.occurrences) FROM shop s JOIN ({per_channel}) AS q(channel, r, n)"
+        " ON s.channel = q.channel GROUP BY 1"
+    )
+    once = {channel: orders for channel, _, orders in ask(per_channel)}
+    events = ask("SELECT channel, COUNT(*) FROM shop WHERE channel IS NOT NULL GROUP BY 1")
+    expected = [(channel, once[channel] and once[channel] * n, n) for channel, n in events]
+    same_rows(joined, expected)
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -214,6 +214,14 @@ SAME_TEXT = [
     "select max(p.budget) from web w, plans p",
     "select max(p.budget), count(*) from web w, plans p where w.page = 'nope'",
     "select p.id, sum(w.orders) from plans p, web w where w.page = 'nope' group by p.id",
+    "select w.channel, sum(c.rate), sum(w.orders) from web w join channels c on w.channel = c.channel group by 1",
+    "select w.campaign, sum(c.rate), avg(c.rate) from web w left join channels c on w.channel = c.channel"
+    " group by 1",
+    "select sum(c.rate) from web w left join channels c on w.channel = c.channel where w.channel = 'Direct'",
+    # columns of equal names
+    "select * from (select channel, sum(revenue), sum(orders) from web group by 1) q",
+    "with q as (select channel, sum(revenue), sum(orders) from web group by 1 limit 9) select * from q",
+    "select b, sum(r) from (select channel, channel, revenue from web) q(a, b, r) group by 1",
     # datasets alone
     "select region, count(*), sum(rate) from channels group by region",
     "select c.*, p.budget from channels c left join plans p using (channel)",
