@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from deltalake.exceptions import DeltaError
 
 from engine import flow
 from engine.definitions import project
 from engine.definitions.model import parse_duration
-from engine.errors import InputError, UnknownNameError, WaylineError
+from engine.errors import HomeError, InputError, UnknownNameError, WaylineError
 from engine.ingest.formats import FormatOptions
 from engine.ingest.infer import infer
 from engine.ingest.schema_text import schema_yaml
@@ -82,7 +84,18 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except (OSError, DeltaError) as error:
+        print_error(_of_the_disk(error))
+        sys.exit(1)
     sys.exit(0)
+
+
+def _of_the_disk(error: Exception) -> HomeError:
+    """Say in one line what the disk refused: a path that cannot be written, a home with files missing."""
+    return HomeError(
+        str(error).partition("\n")[0],
+        hint="Check the path, its permissions and free space; a home whose files are gone needs its backup.",
+    )
 
 
 @app.command()
@@ -102,7 +115,7 @@ def init(
         return
     console.print(f"Made a home in {created.root}.")
     console.print(f"SQL user [bold]{DEFAULT_USER}[/], password [bold]{password}[/] (not shown again).")
-    console.print(f"Next: wayline apply project.yaml --home {home}")
+    console.print(f"Next: wayline apply project.yaml --home {shlex.quote(str(home))}", markup=False)
 
 
 def new_password() -> str:
@@ -380,6 +393,8 @@ def user_add(
 
     Example: wayline user add maria
     """
+    if not name.strip() or not name.isprintable():
+        raise InputError(f"{name!r} cannot be a user's name", hint="Use letters, digits and signs.")
     chosen = password or new_password()
     Home.open(home).catalog.set_user(name, verifier(chosen))
     if json:

@@ -116,6 +116,8 @@ def build_home(root: Path, made: generate.Generated, *, narrate: bool = False) -
 
 def _clear(folder: Path) -> None:
     """Make room for a new demo; never delete what is not one."""
+    if folder.exists() and not folder.is_dir():
+        raise HomeError(f"{folder} is a file", hint="Name a folder: wayline demo --folder DIR")
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise HomeError(
             f"{folder} is not empty and not an earlier demo", hint="Name another: wayline demo --folder DIR"

@@ -49,6 +49,8 @@ def problems(definitions: Definitions) -> Iterator[Problem]:
     for name, dataset in definitions.datasets.items():
         where = ("datasets", name, "fields")
         yield from _field_names(where, dataset.fields)
+        if name.startswith("pg_"):
+            yield Problem(("datasets", name), f'"{name}": names that begin with pg_ belong to the catalogs')
         for field in _RESERVED & dataset.fields.keys():
             yield Problem((*where, field), f'"{field}" is a name that wayline uses itself')
     for name, connection in definitions.connections.items():

@@ -16,7 +16,7 @@ from typing import Final
 from engine.catalog.records import BatchError, BatchRecord, BatchStatus
 from engine.catalog.store import Catalog
 from engine.definitions.model import DatasetDefinition, Definitions
-from engine.errors import UnknownNameError, WaylineError, did_you_mean
+from engine.errors import InputError, UnknownNameError, WaylineError, did_you_mean
 from engine.ingest.accept import accept
 from engine.ingest.block import Block, prefetched
 from engine.ingest.csv_reader import read_csv
@@ -63,6 +63,8 @@ def ingest(
         BatchFailedError: too many records were rejected; nothing was written.
         InputError: a file cannot be read or does not fit the schema; nothing was written.
     """
+    if not 0 <= reject_limit_percent <= 100:
+        raise InputError(f"a reject limit of {reject_limit_percent} percent is not from 0 to 100")
     options = options or FormatOptions()
     definitions = lease.home.current().definitions
     definition = _definition(definitions, dataset)

@@ -14,6 +14,7 @@ from pyarrow import csv as arrow_csv
 
 from engine.catalog.records import Reject
 from engine.definitions.model import DatasetDefinition
+from engine.errors import InputError
 from engine.ingest.block import Block
 from engine.ingest.columns import match_columns
 from engine.ingest.diagnostics import RECORD_LENGTH, UNPARSABLE
@@ -197,4 +198,7 @@ def _row_text(table: pa.Table, row: int, delimiter: str) -> str:
 
 
 def _delimiter(source: SourceFile, options: FormatOptions) -> str:
-    return options.delimiter or ("\t" if source.kind is FileKind.TSV else ",")
+    chosen = options.delimiter or ("\t" if source.kind is FileKind.TSV else ",")
+    if len(chosen.encode()) != 1 or chosen in '"\r\n':
+        raise InputError(f"{chosen!r} cannot be a delimiter", hint="It is one plain character, such as ;")
+    return chosen

@@ -68,6 +68,8 @@ def infer(path: Path | str, options: FormatOptions | None = None) -> Inference:
 def _tree(table: pa.Table) -> dict[str, Any]:
     root: dict[str, Any] = {}
     for name in filter(str.strip, table.column_names):
+        if table.column_names.count(name) > 1:
+            raise InputError(f'column "{name}" appears more than once', hint="Rename all but one.")
         *parents, last = field_name(name).split(".")
         node = root
         for parent in parents:

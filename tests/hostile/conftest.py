@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
 from engine import flow
 from engine.definitions import project
@@ -57,9 +56,3 @@ def home(tmp_path_factory):
     flow.apply(made, project.load(definitions))
     flow.ingest(made, "web", [events])
     return made
-
-
-@pytest.fixture
-def command():
-    """Run a command of the command line."""
-    return CliRunner()

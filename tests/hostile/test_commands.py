@@ -1,0 +1,58 @@
+"""Clumsy commands: one line on standard error, a non-zero code, no traceback."""
+
+import shutil
+import sys
+
+import pytest
+
+from wayline import cli
+
+CLUMSY = [
+    ["ingest", "web", "FILE", "--delimiter", ";;"],
+    ["ingest", "web", "FILE", "--delimiter", '"'],
+    ["ingest", "web", "FILE", "--reject-limit", "nan"],
+    ["ingest", "web", "FILE", "--reject-limit", "-1"],
+    ["ingest", "web", "FILE", "--reject-limit", "101"],
+    ["ingest", "nope", "FILE"],
+    ["schema", "infer", "FILE"],
+    ["generate", "FILE", "--events", "1000"],
+    ["demo", "--folder", "FILE", "--once"],
+    ["user", "add", ""],
+    ["user", "add", "a\0b"],
+    ["replay", "shop", "--lookback", "0d"],
+    ["apply", "FILE"],
+    ["sql", "SELEC 1"],
+    ["sql", "SELECT nope FROM pg_class"],
+]
+
+
+def run(monkeypatch, arguments):
+    said = []
+    monkeypatch.setattr(cli, "print_error", lambda error: said.append(error.message))
+    monkeypatch.setattr(sys, "argv", ["wayline", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code, said
+
+
+@pytest.mark.parametrize("arguments", CLUMSY, ids=" ".join)
+def test_clumsy_commands_end_in_one_line(home, tmp_path, monkeypatch, arguments):
+    file = tmp_path / "a file.csv"
+    file.write_text("id,id,ts\n1,1,2026-01-01\n")
+    monkeypatch.setenv("WAYLINE_HOME", str(home.root))
+    before = home.current().datasets
+    code, said = run(monkeypatch, [str(file) if word == "FILE" else word for word in arguments])
+    assert (code, len(said)) == (1, 1)
+    assert "\n" not in said[0]
+    assert home.current().datasets == before
+
+
+@pytest.mark.parametrize("gone", ["datasets", "journeys"])
+@pytest.mark.parametrize("command", [["status"], ["sql", "SELECT SUM(revenue) FROM shop, web"]])
+def test_a_home_with_files_missing(home, tmp_path, monkeypatch, gone, command):
+    broken = tmp_path / "broken"
+    shutil.copytree(home.root, broken)
+    shutil.rmtree(broken / gone)
+    monkeypatch.setenv("WAYLINE_HOME", str(broken))
+    code, said = run(monkeypatch, command)
+    assert (code, len(said)) == (1, 1)
