@@ -17,7 +17,7 @@ from attribution.models import Mask, Rows, Times, Values
 from attribution.runs import Entries, Runs, touches_per_run
 from attribution.windows import Windows
 
-CROWDED: Final = 8
+CROWDED: Final = 2
 """A person with more entries than this many times its events is crowded."""
 
 _ABSENT: Final = 0
@@ -28,9 +28,7 @@ _ROWS: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
 _VALUES: Final = nb.types.Array(nb.float64, 2, "C", readonly=True)
 
 
-def crowded_persons(
-    offsets: Times, items: Rows, runs: Runs, windows: Windows
-) -> npt.NDArray[np.bool_]:
+def crowded_persons(offsets: Times, items: Rows, runs: Runs, windows: Windows) -> npt.NDArray[np.bool_]:
     """Return bool[P]: whose touches would have too many entries, and fewer by item.
 
     Args:

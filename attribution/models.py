@@ -15,7 +15,7 @@ Values: TypeAlias = npt.NDArray[np.float64]
 
 
 class Model(StrEnum):
-    """How a conversion is split over the touches before it (``spec/dataviews.md`` §5.1)."""
+    """How a conversion is split over the touches before it."""
 
     LAST = "last"
     FIRST = "first"

@@ -120,9 +120,7 @@ def joined(parts: Sequence[Entries]) -> Entries:
     nogil=True,
     cache=True,
 )
-def _pack_runs(
-    offsets: Times, keys: Rows, wanted: Mask, packed: Times, run_ends: Rows, persons: Rows
-) -> int:
+def _pack_runs(offsets: Times, keys: Rows, wanted: Mask, packed: Times, run_ends: Rows, persons: Rows) -> int:
     filled, runs = 0, 0
     for person in range(offsets.size - 1):
         begin, ordered = filled, True

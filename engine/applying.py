@@ -1,4 +1,4 @@
-"""Applies definitions to a home: makes tables, adds columns, builds and rebuilds journeys, in one world.
+"""Applies definitions: makes tables, adds columns, builds and rebuilds journeys, in one world.
 
 What would lose data is refused before anything is written.
 """
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from engine.catalog.records import BatchStatus
 from engine.dataview.components import data_view
+from engine.definitions.checks import check_evolution
 from engine.definitions.model import (
     ConnectionDatasetDefinition,
-    DatasetDefinition,
     Definitions,
     FieldDefinition,
 )
@@ -71,9 +71,7 @@ def apply(
         _refuse_losses(home, world.definitions, definitions)
         if definitions == world.definitions:
             return Applied()
-        datasets = {
-            name: _dataset_table(home, world, definitions, name) for name in definitions.datasets
-        }
+        datasets = {name: _dataset_table(home, world, definitions, name) for name in definitions.datasets}
         outcomes, rebuilt = _connections(home, world, definitions, datasets, progress)
         gone = world.definitions.connections.keys() - definitions.connections.keys()
         lease.publish(
@@ -102,39 +100,21 @@ def _entries(definitions: Definitions) -> dict[str, object]:
         "connection": definitions.connections,
         "data view": definitions.data_views,
     }
-    return {
-        f"{kind} {name}": entry
-        for kind, entries in kinds.items()
-        for name, entry in entries.items()
-    }
+    return {f"{kind} {name}": entry for kind, entries in kinds.items() for name, entry in entries.items()}
 
 
 def _refuse_losses(home: Home, old: Definitions, new: Definitions) -> None:
-    for name, before in old.datasets.items():
-        if not home.catalog.batches(name, BatchStatus.SUCCESS):
-            continue
-        if name not in new.datasets:
-            raise DefinitionError(
-                f'dataset "{name}" has data and is missing from the definitions',
-                hint="Keep it; to drop its data, start a new home.",
-            )
-        _refuse_dataset_losses(name, before, new.datasets[name])
-
-
-def _refuse_dataset_losses(name: str, old: DatasetDefinition, new: DatasetDefinition) -> None:
-    for attribute in ("kind", "timestamp"):
-        if getattr(old, attribute) != getattr(new, attribute):
-            raise DefinitionError(
-                f'dataset "{name}" has data: its {attribute} cannot change'
-                f" from {getattr(old, attribute)} to {getattr(new, attribute)}",
-                hint="Define another dataset and ingest the files again.",
-            )
-    lost = _lost(old.fields, new.fields)
-    if lost:
+    filled = {
+        name: dataset
+        for name, dataset in old.datasets.items()
+        if home.catalog.batches(name, BatchStatus.SUCCESS)
+    }
+    for name in filled.keys() - new.datasets.keys():
         raise DefinitionError(
-            f'dataset "{name}" has data: field "{lost}" cannot be removed or change its type',
-            hint="Keep the field as it was and add another one.",
+            f'dataset "{name}" has data and is missing from the definitions',
+            hint="Keep it; to drop its data, start a new home.",
         )
+    check_evolution(Definitions(datasets=filled), new)
 
 
 def _lost(old: dict[str, FieldDefinition], new: dict[str, FieldDefinition]) -> str | None:
@@ -168,20 +148,16 @@ def _connections(
     datasets: dict[str, int],
     progress: Progress | None,
 ) -> tuple[dict[str, Outcome], list[str]]:
-    """Bring the journeys of all connections in line; return what to publish, and which were rebuilt."""
+    """Bring all journeys in line; return what to publish, and which were rebuilt."""
     outcomes, rebuilt = {}, []
     for name in definitions.connections:
         if name in world.journeys and _same_journeys(world.definitions, definitions, name):
             table = home.journeys_path(name)
-            version = delta.add_columns(
-                table, world.journeys[name], journey_schema(definitions, name)
-            )
+            version = delta.add_columns(table, world.journeys[name], journey_schema(definitions, name))
             outcomes[name] = Outcome(Versions(version, world.stitch_logs.get(name)))
         else:
             keep = _kept(world.definitions, definitions, name)
-            outcomes[name] = rebuild(
-                home, definitions, name, datasets, keep=keep, progress=progress
-            )
+            outcomes[name] = rebuild(home, definitions, name, datasets, keep=keep, progress=progress)
             rebuilt.append(name)
     return outcomes, rebuilt
 

@@ -93,9 +93,7 @@ class CancelledError(WaylineError):
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """Return a hint that names the closest known spelling, or lists a few names; None if none are known."""
     names = list(known)
-    close = difflib.get_close_matches(
-        name.lower(), [known.lower() for known in names], n=1, cutoff=0.6
-    )
+    close = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=1, cutoff=0.6)
     if close:
         match = next(known for known in names if known.lower() == close[0])
         return f'Did you mean "{match}"?'

@@ -1,7 +1,7 @@
-"""How an event flows: definitions applied, files ingested, journeys appended, replays run, worlds published.
+"""How an event flows: applied definitions, ingested files, journeys, replays, published worlds.
 
-Every change takes the writer's lease, first brings the home back to a published state, and ends in exactly
-one new world. A process that dies on the way leaves the world before, or the world after.
+Every change takes the writer's lease, first brings the home back to a published state, and ends in
+exactly one new world. A process that dies on the way leaves the world before, or the world after.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from engine.catalog.records import ReplayRecord
 from engine.errors import UnsupportedError
 from engine.ingest.batch import ingest as ingest_batch
 from engine.ingest.report import BatchReport
-from engine.lake import table as lake
 from engine.journeys.columns import connection_of
 from engine.journeys.rebuild import rebuild as rebuild_journeys
 from engine.journeys.replay import replay as replay_journeys
 from engine.journeys.runs import Progress
+from engine.lake import table as lake
 from engine.recovery import follow, publication, recover
 from engine.status import Status, status
 from engine.world import Home, World
@@ -106,15 +106,9 @@ def replay(
     with home.lease(on_wait=on_wait) as lease:
         world = recover(lease, progress)
         longest = _longest_lookback(world, connection)
-        done = replay_journeys(
-            home, connection, world, lookback=lookback, at=moment, progress=progress
-        )
-        record = ReplayRecord(
-            connection=connection,
-            at=moment,
-            lookback=lookback or longest,
-            started_at=started,
-            finished_at=datetime.now(UTC),
+        done = replay_journeys(home, connection, world, lookback=lookback, at=moment, progress=progress)
+        record = replace(
+            ReplayRecord(connection, moment, lookback or longest, started, datetime.now(UTC)),
             rows_in_window=done.rows_in_window,
             rows_changed=done.rows_changed,
             persons_before=done.persons_before,

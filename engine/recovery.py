@@ -1,8 +1,8 @@
 """Brings a home back to a published state, and lets journeys follow the lake to the next one.
 
-Lake, stitch logs and journeys are committed one after the other and become visible together, when a world
-is published. What a dead process left between is undone (journeys, logs, files) or finished (batches in
-the lake).
+Lake, stitch logs and journeys are committed one after the other and become visible together, when a
+world is published. What a dead process left between is undone (journeys, logs, files) or finished
+(batches in the lake).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from engine.world import Home, Lease, World
 def recover(lease: Lease, progress: Progress | None = None) -> World:
     """Undo or finish what a process left unpublished; return the newest world.
 
-    Journeys and stitch logs go back to the world's versions; batches that the lake took in are appended
-    to the journeys and published; other unfinished batches have failed.
+    Journeys and stitch logs go back to the world's versions; batches that the lake took in are
+    appended to the journeys and published; other unfinished batches have failed.
     """
     home = lease.home
     world = _undo(lease, home.current())

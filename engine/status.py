@@ -42,7 +42,7 @@ class ConnectionStatus:
     """A connection in numbers.
 
     Attributes:
-        stitched_rate: rows with the person's namespace ÷ rows, of stitched datasets; None without rows.
+        stitched_rate: stitched datasets: rows with a person's namespace ÷ rows; None without rows.
         runs: appends and replays that are not merged into the base.
         skips: reason → rows that were not taken.
     """

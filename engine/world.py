@@ -93,9 +93,7 @@ class Home:
             HomeError: the folder is not a home, or a newer wayline wrote it.
         """
         root = Path(path)
-        missing = HomeError(
-            f"{root} is not a wayline home", hint=f"Create one: wayline init {root}"
-        )
+        missing = HomeError(f"{root} is not a wayline home", hint=f"Create one: wayline init {root}")
         if not (root / "catalog.db").is_file():
             raise missing
         home = cls(root)
@@ -275,9 +273,7 @@ class Lease:
             device_memory.write(connection, name, dataset, entries)
 
 
-def _merge(
-    old: Mapping[str, int], forget: Collection[str], new: Mapping[str, int] | None
-) -> dict[str, int]:
+def _merge(old: Mapping[str, int], forget: Collection[str], new: Mapping[str, int] | None) -> dict[str, int]:
     kept = {name: version for name, version in old.items() if name not in forget}
     return kept | dict(new or {})
 
@@ -290,6 +286,4 @@ def _make_folder(root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise HomeError(
-            f"cannot create {root}: {error.strerror}", hint="Choose another folder."
-        ) from None
+        raise HomeError(f"cannot create {root}: {error.strerror}", hint="Choose another folder.") from None

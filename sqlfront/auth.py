@@ -21,9 +21,7 @@ from engine.errors import WaylineError
 MECHANISM: Final = "SCRAM-SHA-256"
 ITERATIONS: Final = 4096
 _VERIFIER: Final = re.compile(r"SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)")
-_CLIENT_FIRST: Final = re.compile(
-    rb"([nyp][^,]*),([^,]*),((?:m=[^,]*,)?n=([^,]*),r=([!-+\--~]+).*)"
-)
+_CLIENT_FIRST: Final = re.compile(rb"([nyp][^,]*),([^,]*),((?:m=[^,]*,)?n=([^,]*),r=([!-+\--~]+).*)")
 _CLIENT_FINAL: Final = re.compile(rb"(c=([^,]+),r=([!-+\--~]+)(?:,[^,]+)*),p=([^,]+)")
 _PROHIBITED: Final = (
     stringprep.in_table_c12,

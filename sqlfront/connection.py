@@ -64,9 +64,7 @@ class Connection:
         except (ConnectionError, TimeoutError):
             pass
         except asyncio.CancelledError:
-            self._say_goodbye(
-                SqlError("terminating connection due to administrator command", "57P01")
-            )
+            self._say_goodbye(SqlError("terminating connection due to administrator command", "57P01"))
         except Exception as error:  # whatever goes wrong is told to the client
             self._say_goodbye(to_wayline_error(error))
         finally:

@@ -32,6 +32,7 @@ def columns(state: SessionState, control: st.Control) -> tuple[ResultColumn, ...
     if isinstance(control, st.Show):
         if control.name == "all":
             return _SHOW_ALL
+        state.block.settings.show(control.name)
         return (ResultColumn(canonical(control.name), pa.string()),)
     if isinstance(control, st.Fetch) and not control.move:
         query = state.portal(control.cursor, "cursor").prepared.query
@@ -101,9 +102,7 @@ def _declare(state: SessionState, control: st.Declare, portal: Portal) -> Iterat
     if not control.hold and not state.is_in_block:
         raise SqlError("DECLARE CURSOR can only be used in transaction blocks", "25P01")
     formats = (1,) if control.binary else ()
-    state.open_portal(
-        control.name, Portal(portal.prepared.question(), portal.values, formats, control.hold)
-    )
+    state.open_portal(control.name, Portal(portal.prepared.question(), portal.values, formats, control.hold))
     yield replies.command_complete("DECLARE CURSOR")
 
 

@@ -133,11 +133,15 @@ def _keep_as_written(tokens: list[Token]) -> None:
 
 
 def _remember_names(tree: exp.Expr, sql: str) -> None:
-    """Keep the name that each function was called by: the parser maps several names to one node."""
-    for function in tree.find_all(exp.Func):
-        start, end = function.meta.get("start"), function.meta.get("end")
-        if start is not None and end is not None:
-            function.meta["name"] = sql[start : end + 1].lower()
+    """Keep the name that each function was called by, as the parser maps several names to one node.
+
+    All other places in the text are dropped: trees are copied a lot.
+    """
+    for node in tree.walk():
+        start, end = node.meta_get("start"), node.meta_get("end")
+        node._meta = None
+        if isinstance(node, exp.Func) and start is not None and end is not None:
+            node.meta["name"] = sql[start : end + 1].lower()
 
 
 def _offset(sql: str, line: int, column: int) -> int:

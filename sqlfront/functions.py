@@ -16,12 +16,12 @@ from engine.errors import UnsupportedError
 from sqlfront.dialect import AS_WRITTEN
 from sqlfront.trees import rewrite
 
-AGGREGATES: Final = frozenset(
-    """any_value approx_count_distinct arg_max arg_min array_agg avg bit_and bit_or bit_xor bool_and
-    bool_or corr count covar_pop covar_samp every first grouping last list max median min mode
-    percentile_cont percentile_disc quantile_cont regr_slope stddev stddev_pop stddev_samp string_agg
-    sum var_pop var_samp variance""".split()
-)
+_AGGREGATES: Final = """any_value approx_count_distinct arg_max arg_min array_agg avg bit_and bit_or bit_xor
+    bool_and bool_or corr count covar_pop covar_samp every first grouping last list max median min mode
+    percentile_cont percentile_disc quantile_cont regr_slope stddev stddev_pop stddev_samp string_agg sum
+    var_pop var_samp variance"""
+
+AGGREGATES: Final = frozenset(_AGGREGATES.split())
 """Aggregate functions, by the name that a statement calls them."""
 
 _WINDOWS: Final = """cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank
@@ -91,9 +91,28 @@ _NAMES: Final = {"month": "%B", "mon": "%b", "day": "%A", "dy": "%a"}
 Arguments = Sequence[exp.Expr]
 
 
+def now() -> exp.Expr:
+    """Return ``now()``: a call, since DuckDB takes the word CURRENT_TIMESTAMP for an output of that name."""
+    return exp.Anonymous(this="now", expressions=[])
+
+
+def is_now(node: exp.Expr) -> bool:
+    """Tell whether a node is the clock."""
+    return isinstance(node, exp.Anonymous) and node.name.lower() == "now"
+
+
+_CLOCK: Final[dict[type[exp.Expr], Callable[[], exp.Expr]]] = {
+    exp.CurrentTimestamp: now,
+    exp.CurrentDate: lambda: exp.cast(now(), "date"),
+    exp.CurrentTime: lambda: exp.cast(now(), "time"),
+    exp.Localtime: lambda: exp.cast(now(), "time"),
+    exp.Localtimestamp: lambda: exp.cast(now(), "timestamp"),
+}
+
+
 def called(function: exp.Expr) -> str | None:
     """Return the lower-case name by which a function was called; None for syntax such as CASE."""
-    name = function.meta.get("name")
+    name = function.meta_get("name")
     if name is None and isinstance(function, exp.Anonymous):
         name = function.name.removeprefix(AS_WRITTEN)
     return str(name).lower() if name else None
@@ -110,9 +129,11 @@ def to_duckdb(tree: exp.Expr) -> exp.Expr:
 
 
 def _change(node: exp.Expr) -> exp.Expr | None:
-    if isinstance(node, exp.Dot) and node.name and isinstance(node.this, exp.Identifier):
-        if node.this.name.lower() == "pg_catalog" and isinstance(node.expression, exp.Func):
-            return to_duckdb(node.expression)
+    if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
+        return to_duckdb(node.expression)
+    clock = _CLOCK.get(type(node))
+    if clock is not None:
+        return clock()
     if isinstance(node, exp.Extract):
         part = node.this.name.lower()
         return extract(_PARTS.get(part, part), to_duckdb(node.expression))
@@ -224,11 +245,6 @@ def _expm1(arguments: Arguments) -> exp.Expr:
     return exp.paren(exp.Sub(this=exp.Exp(this=arguments[0]), expression=exp.Literal.number(1)))
 
 
-def _div(arguments: Arguments) -> exp.Expr:
-    quotient = exp.Div(this=exp.paren(arguments[0]), expression=exp.paren(arguments[1]))
-    return exp.Trunc(this=quotient)
-
-
 def _square(arguments: Arguments) -> exp.Expr:
     return exp.Pow(this=arguments[0], expression=exp.Literal.number(2))
 
@@ -242,9 +258,8 @@ _BUILDERS: Final[dict[str, Callable[[Arguments], exp.Expr]]] = {
     "positive": lambda arguments: exp.paren(arguments[0]),
     "log1p": _log1p,
     "expm1": _expm1,
-    "div": _div,
     "square": _square,
-    "clock_timestamp": lambda _: exp.CurrentTimestamp(),
-    "statement_timestamp": lambda _: exp.CurrentTimestamp(),
-    "transaction_timestamp": lambda _: exp.CurrentTimestamp(),
+    "clock_timestamp": lambda _: now(),
+    "statement_timestamp": lambda _: now(),
+    "transaction_timestamp": lambda _: now(),
 }

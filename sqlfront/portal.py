@@ -40,8 +40,7 @@ class Prepared:
         inferred = self.query.parameters if self.query is not None else ()
         declared = map(parameter_type, self.declared_oids)
         return tuple(
-            first if first is not None else second
-            for first, second in zip_longest(declared, inferred)
+            first if first is not None else second for first, second in zip_longest(declared, inferred)
         )[: len(inferred)]
 
     @property
@@ -149,8 +148,6 @@ def wanted_formats(formats: Sequence[int], columns: Sequence[ResultColumn]) -> l
     return [form == 1 for form in every]
 
 
-def encoded(
-    batch: pa.RecordBatch, columns: Sequence[ResultColumn], binary: Sequence[bool]
-) -> bytes:
+def encoded(batch: pa.RecordBatch, columns: Sequence[ResultColumn], binary: Sequence[bool]) -> bytes:
     """Return a batch of an answer as DataRow messages."""
     return data_rows(batch, [column.type for column in columns], binary)

@@ -27,9 +27,7 @@ class PositionedSyntaxProblem(SyntaxProblem):
         position: one-based character offset into the statement's text, or None.
     """
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, position: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, position: int | None = None) -> None:
         super().__init__(message, hint=hint)
         self.position = position
 
@@ -66,6 +64,13 @@ class InvalidValueError(WaylineError):
     """A value that its type cannot hold or that cannot be read as its type."""
 
     sqlstate = "22000"
+    http_status = 400
+
+
+class UndefinedParameterError(WaylineError):
+    """A parameter without a value."""
+
+    sqlstate = "42P02"
     http_status = 400
 
 

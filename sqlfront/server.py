@@ -10,11 +10,12 @@ import asyncio
 import errno
 import ipaddress
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from engine.errors import HomeError
 from sqlfront.connection import Connection
@@ -84,9 +85,7 @@ async def _listen(
 
 def _cannot_listen(error: Exception, host: str, port: int) -> HomeError:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return HomeError(
-            f"port {port} on {host} is in use", hint="Stop its owner or choose another port."
-        )
+        return HomeError(f"port {port} on {host} is in use", hint="Stop its owner or choose another port.")
     return HomeError(f"cannot listen on {host}:{port}: {error}", hint="Choose another address.")
 
 
@@ -110,8 +109,8 @@ def _is_loopback(host: str) -> bool:
 class _Background:
     """Guards a server that runs in a thread of its own."""
 
-    def __init__(self, front: Front, host: str, port: int) -> None:
-        self._front, self._host, self._port = front, host, port
+    def __init__(self, serving: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        self._serving = serving
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -145,7 +144,7 @@ class _Background:
     async def _main(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         with suppress(asyncio.CancelledError):
-            await serve(self._front, host=self._host, port=self._port, ready=self._ready)
+            await self._serving(ready=self._ready)
 
     def _ready(self, address: Address) -> None:
         self._address = address
@@ -153,9 +152,19 @@ class _Background:
 
 
 @contextmanager
-def running(front: Front, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Address]:
-    """Run a server in a background thread while the block lasts; for tests, demos and notebooks."""
-    background = _Background(front, host, port)
+def running(
+    front: Front,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    max_connections: int = MAX_CONNECTIONS,
+) -> Iterator[Address]:
+    """Run a server in a background thread while the block lasts; for tests, demos and notebooks.
+
+    Raises:
+        HomeError: the address cannot be used.
+    """
+    background = _Background(partial(serve, front, host=host, port=port, max_connections=max_connections))
     try:
         yield background.start()
     finally:

@@ -49,9 +49,7 @@ class Session:
         secret: what a cancel request must bring, with the number.
     """
 
-    def __init__(
-        self, front: Front, parameters: Mapping[str, str], process: int, secret: bytes
-    ) -> None:
+    def __init__(self, front: Front, parameters: Mapping[str, str], process: int, secret: bytes) -> None:
         user = parameters.get("user", "")
         self._front = front
         self._secret = secret
@@ -152,9 +150,7 @@ class Session:
         declared = [parameter_type(oid) for oid in oids]
         with _position_from(parsed.piece.offset):
             query = self._front.plan(parsed.question, self._state.caller(), declared)
-        return Prepared(
-            parsed.piece.sql, control=parsed.control, query=query, declared_oids=tuple(oids)
-        )
+        return Prepared(parsed.piece.sql, control=parsed.control, query=query, declared_oids=tuple(oids))
 
     def _columns(self, prepared: Prepared) -> tuple[ResultColumn, ...]:
         if prepared.control is not None:

@@ -15,6 +15,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "client_encoding": "UTF8",
     "client_min_messages": "notice",
     "DateStyle": "ISO, MDY",
+    "default_table_access_method": "heap",
     "default_transaction_isolation": "repeatable read",
     "default_transaction_read_only": "on",
     "extra_float_digits": "1",
@@ -139,15 +140,12 @@ def initial_settings(user: str, parameters: Mapping[str, str]) -> Settings:
 def _requested(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return settings among the startup parameters, those in ``options=-c name=value`` included."""
     options = parameters.get("options", "").replace("-c ", "-c").split()
-    pairs = [
-        word[2:].lstrip("-").partition("=") for word in options if word.startswith(("-c", "--"))
-    ]
+    pairs = [word[2:].lstrip("-").partition("=") for word in options if word.startswith(("-c", "--"))]
     asked = {name.replace("-", "_"): value for name, _, value in pairs}
     plain = {
         name: value
         for name, value in parameters.items()
-        if name not in ("user", "database", "options", "replication")
-        and not name.startswith("_pq_.")
+        if name not in ("user", "database", "options", "replication") and not name.startswith("_pq_.")
     }
     return {**asked, **plain}
 

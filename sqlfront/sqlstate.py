@@ -35,7 +35,7 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"must appear in the GROUP BY"), "42803"),
     (re.compile(r"Ambiguous reference"), "42702"),
     (re.compile(r"division by zero", re.IGNORECASE), "22012"),
-    (re.compile(r"Type with name"), "42704"),
+    (re.compile(r"Type with name|unrecognized configuration parameter"), "42704"),
 )
 _PREFIX: Final = re.compile(r"^(?:[A-Z][A-Za-z]* )+Error: ")
 

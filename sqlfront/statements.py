@@ -92,16 +92,7 @@ class Nothing:
 
 
 Control = (
-    SetVariable
-    | Reset
-    | Show
-    | Transaction
-    | Declare
-    | Fetch
-    | CloseCursor
-    | Deallocate
-    | Discard
-    | Nothing
+    SetVariable | Reset | Show | Transaction | Declare | Fetch | CloseCursor | Deallocate | Discard | Nothing
 )
 
 
@@ -113,13 +104,17 @@ def control(piece: Piece) -> Control | None:
         UnsupportedError: it is one that we do not serve.
     """
     reader = TokenReader(piece)
-    read = _READERS.get(reader.word())
-    if read is None:
+    word = reader.word()
+    if word in _QUESTIONS:
         return None
-    reader.accept(reader.word())
+    if word in _REFUSED:
+        raise UnsupportedError(f"{word} is not supported", hint=_REFUSED_HINT)
+    read = _READERS.get(word)
+    if read is None:
+        raise reader.problem(next(iter(reader.rest()), None))
+    reader.accept(word)
     statement = read(reader)
-    if statement is not None:
-        reader.end()
+    reader.end()
     return statement
 
 
@@ -164,9 +159,9 @@ def _reset(reader: TokenReader) -> Control:
     return Reset(reader.name())
 
 
-def _show(reader: TokenReader) -> Control | None:
-    if reader.any_of("TABLES", "DATABASES", "COLUMNS", "SCHEMAS"):
-        return None
+def _show(reader: TokenReader) -> Control:
+    if what := reader.any_of("TABLES", "DATABASES", "COLUMNS", "SCHEMAS"):
+        raise UnsupportedError(f"SHOW {what} is not supported", hint="Ask information_schema, or psql's \\d.")
     if reader.accept("ALL"):
         return Show("all")
     if reader.accept("TIME", "ZONE"):
@@ -183,8 +178,10 @@ def _begin(reader: TokenReader) -> Control:
     return Transaction("BEGIN")
 
 
-def _start(reader: TokenReader) -> Control | None:
-    return _begin(reader) if reader.accept("TRANSACTION") else None
+def _start(reader: TokenReader) -> Control:
+    if not reader.accept("TRANSACTION"):
+        raise reader.problem(next(iter(reader.rest()), None))
+    return _begin(reader)
 
 
 def _commit(reader: TokenReader) -> Control:
@@ -194,9 +191,7 @@ def _commit(reader: TokenReader) -> Control:
 def _ended(reader: TokenReader, action: str) -> Control:
     reader.any_of("WORK", "TRANSACTION")
     if reader.accept("AND", "CHAIN"):
-        raise UnsupportedError(
-            f"{action} AND CHAIN is not supported", hint="Send BEGIN afterwards."
-        )
+        raise UnsupportedError(f"{action} AND CHAIN is not supported", hint="Send BEGIN afterwards.")
     reader.accept("AND", "NO", "CHAIN")
     return Transaction(action)
 
@@ -288,7 +283,17 @@ def _copy(reader: TokenReader) -> Control:
     raise UnsupportedError("COPY is not supported", hint="Use SELECT, or wayline ingest for files.")
 
 
-_READERS: Final[dict[str, Callable[[TokenReader], Control | None]]] = {
+_QUESTIONS: Final = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "("))
+_REFUSED: Final = frozenset(
+    (
+        *("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COMMENT"),
+        *("GRANT", "REVOKE", "REASSIGN", "SECURITY", "IMPORT", "REFRESH", "REINDEX", "CLUSTER"),
+        *("VACUUM", "ANALYZE", "ANALYSE", "CHECKPOINT", "LOAD", "LOCK", "NOTIFY", "CALL", "DO"),
+        *("PREPARE", "EXECUTE"),
+    )
+)
+_REFUSED_HINT: Final = "Questions are: SELECT, WITH, VALUES, TABLE, EXPLAIN. Data comes by ingest."
+_READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "SET": _set,
     "RESET": _reset,
     "SHOW": _show,

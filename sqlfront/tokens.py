@@ -151,12 +151,8 @@ class TokenReader:
     def problem(self, token: Token | None = None) -> SqlError:
         """Return a syntax error at a token or at the end."""
         if token is None:
-            return SqlError(
-                "syntax error at end of input", "42601", position=len(self.piece.sql) + 1
-            )
-        return SqlError(
-            f'syntax error at or near "{token.text}"', "42601", position=token.start + 1
-        )
+            return SqlError("syntax error at end of input", "42601", position=len(self.piece.sql) + 1)
+        return SqlError(f'syntax error at or near "{token.text}"', "42601", position=token.start + 1)
 
 
 def string_value(literal: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
@@ -41,20 +42,21 @@ def rewrite(
         return changed
     if not into_queries and is_query(node):
         return node
-    for key, value in list(node.args.items()):
-        if isinstance(value, exp.Expr):
-            node.set(key, rewrite(value, change, into_queries=into_queries))
-        elif isinstance(value, list):
-            node.set(
-                key,
-                [
-                    rewrite(item, change, into_queries=into_queries)
-                    if isinstance(item, exp.Expr)
-                    else item
-                    for item in value
-                ],
-            )
+    for name, value in list(node.args.items()):
+        new = _rewritten(value, change, into_queries)
+        if new is not value:
+            node.set(name, new)
     return node
+
+
+def _rewritten(value: object, change: Callable[[exp.Expr], exp.Expr | None], into_queries: bool) -> object:
+    """Rewrite what a node holds: an expression or a list of them; the same object if nothing changed."""
+    if isinstance(value, exp.Expr):
+        return rewrite(value, change, into_queries=into_queries)
+    if not isinstance(value, list):
+        return value
+    items = [_rewritten(item, change, into_queries) for item in value]
+    return value if all(map(operator.is_, items, value)) else items
 
 
 def replaced(node: exp.Expr, change: Callable[[exp.Expr], exp.Expr | None]) -> exp.Expr:
@@ -104,11 +106,10 @@ def same(left: exp.Expr, right: exp.Expr) -> bool:
 
 
 def key(node: exp.Expr) -> exp.Expr:
-    """Return an expression to compare and hash by: without parentheses and comments."""
-    plain = node.copy()
-    for part in list(plain.walk()):
-        part.comments = None
-    return rewrite(plain, _unwrapped, into_queries=True)
+    """Return an expression to compare and hash by: the node itself, or a copy without parentheses."""
+    if node.find(exp.Paren) is None:
+        return node
+    return rewrite(node.copy(), _unwrapped, into_queries=True)
 
 
 def _unwrapped(node: exp.Expr) -> exp.Expr | None:

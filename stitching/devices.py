@@ -63,9 +63,7 @@ _DIGESTS: Final = nb.types.Array(nb.uint64, 1, "C", readonly=True)
     nogil=True,
     cache=True,
 )
-def _number_groups(
-    high: _Digests, low: _Digests, slots: _Codes, groups: _Codes, firsts: _Codes
-) -> int:
+def _number_groups(high: _Digests, low: _Digests, slots: _Codes, groups: _Codes, firsts: _Codes) -> int:
     """Number the groups of equal digests in order of appearance; return how many there are."""
     # The digests of the groups lie side by side: those of their first rows would miss the cache.
     known = np.empty((high.size, 2), np.uint64)

@@ -78,9 +78,7 @@ def live(
     devices = _devices(events, memory)
     found, after = _walk(devices, transition_limit, look_ahead=False)
     changed = pl.Series((after != devices.before) & devices.ids.is_not_null().to_numpy())
-    news = pl.DataFrame({"device": devices.ids, "person": _names(devices.names, after)}).filter(
-        changed
-    )
+    news = pl.DataFrame({"device": devices.ids, "person": _names(devices.names, after)}).filter(changed)
     return Stitched(_answer(events, devices, found), news)
 
 
@@ -156,9 +154,7 @@ def _answer(events: pl.DataFrame, devices: _Devices, found: _Codes) -> pl.DataFr
     return events.select(
         "row",
         # Events without a device are no device's timeline: they keep what they said.
-        stitched=pl.when(pl.col("device").is_null())
-        .then("person")
-        .otherwise(_names(devices.names, codes)),
+        stitched=pl.when(pl.col("device").is_null()).then("person").otherwise(_names(devices.names, codes)),
         device="device",
     ).select(
         "row",

@@ -10,6 +10,7 @@ import secrets
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,7 +19,7 @@ import typer
 from engine import flow
 from engine.definitions import project
 from engine.definitions.model import parse_duration
-from engine.errors import InputError, WaylineError
+from engine.errors import InputError, UnknownNameError, WaylineError
 from engine.ingest.formats import FormatOptions
 from engine.ingest.infer import infer
 from engine.ingest.schema_text import schema_yaml
@@ -56,6 +57,16 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 HERE = Path()
+
+
+class FileFormat(StrEnum):
+    """Formats of generated web events."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
 DEFAULT_USER = "analyst"
 
 
@@ -192,6 +203,36 @@ def ingest(
     if batch.reasons:
         rows = [(code, reason, count) for (code, reason), count in batch.reasons.items()]
         print_table(["code", "reason", "records"], rows)
+        console.print(f"The records: wayline rejects {dataset} --batch {batch.number}")
+
+
+@app.command()
+def rejects(
+    dataset: Annotated[str, typer.Argument(help="The dataset.")],
+    batch: Annotated[int | None, typer.Option(help="Number of the batch. Default: the last one.")] = None,
+    home: HomeOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Show the records that a batch did not take: file, line, code, reason, and the record itself.
+
+    Example: wayline rejects calls --batch 1
+    """
+    catalog = Home.open(home).catalog
+    batches = {record.number: record for record in catalog.batches(dataset)}
+    wanted = max(batches, default=None) if batch is None else batch
+    if wanted not in batches:
+        raise UnknownNameError(
+            f'dataset "{dataset}" has no batch{"" if batch is None else f" {batch}"}',
+            hint=f"It has batches 1 to {max(batches)}." if batches else "wayline status lists the datasets.",
+        )
+    found = catalog.rejects(batches[wanted].id)
+    if json:
+        print_json([asdict(reject) for reject in found])
+        return
+    console.print(f"Batch {wanted} of {dataset}: {batches[wanted].failed_records:,} rejected records.")
+    if found:
+        columns = list(asdict(found[0]))
+        print_table(columns, [tuple(asdict(reject).values()) for reject in found])
 
 
 @app.command()
@@ -354,9 +395,9 @@ def generate(
     folder: Annotated[Path, typer.Argument(help="Where to write the files.")],
     events: Annotated[int, typer.Option(help="Web events; calls come on top.", min=1_000)] = 100_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
-    format: Annotated[
-        str, typer.Option(help="parquet, csv (without the array of items) or jsonl.")
-    ] = "parquet",
+    file_format: Annotated[
+        FileFormat, typer.Option("--format", help="Of the web events; CSV goes without the array of items.")
+    ] = FileFormat.PARQUET,
     json: JsonOption = False,
 ) -> None:
     """Write demo data of a web shop: visits, logins, orders, calls, customers, products, and a project file.
@@ -370,7 +411,7 @@ def generate(
             folder,
             events=events,
             seed=seed,
-            format=format,
+            format=file_format.value,
             progress=lambda done, total: report("generating", done, total),
         )
     if json:

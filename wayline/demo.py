@@ -46,7 +46,8 @@ GROUP BY 1
 ORDER BY 1""",
     "The way Power BI asks: layers of sub-selects": """\
 select "_"."channel", "_"."a0", "_"."a1" from (
-  select "rows"."channel" as "channel", sum("rows"."revenue_last") as "a0", sum("rows"."visitors") as "a1" from (
+  select "rows"."channel" as "channel", sum("rows"."revenue_last") as "a0", sum("rows"."visitors") as "a1"
+  from (
     select "_"."channel", "_"."revenue_last", "_"."visitors" from (
       select "channel", "revenue_last", "visitors", "daterange" from "public"."shop" "$Table") "_"
     where ("_"."daterange" < date '2026-03-01' and "_"."daterange" >= date '2026-02-01')
@@ -74,7 +75,7 @@ def run_demo(folder: Path, *, events: int, seed: int, port: int, once: bool) -> 
     made = _generate(folder, events, seed)
     home = build_home(folder / "home", made, narrate=True)
     with running(home, host="127.0.0.1", port=port) as address:
-        with psycopg.connect(_conninfo(*address), autocommit=True) as connection:
+        with psycopg.connect(conninfo(*address), autocommit=True) as connection:
             for number, (title, statement) in enumerate(QUESTIONS.items(), 4):
                 _ask(connection, f"{number}. {title}", statement)
         console.print(f"\nAll of this took {time.monotonic() - started:.0f} seconds.")
@@ -132,17 +133,18 @@ def _generate(folder: Path, events: int, seed: int) -> generate.Generated:
             seed=seed,
             progress=lambda done, total: report("generating events", done, total),
         )
+    counts = made.counts
     console.print(
-        f"\n[bold]1. Generated[/] 90 days of a web shop into {folder / 'data'}: {made.counts['web']:,} web events "
-        f"({made.counts['web_duplicates']:,} delivered twice), {made.counts['calls']:,} calls."
+        f"\n[bold]1. Generated[/] 90 days of a web shop into {folder / 'data'}: {counts['web']:,} web events "
+        f"({counts['web_duplicates']:,} of them delivered twice), {counts['calls']:,} calls."
     )
     return made
 
 
 def _print_replay(home: Home, before: int, after: int, changed: int) -> None:
     console.print(
-        "\n[bold]3. Replayed[/] the stitching with all that was learned since: anonymous visits before a login"
-        " now belong to the customer."
+        "\n[bold]3. Replayed[/] the stitching with all that was learned since: "
+        "anonymous visits before a login now belong to the customer."
     )
     shop = next(c for c in flow.status(home).connections if c.name == "shop")
     rate = "–" if shop.stitched_rate is None else f"{shop.stitched_rate:.1%}"
@@ -163,13 +165,14 @@ def _ask(connection: psycopg.Connection[Any], title: str, statement: LiteralStri
     console.print(f"[dim]{len(rows)} rows in {taken * 1e3:.0f} ms over the Postgres protocol[/]")
 
 
-def _conninfo(host: str, port: int) -> str:
+def conninfo(host: str, port: int) -> str:
+    """Return how libpq reaches the demo's server."""
     return f"host={host} port={port} dbname=wayline user={USER} password={PASSWORD}"
 
 
 def _print_connections(host: str, port: int) -> None:
     console.print("\n[bold]Ask yourself[/]")
-    console.print(f'psql       psql "{_conninfo(host, port)}"', markup=False)
+    console.print(f'psql       psql "{conninfo(host, port)}"', markup=False)
     console.print(
         f"Power BI   Get data → PostgreSQL database: server {host}:{port}, database wayline, DirectQuery; "
         f"user {USER}, password {PASSWORD}, no encryption",
@@ -177,7 +180,7 @@ def _print_connections(host: str, port: int) -> None:
     )
     console.print(
         f'notebook   import polars, psycopg; polars.read_database("SELECT * FROM shop LIMIT 10", '
-        f'psycopg.connect("{_conninfo(host, port)}"))',
+        f'psycopg.connect("{conninfo(host, port)}"))',
         markup=False,
     )
 

@@ -6,9 +6,9 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -23,8 +23,14 @@ from rich.table import Table
 
 from engine.errors import WaylineError
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+def _console(stream: TextIO, **options: Any) -> Console:
+    """A console as wide as the terminal; output that goes elsewhere is not squeezed into 80 columns."""
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 140, **options)
+
+
+console = _console(sys.stdout)
+errors = _console(sys.stderr, soft_wrap=True)
 
 Report = Callable[[str, int, int], None]
 """Told of long work: phase, units done, units in all (0: unknown)."""
@@ -67,6 +73,7 @@ def shown(value: object) -> str:
     if isinstance(value, float | Decimal):
         return f"{value:,.2f}"
     if isinstance(value, datetime):
+        value = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
         midnight = value.time().isoformat() == "00:00:00"
         return value.date().isoformat() if midnight else value.isoformat(sep=" ", timespec="seconds")
     return str(value).replace("[", r"\[")

@@ -39,9 +39,7 @@ def exclusive(
         os.close(descriptor)
 
 
-def _acquire(
-    descriptor: int, home: Path, wait: float | None, on_wait: Callable[[str], None] | None
-) -> None:
+def _acquire(descriptor: int, home: Path, wait: float | None, on_wait: Callable[[str], None] | None) -> None:
     deadline = None if wait is None else time.monotonic() + wait
     while not _try(descriptor):
         holder = os.pread(descriptor, 100, 0).decode(errors="replace") or "another process"

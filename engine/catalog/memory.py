@@ -18,9 +18,7 @@ _SCAN_ABOVE: Final = 200_000
 _SCHEMA: Final = pl.Schema({"device": pl.String, "person": pl.String})
 
 
-def read(
-    connection: Connection, name: str, dataset: str, devices: pl.Series | None = None
-) -> pl.DataFrame:
+def read(connection: Connection, name: str, dataset: str, devices: pl.Series | None = None) -> pl.DataFrame:
     """Return (device, person) of the given devices, or of all; unknown devices have no row.
 
     Args:
@@ -62,9 +60,7 @@ def forget(connection: Connection, name: str) -> None:
     connection.execute(delete(device_memory).where(device_memory.c.connection == name))
 
 
-def _fetch(
-    connection: Connection, name: str, dataset: str, devices: list[str] | None
-) -> pl.DataFrame:
+def _fetch(connection: Connection, name: str, dataset: str, devices: list[str] | None) -> pl.DataFrame:
     query = select(device_memory.c.device, device_memory.c.person).where(
         device_memory.c.connection == name, device_memory.c.dataset == dataset
     )

@@ -104,9 +104,7 @@ class Catalog:
 
     def document(self, revision: int) -> str:
         """Return the definitions of a revision as JSON text."""
-        query = select(tables.definitions.c.document).where(
-            tables.definitions.c.revision == revision
-        )
+        query = select(tables.definitions.c.document).where(tables.definitions.c.revision == revision)
         with self.reading() as connection:
             document: str = connection.execute(query).scalar_one()
             return document
@@ -138,9 +136,7 @@ class Catalog:
     def start_batch(self, batch_id: str, dataset: str, files: Sequence[str]) -> BatchRecord:
         """Enter a batch as loading and give it the dataset's next number."""
         with self.writing() as connection:
-            query = select(func.max(tables.batches.c.number)).where(
-                tables.batches.c.dataset == dataset
-            )
+            query = select(func.max(tables.batches.c.number)).where(tables.batches.c.dataset == dataset)
             number = (connection.execute(query).scalar() or 0) + 1
             record = BatchRecord(
                 batch_id,
@@ -171,9 +167,7 @@ class Catalog:
             raise UnknownNameError(f'there is no batch "{batch_id}"')
         return _batch(row)
 
-    def batches(
-        self, dataset: str | None = None, status: BatchStatus | None = None
-    ) -> list[BatchRecord]:
+    def batches(self, dataset: str | None = None, status: BatchStatus | None = None) -> list[BatchRecord]:
         """Return batches in order of dataset and number, of one dataset or status if given."""
         query = select(tables.batches).order_by(tables.batches.c.dataset, tables.batches.c.number)
         if dataset is not None:
@@ -183,9 +177,7 @@ class Catalog:
         with self.reading() as connection:
             return [_batch(row) for row in connection.execute(query)]
 
-    def save_rejects(
-        self, connection: Connection, batch_id: str, rejects: Sequence[Reject]
-    ) -> None:
+    def save_rejects(self, connection: Connection, batch_id: str, rejects: Sequence[Reject]) -> None:
         """Store a batch's rejected records, the first REJECTS_KEPT of them."""
         rows = [{"batch": batch_id, **asdict(reject)} for reject in rejects[:REJECTS_KEPT]]
         connection.execute(delete(tables.rejects).where(tables.rejects.c.batch == batch_id))
@@ -228,9 +220,7 @@ class Catalog:
         with self.reading() as connection:
             return [Skip(**row._mapping) for row in connection.execute(query)]
 
-    def device_memory(
-        self, name: str, dataset: str, devices: pl.Series | None = None
-    ) -> pl.DataFrame:
+    def device_memory(self, name: str, dataset: str, devices: pl.Series | None = None) -> pl.DataFrame:
         """Return (device, person) that live stitching knows; see ``memory.read``."""
         with self.reading() as connection:
             return memory.read(connection, name, dataset, devices)
@@ -245,6 +235,13 @@ class Catalog:
         with self.writing() as connection:
             connection.execute(delete(tables.users).where(tables.users.c.name == name))
             connection.execute(insert(tables.users).values(name=name, verifier=verifier))
+
+    def find_user(self, name: str) -> str | None:
+        """Return a user's password verifier, None if there is no such user."""
+        query = select(tables.users.c.verifier).where(tables.users.c.name == name)
+        with self.reading() as connection:
+            verifier: str | None = connection.execute(query).scalar()
+            return verifier
 
     def drop_user(self, name: str) -> None:
         """Remove a user.

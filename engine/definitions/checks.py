@@ -53,6 +53,9 @@ def problems(definitions: Definitions) -> Iterator[Problem]:
             yield Problem((*where, field), f'"{field}" is a name that wayline uses itself')
     for name, connection in definitions.connections.items():
         yield from _connection(("connections", name), connection, definitions)
+    for name in definitions.data_views.keys() & definitions.datasets.keys():
+        message = "there is a dataset of this name, and SQL could not tell the two apart"
+        yield Problem(("data_views", name), message, "Rename the data view.")
     for name, view in definitions.data_views.items():
         yield from _data_view(("data_views", name), view, definitions)
 
@@ -69,7 +72,7 @@ def check_evolution(old: Definitions, new: Definitions) -> None:
             continue
         if (before.kind, before.timestamp) != (after.kind, after.timestamp):
             raise DefinitionError(
-                f"datasets.{name}: kind and timestamp cannot change once a dataset exists",
+                f"datasets.{name}: kind and timestamp cannot change once a dataset has data",
                 hint="Define a dataset with another name.",
             )
         _check_fields(f"datasets.{name}.fields", before.fields, after.fields)
@@ -95,17 +98,13 @@ def component_fields(dataset: DatasetDefinition) -> dict[str, FieldDefinition]:
     for path, field in dataset.leaves().items():
         if field.type == "array" and field.fields:
             inner = DatasetDefinition.model_construct(fields=field.fields).leaves()
-            found |= {
-                f"{path}.{name}": child for name, child in inner.items() if child.type != "array"
-            }
+            found |= {f"{path}.{name}": child for name, child in inner.items() if child.type != "array"}
         else:
             found[path] = field
     return found
 
 
-def _connection(
-    path: Path, connection: ConnectionDefinition, definitions: Definitions
-) -> Iterator[Problem]:
+def _connection(path: Path, connection: ConnectionDefinition, definitions: Definitions) -> Iterator[Problem]:
     for name, part in connection.datasets.items():
         where = (*path, "datasets", name)
         dataset = definitions.datasets.get(name)
@@ -134,9 +133,7 @@ def _identity(path: Path, field: str, dataset: DatasetDefinition) -> Iterator[Pr
         yield Problem(path, f'"{field}" has type {kind}; an identity must be a string')
 
 
-def _same_paths(
-    path: Path, connection: ConnectionDefinition, definitions: Definitions
-) -> Iterator[Problem]:
+def _same_paths(path: Path, connection: ConnectionDefinition, definitions: Definitions) -> Iterator[Problem]:
     seen: dict[str, tuple[str, str, object]] = {}
     for name in connection.datasets:
         dataset = definitions.datasets.get(name)
@@ -218,7 +215,7 @@ def _check_fields(
         changed = after.get(name)
         if changed is None:
             raise DefinitionError(
-                f"{path}.{name}: a field cannot be removed once its dataset exists",
+                f"{path}.{name}: a field cannot be removed once its dataset has data",
                 hint="Keep it, or define a dataset with another name.",
             )
         if (field.type, field.items) != (changed.type, changed.items):

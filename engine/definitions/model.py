@@ -253,9 +253,7 @@ class ValueRule(Definition):
     def _lists(cls, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                key: [inner]
-                if key in ("equals", "not_equals") and not isinstance(inner, list)
-                else inner
+                key: [inner] if key in ("equals", "not_equals") and not isinstance(inner, list) else inner
                 for key, inner in value.items()
             }
         return value
@@ -296,7 +294,8 @@ class MetricDefinition(ShortForm):
     """A metric of a data view: the sum of a numeric field, or how often a field has a value.
 
     Attributes:
-        field: dotted path, or one of ``COUNTABLE``; a field in an array of objects is summed over the elements.
+        field: dotted path, or one of ``COUNTABLE``; a field in an array of objects is summed over its
+            elements.
         count: count instances instead of summing values.
         values: only these values are present.
     """

@@ -8,12 +8,10 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from engine.definitions.checks import check_evolution, problems
+from engine.definitions.checks import problems
 from engine.definitions.model import Definitions
 from engine.definitions.yaml_source import KeyPath, YamlSource, read_yaml
 from engine.errors import DefinitionError, did_you_mean
-
-__all__ = ["check_evolution", "load", "merge"]
 
 _VAGUE: Final = ("literal_error", "missing")
 """Errors that say less than others for the same place, where several kinds of value may stand."""

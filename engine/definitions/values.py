@@ -46,9 +46,7 @@ def parse_duration(value: object) -> timedelta:
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError(
-            f"{value!r} is not a name: lower-case letters, digits and _, a letter first"
-        )
+        raise ValueError(f"{value!r} is not a name: lower-case letters, digits and _, a letter first")
     return value
 
 

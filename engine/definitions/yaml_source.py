@@ -84,10 +84,7 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode):
             for index, child in enumerate(node.value):
                 self._lines[*path, str(index)] = child.start_mark.line + 1
-            return [
-                self.build(child, (*path, str(index)), inside)
-                for index, child in enumerate(node.value)
-            ]
+            return [self.build(child, (*path, str(index)), inside) for index, child in enumerate(node.value)]
         try:
             return self._loader.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
@@ -106,9 +103,7 @@ class _Builder:
         self._loader.flatten_mapping(node)
         for key, _ in node.value:
             self._lines[*path, key.value] = key.start_mark.line + 1
-        return {
-            key.value: self.build(value, (*path, key.value), inside) for key, value in node.value
-        }
+        return {key.value: self.build(value, (*path, key.value), inside) for key, value in node.value}
 
     def _error(self, node: yaml.Node, message: str) -> DefinitionError:
         mark = node.start_mark

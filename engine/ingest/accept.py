@@ -15,9 +15,7 @@ from engine.ingest.convert import Problem, convert
 from engine.ingest.diagnostics import RECORD_LENGTH, Diagnostics
 
 
-def accept(
-    block: Block, fields: Mapping[str, FieldDefinition], diagnostics: Diagnostics
-) -> pa.Table:
+def accept(block: Block, fields: Mapping[str, FieldDefinition], diagnostics: Diagnostics) -> pa.Table:
     """Return the block's good records, typed; each other one is counted for its first problem."""
     for reject in block.rejects:
         diagnostics.add(reject)
@@ -31,9 +29,7 @@ def accept(
     return accepted
 
 
-def _reject(
-    block: Block, problem: Problem, rows: npt.NDArray[np.int64], diagnostics: Diagnostics
-) -> None:
+def _reject(block: Block, problem: Problem, rows: npt.NDArray[np.int64], diagnostics: Diagnostics) -> None:
     for done, row in enumerate(rows):
         if not diagnostics.wants_records:
             diagnostics.count(problem.code, problem.reason, len(rows) - done)

@@ -174,9 +174,7 @@ def _check_limit(record: BatchRecord, diagnostics: Diagnostics, limit: float) ->
         raise BatchFailedError(BatchReport(failed, diagnostics.rejects, diagnostics.reasons))
 
 
-def _failed(
-    record: BatchRecord, diagnostics: Diagnostics, error: BaseException | None
-) -> BatchRecord:
+def _failed(record: BatchRecord, diagnostics: Diagnostics, error: BaseException | None) -> BatchRecord:
     counted = replace(_counted(record, diagnostics), status=BatchStatus.FAILED, output_records=0)
     if error is None or isinstance(error, BatchFailedError):
         return counted

@@ -42,9 +42,7 @@ def convert(
     """
     problems: list[Problem] = []
     tree = _tree(raw)
-    columns = [
-        _field(name, field, tree.get(name), rows, problems) for name, field in fields.items()
-    ]
+    columns = [_field(name, field, tree.get(name), rows, problems) for name, field in fields.items()]
     # A value that does not convert is a cause of its own, not a missing value.
     problems.sort(key=lambda problem: problem.code)
     return pa.table(columns, names=list(fields)), problems
@@ -62,9 +60,7 @@ def _tree(raw: pa.Table) -> dict[str, Any]:
     return root
 
 
-def _field(
-    path: str, field: FieldDefinition, raw: Any, rows: int, problems: list[Problem]
-) -> pa.Array:
+def _field(path: str, field: FieldDefinition, raw: Any, rows: int, problems: list[Problem]) -> pa.Array:
     bad = np.zeros(rows, np.bool_)
     if raw is None or (isinstance(raw, pa.Array) and pa.types.is_null(raw.type)):
         column = pa.nulls(rows, field.arrow())
@@ -100,8 +96,7 @@ def _children(
     path: str, field: FieldDefinition, raw: Mapping[str, Any], rows: int, problems: list[Problem]
 ) -> list[pa.Array]:
     return [
-        _field(f"{path}.{name}", child, raw.get(name), rows, problems)
-        for name, child in field.fields.items()
+        _field(f"{path}.{name}", child, raw.get(name), rows, problems) for name, child in field.fields.items()
     ]
 
 
@@ -109,9 +104,7 @@ def _struct(field: FieldDefinition, columns: list[pa.Array], absent: Mask) -> pa
     return pa.StructArray.from_arrays(columns, fields=list(field.arrow()), mask=pa.array(absent))
 
 
-def _array(
-    path: str, field: FieldDefinition, raw: Any, problems: list[Problem]
-) -> tuple[pa.Array, Mask]:
+def _array(path: str, field: FieldDefinition, raw: Any, problems: list[Problem]) -> tuple[pa.Array, Mask]:
     rows = len(raw) if isinstance(raw, pa.Array) else 0
     if isinstance(raw, dict) or not _is_list(raw.type):
         return pa.nulls(rows, field.arrow()), _mask(raw.is_valid())
@@ -139,9 +132,7 @@ def _list(raw: pa.Array, values: pa.Array) -> pa.Array:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    )
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _scalar(raw: Any, target: pa.DataType, rows: int) -> tuple[pa.Array, Mask]:

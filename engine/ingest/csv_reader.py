@@ -14,39 +14,37 @@ from pyarrow import csv as arrow_csv
 
 from engine.catalog.records import Reject
 from engine.definitions.model import DatasetDefinition
-from engine.errors import InputError
 from engine.ingest.block import Block
 from engine.ingest.columns import match_columns
 from engine.ingest.diagnostics import RECORD_LENGTH, UNPARSABLE
-from engine.ingest.formats import FileKind, FormatOptions, SourceFile
+from engine.ingest.formats import FileKind, FormatOptions, SourceFile, told_as_input_error
 
 _BLOCK_BYTES: Final = 8 << 20
 
 
-def read_csv(
-    source: SourceFile, dataset: DatasetDefinition, options: FormatOptions
-) -> Iterator[Block]:
+def read_csv(source: SourceFile, dataset: DatasetDefinition, options: FormatOptions) -> Iterator[Block]:
     """Yield the blocks of a file, in order.
 
     Raises:
         InputError: the header does not fit the schema, or the file cannot be read on.
     """
-    file = str(source.path)
-    headers = list(options.header or read_header(source, options))
-    columns = match_columns(file, headers, dataset, ignore_unknown=options.ignore_unknown)
-    broken = _BrokenRows(file, header_rows=0 if options.header else 1)
-    try:
-        with pa.OSFile(file) as handle:
-            reader = open_csv(handle, source, headers, list(columns), options, broken)
-            yield from _blocks(file, reader, handle, columns, broken, _delimiter(source, options))
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{file} cannot be read: {_first_line(error)}") from None
+    file, delimiter = str(source.path), _delimiter(source, options)
+    with told_as_input_error(source), pa.OSFile(file) as handle:
+        headers = list(options.header or read_header(source, options))
+        columns = match_columns(file, headers, dataset, ignore_unknown=options.ignore_unknown)
+        broken = _BrokenRows(file, header_rows=0 if options.header else 1)
+        reader = open_csv(handle, source, headers, list(columns), options, broken)
+        yield from _blocks(file, reader, handle, columns, broken, delimiter)
 
 
 def read_header(source: SourceFile, options: FormatOptions) -> list[str]:
     """Return the first record of a file."""
     encoding = "utf-8-sig" if options.encoding == "utf8" else options.encoding
-    with source.open() as stream, io.TextIOWrapper(stream, encoding, newline="") as text:
+    # What does not decode further down is told row by row.
+    with (
+        source.open() as stream,
+        io.TextIOWrapper(stream, encoding, errors="replace", newline="") as text,
+    ):
         rows = csv.reader(
             text,
             delimiter=_delimiter(source, options),
@@ -169,9 +167,7 @@ def _block(
         bad = tuple(Reject(file, int(n), UNPARSABLE, reason, "") for n in lines[undecodable])
         rejects, lines = rejects + bad, lines[~undecodable]
         table = table.filter(pa.array(~undecodable))
-    return Block(
-        file, table, lines, lambda row: _row_text(table, row, delimiter), rejects, position
-    )
+    return Block(file, table, lines, lambda row: _row_text(table, row, delimiter), rejects, position)
 
 
 def _undecodable(table: pa.Table) -> npt.NDArray[np.bool_]:
@@ -202,7 +198,3 @@ def _row_text(table: pa.Table, row: int, delimiter: str) -> str:
 
 def _delimiter(source: SourceFile, options: FormatOptions) -> str:
     return options.delimiter or ("\t" if source.kind is FileKind.TSV else ",")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

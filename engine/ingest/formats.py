@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -69,6 +71,16 @@ class SourceFile:
     def open(self) -> pa.NativeFile:
         """Open the file for reading its decompressed bytes."""
         return pa.input_stream(str(self.path), compression=self.compression)
+
+
+@contextmanager
+def told_as_input_error(source: SourceFile) -> Iterator[None]:
+    """Turn what libraries raise on an unreadable file into an InputError that names it."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError, UnicodeError, csv.Error) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{source.path} cannot be read: {reason}") from None
 
 
 def source_file(path: Path | str, kind: FileKind | None = None) -> SourceFile:

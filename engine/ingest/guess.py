@@ -30,9 +30,7 @@ _TIME_LIKE: Final = re.compile(r"(time|timestamp|ts|tstamp|date|datetime|_at)$",
 _ID_LIKE: Final = re.compile(r"(id|uuid|guid|key|code|zip|phone)$", re.IGNORECASE)
 _IDENTITIES: Final = (
     (
-        re.compile(
-            r"device_?id|visitor|cookie|anonymous|client_?id|(domain|network)_userid|^device$"
-        ),
+        re.compile(r"device_?id|visitor|cookie|anonymous|client_?id|(domain|network)_userid|^device$"),
         "device",
     ),
     (re.compile(r"e_?mail(_?address)?$"), "email"),
@@ -70,9 +68,7 @@ def guess_identity(name: str) -> str | None:
     return next(found, None)
 
 
-def guess_timestamp(
-    leaves: Mapping[str, FieldDefinition], raw: Mapping[str, pa.Array]
-) -> str | None:
+def guess_timestamp(leaves: Mapping[str, FieldDefinition], raw: Mapping[str, pa.Array]) -> str | None:
     """Return the path of the likely event time: a known name first, then a column without gaps."""
     moments = [path for path, field in leaves.items() if field.type == "timestamp"]
     complete = [path for path in moments if raw[path].null_count == 0]
@@ -80,9 +76,7 @@ def guess_timestamp(
     return next(iter([*named, *complete, *moments]), None)
 
 
-def guess_event_id(
-    leaves: Mapping[str, FieldDefinition], raw: Mapping[str, pa.Array]
-) -> str | None:
+def guess_event_id(leaves: Mapping[str, FieldDefinition], raw: Mapping[str, pa.Array]) -> str | None:
     """Return the path of the likely event id: a known name without gaps, else what a key is."""
     named = [path for path in _named(leaves, _EVENT_IDS) if raw[path].null_count == 0]
     return named[0] if named else guess_key(leaves, raw)
@@ -126,12 +120,9 @@ def _is_epoch(name: str, numbers: pl.Series) -> bool:
 
 
 def _integer_type(kind: pa.DataType) -> str:
-    return {8: "byte", 16: "short", 32: "integer"}.get(kind.bit_width, "long")
+    bits = kind.bit_width * (1 if pa.types.is_signed_integer(kind) else 2)
+    return {8: "byte", 16: "short", 32: "integer"}.get(bits, "long")
 
 
 def _is_unique(values: pa.Array) -> bool:
-    return (
-        len(values) > 0
-        and values.null_count == 0
-        and pc.count_distinct(values).as_py() == len(values)
-    )
+    return len(values) > 0 and values.null_count == 0 and pc.count_distinct(values).as_py() == len(values)

@@ -60,9 +60,7 @@ def infer(path: Path | str, options: FormatOptions | None = None) -> Inference:
     leaves = _leaf_values("", raw)
     definition = _definition(str(path), fields, leaves)
     notes = {
-        path: note
-        for path, field in definition.leaves().items()
-        if (note := _note(field, leaves[path]))
+        path: note for path, field in definition.leaves().items() if (note := _note(field, leaves[path]))
     }
     return Inference(_dataset_name(source.path), definition, notes, table.num_rows)
 

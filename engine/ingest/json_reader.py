@@ -7,7 +7,8 @@ that stand in the way are few enough to be read one by one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,12 +22,14 @@ from engine.definitions.model import DatasetDefinition
 from engine.errors import InputError
 from engine.ingest.block import Block
 from engine.ingest.diagnostics import RECORD_LENGTH
-from engine.ingest.formats import FormatOptions, SourceFile
-from engine.ingest.json_record import RecordError, read_record, text_type
+from engine.ingest.formats import FormatOptions, SourceFile, told_as_input_error
+from engine.ingest.json_record import RecordError, record_reader, text_type
 from engine.ingest.json_shape import fast_schema, observed_schema
 
 _BLOCK_BYTES: Final = 8 << 20
-_FEW: Final = 64
+_FEW: Final = 1000
+_SMALL_BYTES: Final = 1 << 20
+_TWO_RECORDS: Final = re.compile(rb"\}[ \t\r]*\{")
 
 Lines = Sequence[bytes]
 Numbers = npt.NDArray[np.int64]
@@ -37,14 +40,13 @@ class _Context:
     """What the reading of one file needs at every step."""
 
     file: str
-    dataset: DatasetDefinition
     schema: pa.Schema
+    text_schema: pa.Schema
     ignore_unknown: bool
+    read_record: Callable[[bytes], dict[str, Any]]
 
 
-def read_json(
-    source: SourceFile, dataset: DatasetDefinition, options: FormatOptions
-) -> Iterator[Block]:
+def read_json(source: SourceFile, dataset: DatasetDefinition, options: FormatOptions) -> Iterator[Block]:
     """Yield the blocks of a file, in order. An array of records must fit in memory.
 
     Raises:
@@ -54,21 +56,31 @@ def read_json(
     last = 0
     for data, position in read_pieces(source):
         if context is None:
-            observed = observed_schema(data)
-            schema = fast_schema(dataset.fields, observed)
-            context = _Context(str(source.path), dataset, schema, options.ignore_unknown)
+            context = _context(source, dataset, options, data)
         count = data.count(b"\n") + (not data.endswith(b"\n"))
         numbers = np.arange(last + 1, last + count + 1, dtype=np.int64)
         yield from _read_piece(context, data, numbers, position)
         last += count
 
 
+def _context(
+    source: SourceFile, dataset: DatasetDefinition, options: FormatOptions, first: bytes
+) -> _Context:
+    fields, ignore = dataset.fields, options.ignore_unknown
+    return _Context(
+        file=str(source.path),
+        schema=fast_schema(fields, observed_schema(first)),
+        text_schema=pa.schema([pa.field(name, text_type(field)) for name, field in fields.items()]),
+        ignore_unknown=ignore,
+        read_record=record_reader(fields, ignore_unknown=ignore),
+    )
+
+
 def _read_piece(context: _Context, data: bytes, numbers: Numbers, position: int) -> Iterator[Block]:
     table = _parse(data, context)
-    if table is not None and table.num_rows == len(numbers):
-        yield Block(
-            context.file, table, numbers, lambda row: _text(data.split(b"\n")[row]), (), position
-        )
+    # Never two records in a line: then equal counts mean that every record stands in its line.
+    if table is not None and table.num_rows == len(numbers) and not _TWO_RECORDS.search(data):
+        yield Block(context.file, table, numbers, lambda row: _text(data.split(b"\n")[row]), (), position)
         return
     lines = data.split(b"\n")[: len(numbers)]
     filled = np.array([bool(line.strip()) for line in lines], np.bool_)
@@ -79,8 +91,9 @@ def _read_piece(context: _Context, data: bytes, numbers: Numbers, position: int)
 def _halve(context: _Context, lines: Lines, numbers: Numbers, position: int) -> Iterator[Block]:
     if not lines:
         return
-    table = _parse(b"\n".join(lines), context)
-    if table is not None and table.num_rows == len(lines):
+    data = b"\n".join(lines)
+    table = _parse(data, context)
+    if table is not None and table.num_rows == len(lines) and not _TWO_RECORDS.search(data):
         yield Block(context.file, table, numbers, lambda row: _text(lines[row]), (), position)
     elif len(lines) <= _FEW:
         yield _one_by_one(context, lines, numbers, position)
@@ -92,16 +105,14 @@ def _halve(context: _Context, lines: Lines, numbers: Numbers, position: int) -> 
 
 def _one_by_one(context: _Context, lines: Lines, numbers: Numbers, position: int) -> Block:
     records, readable, rejects = [], [], []
-    fields = context.dataset.fields
     for row, line in enumerate(lines):
         try:
-            records.append(read_record(line, fields, ignore_unknown=context.ignore_unknown))
+            records.append(context.read_record(line))
             readable.append(row)
         except RecordError as error:
             where = int(numbers[row])
             rejects.append(Reject(context.file, where, error.code, error.reason, _text(line)))
-    schema = pa.schema([pa.field(name, text_type(field)) for name, field in fields.items()])
-    table = pa.Table.from_pylist(records, schema=schema)
+    table = pa.Table.from_pylist(records, schema=context.text_schema)
     texts = [lines[row] for row in readable]
     kept = numbers[np.array(readable, np.int64)]
     return Block(context.file, table, kept, lambda row: _text(texts[row]), tuple(rejects), position)
@@ -109,8 +120,12 @@ def _one_by_one(context: _Context, lines: Lines, numbers: Numbers, position: int
 
 def _parse(data: bytes, context: _Context) -> pa.Table | None:
     try:
+        # The parser does not look whether text is UTF-8.
+        if not data.isascii():
+            data.decode()
         return arrow_json.read_json(
             pa.BufferReader(data),
+            read_options=arrow_json.ReadOptions(use_threads=len(data) > _SMALL_BYTES),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=context.schema,
                 unexpected_field_behavior="ignore" if context.ignore_unknown else "error",
@@ -126,7 +141,7 @@ def read_pieces(source: SourceFile) -> Iterator[tuple[bytes, int]]:
     Raises:
         InputError: the file begins like an array, but is none.
     """
-    with pa.OSFile(str(source.path)) as handle:
+    with told_as_input_error(source), pa.OSFile(str(source.path)) as handle:
         compressed = source.compression is not None
         stream = pa.CompressedInputStream(handle, source.compression) if compressed else handle
         rest = stream.read(_BLOCK_BYTES)

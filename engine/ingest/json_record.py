@@ -7,14 +7,18 @@ shape against the schema and turns every scalar into text, whose conversion is c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import pyarrow as pa
 
 from engine.definitions.model import FieldDefinition
 from engine.errors import did_you_mean
 from engine.ingest.diagnostics import NOT_CONVERTIBLE, UNKNOWN_FIELD, UNPARSABLE
+
+Reader = Callable[[Any], Any]
+
+_NOT_FINITE: Final = ("NaN", "Infinity", "-Infinity")
 
 
 class RecordError(Exception):
@@ -32,33 +36,36 @@ class _Number(str):
     __slots__ = ()
 
 
-def read_record(
-    line: bytes, fields: Mapping[str, FieldDefinition], *, ignore_unknown: bool
-) -> dict[str, Any]:
-    """Return the record shaped as the schema, scalars as text.
+def record_reader(
+    fields: Mapping[str, FieldDefinition], *, ignore_unknown: bool
+) -> Callable[[bytes], dict[str, Any]]:
+    """Return a function that reads a line: shaped as the schema, scalars as text.
 
-    Raises:
-        RecordError: it is not JSON, has an unknown field, or a value of the wrong kind.
+    The function raises RecordError if the line is not JSON, has an unknown field, or a value of
+    the wrong kind.
     """
-    try:
-        record = json.loads(
-            line.decode(),
-            parse_int=_Number,
-            parse_float=_Number,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_distinct,
-        )
-    except UnicodeDecodeError:
-        raise RecordError(UNPARSABLE, "not valid UTF-8") from None
-    except (ValueError, RecursionError):
-        raise RecordError(UNPARSABLE, "not valid JSON") from None
-    if not isinstance(record, dict):
-        raise RecordError(UNPARSABLE, "not a JSON object")
-    return _object(record, fields, "", ignore_unknown)
+    read_object = _object_reader(fields, "", ignore_unknown)
+    decode = json.JSONDecoder(
+        parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_distinct
+    ).decode
+
+    def read(line: bytes) -> dict[str, Any]:
+        try:
+            record = decode(line.decode())
+        except UnicodeDecodeError:
+            raise RecordError(UNPARSABLE, "not valid UTF-8") from None
+        except (ValueError, RecursionError):
+            raise RecordError(UNPARSABLE, "not valid JSON") from None
+        if not isinstance(record, dict):
+            raise RecordError(UNPARSABLE, "not a JSON object")
+        found: dict[str, Any] = read_object(record)
+        return found
+
+    return read
 
 
 def text_type(field: FieldDefinition) -> pa.DataType:
-    """Return the Arrow type of a field whose scalars are text, as ``read_record`` returns them."""
+    """Return the Arrow type of a field whose scalars are text, as ``record_reader`` reads them."""
     if field.type == "object":
         return _text_struct(field)
     if field.type == "array":
@@ -70,10 +77,6 @@ def _text_struct(field: FieldDefinition) -> pa.DataType:
     return pa.struct([pa.field(name, text_type(child)) for name, child in field.fields.items()])
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -81,49 +84,60 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _object(
-    value: dict[str, Any], fields: Mapping[str, FieldDefinition], prefix: str, ignore: bool
-) -> dict[str, Any]:
-    for name in value:
-        if name not in fields and not ignore:
-            hint = did_you_mean(name, fields) or ""
-            raise RecordError(UNKNOWN_FIELD, f"{prefix}{name}: not in the schema. {hint}".strip())
-    return {
-        name: _value(value[name], field, f"{prefix}{name}", ignore)
-        for name, field in fields.items()
-        if name in value
-    }
+def _reader(field: FieldDefinition, path: str, ignore: bool) -> Reader:
+    if field.type == "object":
+        return _object_reader(field.fields, f"{path}.", ignore)
+    if field.type == "array":
+        return _array_reader(field, path, ignore)
+    return _scalar_reader(field.type, path)
 
 
-def _value(value: Any, field: FieldDefinition, path: str, ignore: bool) -> Any:
-    if value is None:
-        return None
-    if field.type == "object" and isinstance(value, dict):
-        return _object(value, field.fields, f"{path}.", ignore)
-    if field.type == "array" and isinstance(value, list):
-        return [_element(element, field, path, ignore) for element in value]
-    if field.type not in ("object", "array"):
-        return _scalar(value, field.type, path)
-    raise RecordError(NOT_CONVERTIBLE, f"{path}: not a valid {field.type}")
+def _object_reader(fields: Mapping[str, FieldDefinition], prefix: str, ignore: bool) -> Reader:
+    readers = {name: _reader(field, f"{prefix}{name}", ignore) for name, field in fields.items()}
+
+    def read(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise RecordError(NOT_CONVERTIBLE, f"{prefix[:-1]}: not a valid object")
+        found = {}
+        for name, inner in value.items():
+            reader = readers.get(name)
+            if reader is not None:
+                found[name] = None if inner is None else reader(inner)
+            elif not ignore:
+                hint = did_you_mean(name, fields) or ""
+                reason = f"{prefix}{name}: not in the schema. {hint}".strip()
+                raise RecordError(UNKNOWN_FIELD, reason)
+        return found
+
+    return read
 
 
-def _element(value: Any, field: FieldDefinition, path: str, ignore: bool) -> Any:
-    if value is None:
-        return None
+def _array_reader(field: FieldDefinition, path: str, ignore: bool) -> Reader:
     if field.items is not None:
-        return _scalar(value, field.items, path)
-    if isinstance(value, dict):
-        return _object(value, field.fields, f"{path}.", ignore)
-    raise RecordError(NOT_CONVERTIBLE, f"{path}: not a valid object")
-
-
-def _scalar(value: Any, kind: str, path: str) -> str:
-    if isinstance(value, bool):
-        fits = kind == "boolean"
-    elif isinstance(value, _Number):
-        fits = kind != "boolean"
+        element = _scalar_reader(field.items, path)
     else:
-        fits = isinstance(value, str)
-    if not fits:
+        element = _object_reader(field.fields, f"{path}.", ignore)
+
+    def read(value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise RecordError(NOT_CONVERTIBLE, f"{path}: not a valid array")
+        return [None if inner is None else element(inner) for inner in value]
+
+    return read
+
+
+def _scalar_reader(kind: str, path: str) -> Reader:
+    takes_booleans = kind == "boolean"
+
+    def read(value: Any) -> str:
+        if isinstance(value, bool):
+            if takes_booleans:
+                return "true" if value else "false"
+        elif isinstance(value, _Number):
+            if not takes_booleans and value not in _NOT_FINITE:
+                return str(value)
+        elif isinstance(value, str):
+            return value
         raise RecordError(NOT_CONVERTIBLE, f"{path}: not a valid {kind}")
-    return str(value).lower() if isinstance(value, bool) else str(value)
+
+    return read

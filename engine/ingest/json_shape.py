@@ -30,13 +30,9 @@ def observed_schema(data: bytes) -> pa.Schema:
         return pa.schema([])
 
 
-def fast_schema(
-    fields: Mapping[str, FieldDefinition], observed: pa.Schema | pa.StructType
-) -> pa.Schema:
+def fast_schema(fields: Mapping[str, FieldDefinition], observed: pa.Schema | pa.StructType) -> pa.Schema:
     """Return the schema to parse with: the fields' shapes, scalars as they were observed."""
-    return pa.schema(
-        [pa.field(name, _shape(field, _seen(observed, name))) for name, field in fields.items()]
-    )
+    return pa.schema([pa.field(name, _shape(field, _seen(observed, name))) for name, field in fields.items()])
 
 
 def _seen(observed: pa.Schema | pa.StructType, name: str) -> pa.DataType:

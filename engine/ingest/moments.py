@@ -16,6 +16,7 @@ _ISO: Final = (
 )
 _FIRST: Final = -62_135_596_800_000_000
 _LAST: Final = 253_402_300_799_999_999
+_MICROSECONDS_PER: Final = {"s": 1_000_000, "ms": 1000, "us": 1}
 _MICROSECONDS: Final = pl.Datetime("us", "UTC")
 
 
@@ -32,17 +33,21 @@ def timestamps_from_text(text: pa.Array) -> pa.Array:
 
 def timestamps_from_numbers(milliseconds: pl.Series) -> pl.Series:
     """Return timestamps from whole epoch milliseconds; NULL outside the years 1 to 9999."""
-    inside = milliseconds.is_between(_FIRST // 1000, _LAST // 1000)
-    kept = milliseconds.zip_with(inside, pl.Series([None], dtype=pl.Int64))
-    return (kept * 1000).cast(_MICROSECONDS)
+    return _scaled(milliseconds, 1000)
 
 
 def timestamps_from_moments(moments: pa.Array) -> pl.Series:
     """Return Arrow timestamps of any unit and zone in µs UTC; NULL outside the years 1 to 9999."""
-    plain = moments.cast(pa.timestamp("us", tz=moments.type.tz), safe=False).cast(pa.int64())
-    ticks = pl.Series(plain)
-    inside = ticks.is_between(_FIRST, _LAST)
-    return ticks.zip_with(inside, pl.Series([None], dtype=pl.Int64)).cast(_MICROSECONDS)
+    ticks = pl.Series(moments.cast(pa.int64()))
+    if moments.type.unit == "ns":
+        return _scaled(ticks // 1000, 1)
+    return _scaled(ticks, _MICROSECONDS_PER[moments.type.unit])
+
+
+def _scaled(ticks: pl.Series, factor: int) -> pl.Series:
+    inside = ticks.is_between(_FIRST // factor, _LAST // factor)
+    kept = ticks.zip_with(inside, pl.Series([None], dtype=pl.Int64))
+    return (kept * factor).cast(_MICROSECONDS)
 
 
 def dates_from_text(text: pl.Series) -> pl.Series:

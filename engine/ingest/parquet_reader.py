@@ -12,52 +12,40 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from engine.definitions.model import DatasetDefinition, FieldDefinition
-from engine.errors import InputError
 from engine.ingest.block import Block
 from engine.ingest.columns import check_distinct, check_needed, unknown_column
 from engine.ingest.diagnostics import RECORD_LENGTH
-from engine.ingest.formats import FormatOptions, SourceFile
+from engine.ingest.formats import FormatOptions, SourceFile, told_as_input_error
 
 _ROWS: Final = 1 << 16
 
 
-def read_parquet(
-    source: SourceFile, dataset: DatasetDefinition, options: FormatOptions
-) -> Iterator[Block]:
+def read_parquet(source: SourceFile, dataset: DatasetDefinition, options: FormatOptions) -> Iterator[Block]:
     """Yield the blocks of a file, in order.
 
     Raises:
         InputError: the file is not Parquet, or its columns do not fit the schema.
     """
     file = str(source.path)
-    try:
-        with parquet.ParquetFile(file) as stored:
-            columns = _columns(file, stored.schema_arrow, dataset, options.ignore_unknown)
-            yield from _blocks(file, stored, columns, source.path.stat().st_size)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
+    with told_as_input_error(source), parquet.ParquetFile(file) as stored:
+        columns = _columns(file, stored.schema_arrow, dataset, options.ignore_unknown)
+        yield from _blocks(file, stored, columns, source.path.stat().st_size)
 
 
-def _blocks(
-    file: str, stored: parquet.ParquetFile, columns: list[str], size: int
-) -> Iterator[Block]:
+def _blocks(file: str, stored: parquet.ParquetFile, columns: list[str], size: int) -> Iterator[Block]:
     done, total = 0, stored.metadata.num_rows
     for batch in stored.iter_batches(_ROWS, columns=columns):
         table = pa.Table.from_batches([batch])
         lines = np.arange(done + 1, done + 1 + len(table), dtype=np.int64)
         done += len(table)
-        yield Block(
-            file, table, lines, partial(_record_text, table), (), size * done // max(total, 1)
-        )
+        yield Block(file, table, lines, partial(_record_text, table), (), size * done // max(total, 1))
 
 
 def _record_text(table: pa.Table, row: int) -> str:
     return json.dumps(table.slice(row, 1).to_pylist()[0], default=str)[:RECORD_LENGTH]
 
 
-def _columns(
-    file: str, schema: pa.Schema, dataset: DatasetDefinition, ignore_unknown: bool
-) -> list[str]:
+def _columns(file: str, schema: pa.Schema, dataset: DatasetDefinition, ignore_unknown: bool) -> list[str]:
     known = set(_known_paths(dataset.fields, ""))
     present = {column.name: _stored_paths(column) for column in schema}
     every = [path for paths in present.values() for path in paths]

@@ -64,8 +64,9 @@ class BatchFailedError(InputError):
 
     def __init__(self, report: BatchReport) -> None:
         cause = next((f", mostly: {reason}" for _, reason in report.reasons), "")
+        first = next((f" (first: record {reject.line} of {reject.file})" for reject in report.rejects), "")
         super().__init__(
-            f"{report.failed} of {report.input} records were rejected{cause};"
+            f"{report.failed} of {report.input} records were rejected{cause}{first};"
             f" nothing was written to {report.record.dataset}",
             hint="Mend the records, or raise the reject limit.",
         )

@@ -9,9 +9,8 @@ from pyarrow import csv as arrow_csv
 from pyarrow import json as arrow_json
 from pyarrow import parquet
 
-from engine.errors import InputError
 from engine.ingest.csv_reader import open_csv, read_header
-from engine.ingest.formats import FileKind, FormatOptions, SourceFile
+from engine.ingest.formats import FileKind, FormatOptions, SourceFile, told_as_input_error
 from engine.ingest.json_reader import read_pieces
 
 _ROWS: Final = 100_000
@@ -23,7 +22,7 @@ def read_sample(source: SourceFile, options: FormatOptions) -> pa.Table:
     Raises:
         InputError: the file cannot be read.
     """
-    try:
+    with told_as_input_error(source):
         if source.kind is FileKind.PARQUET:
             with parquet.ParquetFile(source.path) as stored:
                 batch = next(stored.iter_batches(_ROWS), None)
@@ -32,9 +31,6 @@ def read_sample(source: SourceFile, options: FormatOptions) -> pa.Table:
             data, _ = next(read_pieces(source))
             return arrow_json.read_json(pa.BufferReader(data))
         return _csv_sample(source, options)
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{source.path} cannot be read: {reason}") from None
 
 
 def _csv_sample(source: SourceFile, options: FormatOptions) -> pa.Table:

@@ -69,9 +69,7 @@ def _convert(raw: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    )
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _from_text(raw: pa.Array, target: pa.DataType) -> pa.Array | pl.Series:
@@ -107,7 +105,7 @@ def _lenient(text: pl.Series, kind: pl.DataType) -> pl.Series:
 
 def _from_numbers(numbers: pl.Series, target: pa.DataType) -> pl.Series | None:
     if pa.types.is_string(target):
-        return numbers.cast(pl.String)
+        return (_finite(numbers) if numbers.dtype.is_float() else numbers).cast(pl.String)
     if pa.types.is_integer(target):
         return _narrow(_whole(numbers), target)
     if pa.types.is_decimal(target):

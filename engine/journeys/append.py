@@ -1,4 +1,4 @@
-"""Appends what the lake took in: admit, resolve duplicates, stitch live, write, mask. One dataset at a time.
+"""Appends what the lake took in: admit, resolve duplicates, stitch live, write, mask.
 
 The cost grows with what arrived, not with the history.
 """
@@ -31,11 +31,16 @@ _ASK_FOR: Final = 20_000
 
 @dataclass(frozen=True)
 class Arrival:
-    """New rows of one dataset, and what they do to its events."""
+    """New rows of one dataset.
 
-    member: Member
+    Attributes:
+        files: the lake files that hold the new events.
+        resolution: what the rows do to the dataset's events.
+        skips: rows that are not taken.
+    """
+
     files: Sequence[LakeFile]
-    events: Resolution
+    resolution: Resolution
     skips: tuple[Skip, ...]
 
 
@@ -57,7 +62,6 @@ def append(
     """
     definitions = world.definitions
     versions = Versions(world.journeys[name], world.stitch_logs.get(name))
-    window = definitions.connections[name].duplicate_window
     schema = journey_schema(definitions, name)
     files = store.files(home.journeys_path(name), versions.journeys)
     parts: list[Part] = []
@@ -65,23 +69,26 @@ def append(
     skips: list[Skip] = []
     memory: dict[tuple[str, str], pl.DataFrame] = {}
     for member in intake.members(definitions, name):
-        if datasets.get(member.name, world.datasets[member.name]) == world.datasets[member.name]:
+        if datasets.get(member.name) in (None, world.datasets[member.name]):
             continue
-        path = home.dataset_path(member.name)
-        earlier = lake.files(path, world.datasets[member.name])
-        added = lake.added_files(path, world.datasets[member.name], datasets[member.name])
-        arrival = arrive(home, name, member, earlier=earlier, added=added, window=window)
-        adds, learned = stitch(home, name, member, arrival.events.events)
-        parts.append(Part(member, _holding(earlier, added, arrival.events.revived), adds))
-        dead.append(change.masks_of(files, schema, member.index, arrival.events.dead))
+        arrival = _arrival(home, name, world, member, datasets[member.name])
+        adds, learned = stitch(home, name, member, arrival.resolution.events)
+        parts.append(Part(member, arrival.files, adds))
+        dead.append(change.masks_of(files, schema, member.index, arrival.resolution.dead))
         skips += arrival.skips
         if learned is not None:
             memory[(name, member.name)] = learned
-    masks = pl.concat(dead) if dead else None
-    after = change.commit(
-        home, definitions, name, versions, Change(parts, masks, Kind.LIVE), progress
-    )
+    changes = Change(parts, pl.concat(dead) if dead else None, Kind.LIVE)
+    after = change.commit(home, definitions, name, versions, changes, progress)
     return Outcome(after, tuple(skips), memory)
+
+
+def _arrival(home: Home, name: str, world: World, member: Member, version: int) -> Arrival:
+    """Take in what came to a dataset since the world, up to a version."""
+    path, before = home.dataset_path(member.name), world.datasets[member.name]
+    window = world.definitions.connections[name].duplicate_window
+    earlier, added = lake.files(path, before), lake.added_files(path, before, version)
+    return arrive(home, name, member, earlier=earlier, added=added, window=window)
 
 
 def arrive(
@@ -97,9 +104,9 @@ def arrive(
     rows = intake.identities(member, intake.lake_rows(added, member.dataset)).collect()
     admitted = rows.filter(intake.admissible())
     microseconds = window // timedelta(microseconds=1)
-    events = resolve(member, admitted, earlier=earlier, added=added, window=microseconds)
+    resolution = resolve(member, admitted, earlier=earlier, added=added, window=microseconds)
     skips = _skips(home, name, member, rows) if admitted.height < rows.height else ()
-    return Arrival(member, added, events, skips)
+    return Arrival(_holding(earlier, added, resolution.revived), resolution, skips)
 
 
 def stitch(
@@ -142,9 +149,7 @@ def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
     return taken.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
 
 
-def _holding(
-    earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame
-) -> list[LakeFile]:
+def _holding(earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame) -> list[LakeFile]:
     """Return the files that hold new events: the new ones, and where repeats came to life."""
     if not revived.height:
         return list(added)

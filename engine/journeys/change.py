@@ -1,4 +1,4 @@
-"""Commits a change of persons: rows added, copies masked, reasons logged. Nothing is seen until published."""
+"""Commits changes of persons: rows added, copies masked, reasons logged; seen once published."""
 
 from __future__ import annotations
 
@@ -94,9 +94,7 @@ def commit_log(
     return delta.commit(log, version, entries) if entries else version
 
 
-def masks_of(
-    files: store.Files, schema: pa.Schema, dataset: int, rows: pl.DataFrame
-) -> pl.DataFrame:
+def masks_of(files: store.Files, schema: pa.Schema, dataset: int, rows: pl.DataFrame) -> pl.DataFrame:
     """Return the masks that take rows (``row, time``) of a dataset out of the journeys."""
     columns = runs.polars_columns(schema)
     if not rows.height:

@@ -1,7 +1,7 @@
-"""Decodes journeys chunk by chunk: base files in person order, newer runs laid over them, all cached.
+"""Decodes journeys in chunks: base files in person order, newer runs laid over them, cached.
 
-What is decoded from a base is kept under the names of its files, so it survives appends and replays: they
-cost an overlay of the persons that they mention.
+What is decoded from a base is kept under the names of its files, so it survives appends and
+replays: they cost an overlay of the persons that they mention.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Marks: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Piece:
-    """The part of one level-0 file that belongs to a chunk: rows from ``start``, ``rows`` of them."""
+    """A chunk's part of one level-0 file: from ``start``, ``rows`` rows."""
 
     path: str
     sequence: int
@@ -77,9 +77,7 @@ class Part:
         hashes: first and last ``_hash_high``.
     """
 
-    def __init__(
-        self, table: Path, schema: pa.Schema, files: Files, hashes: tuple[int, int]
-    ) -> None:
+    def __init__(self, table: Path, schema: pa.Schema, files: Files, hashes: tuple[int, int]) -> None:
         self._table = table
         self._schema = schema
         self._hashes = hashes
@@ -116,9 +114,7 @@ class Part:
         highs = pl.concat([*mentioned, masks[HASH_HIGH]]).unique().to_numpy()
         touched = overlay.touched_persons(keys, highs)
         merged = self._merge(overlay.rows_of_persons(keys.offsets, touched), pieces, masks)
-        merged_keys = overlay.keys_of(
-            *(merged[name].to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME))
-        )
+        merged_keys = overlay.keys_of(*(merged[name].to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME)))
         places = merged["place"].to_numpy()
         order, offsets = overlay.interleave(keys, ~touched, places, merged_keys)
         times = [_level0_keys(self._table, piece)[TIME].to_numpy() for piece in pieces]
@@ -175,9 +171,7 @@ class Part:
         return cache.columns.get((self._base_key, "keys"), self._make_base_keys, _held)
 
     def _make_base_keys(self) -> Keys:
-        highs, lows, times = (
-            self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME)
-        )
+        highs, lows, times = (self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME))
         order = self._base_order()
         if order is not None:
             highs, lows, times = highs[order], lows[order], times[order]
@@ -267,13 +261,9 @@ def _alive(copies: pl.DataFrame, masks: pl.DataFrame) -> pl.DataFrame:
 
 def _level0_frame(table: Path, path: str) -> pl.DataFrame:
     def make() -> pl.DataFrame:
-        return pl.read_parquet(table / path, columns=list(_SORTED_BY), glob=False).select(
-            _SORTED_BY
-        )
+        return pl.read_parquet(table / path, columns=list(_SORTED_BY), glob=False).select(_SORTED_BY)
 
-    return cache.columns.get(
-        (str(table), path, "keys"), make, lambda frame: int(frame.estimated_size())
-    )
+    return cache.columns.get((str(table), path, "keys"), make, lambda frame: int(frame.estimated_size()))
 
 
 def _level0_keys(table: Path, piece: Piece) -> pl.DataFrame:
@@ -291,12 +281,13 @@ def _mask_frame(table: Path, file: JourneyFile) -> pl.DataFrame:
 
 def _read(table: Path, path: str, name: str, kind: pa.DataType) -> pa.ChunkedArray:
     """Read a column of a file; a column that came later is NULL."""
+    metadata = pq.read_metadata(table / path)
+    if name not in metadata.schema.to_arrow_schema().names:
+        return pa.chunked_array([pa.nulls(metadata.num_rows, kind)])
     names = [name] if kind == _STRINGS else None
-    with pq.ParquetFile(table / path, read_dictionary=names, memory_map=True) as file:
-        read = file.read(columns=[name])
-        if name in read.column_names:
-            return _decoded(read[name], kind)
-        return pa.chunked_array([pa.nulls(file.metadata.num_rows, kind)])
+    options = {"read_dictionary": names, "memory_map": True, "metadata": metadata}
+    with pq.ParquetFile(table / path, **options) as file:
+        return _decoded(file.read(columns=[name])[name], kind)
 
 
 def _decoded(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:

@@ -1,4 +1,4 @@
-"""The columns of a journey: the system's own, and one per leaf field of the connection's datasets."""
+"""The columns of a journey: the system's own, and one per leaf field of the datasets."""
 
 from __future__ import annotations
 
@@ -85,7 +85,6 @@ def _conflict(
     name: str, path: str, first: tuple[str, pa.DataType], second: tuple[str, pa.DataType]
 ) -> DefinitionError:
     return DefinitionError(
-        f'connection "{name}": field "{path}" is {first[1]} in "{first[0]}"'
-        f' and {second[1]} in "{second[0]}"',
+        f'connection "{name}": field "{path}" is {first[1]} in "{first[0]}" and {second[1]} in "{second[0]}"',
         hint="Give both fields one type, or one of them another name.",
     )

@@ -1,6 +1,7 @@
-"""Compaction: merges level-0 runs and masks, into one run while they are few rows, else into the base.
+"""Compaction: merges level-0 runs and masks into one run, or into the base once there are many.
 
-The rows that count stay the same, so answers do not change; memory stays at a slice of the hash space.
+The rows that count stay the same, so answers do not change; memory stays at a slice of the hash
+space.
 """
 
 from __future__ import annotations
@@ -48,9 +49,7 @@ def compact(
     return version
 
 
-def merge_into_base(
-    files: Files, schema: pa.Schema, buckets: int, progress: Progress | None = None
-) -> int:
+def merge_into_base(files: Files, schema: pa.Schema, buckets: int, progress: Progress | None = None) -> int:
     """Rewrite all live rows as base files and drop everything else; return the new version."""
     grown = grown_buckets(files.base_rows + files.level0_rows, buckets)
     most = min(grown, files.buckets) if files.base else grown
@@ -108,7 +107,5 @@ def _live_slices(
             yield found[journey_order(found)]
 
 
-def _written(
-    slices: _Ordered, write: Callable[[pl.DataFrame], list[delta.NewFile]]
-) -> list[delta.NewFile]:
+def _written(slices: _Ordered, write: Callable[[pl.DataFrame], list[delta.NewFile]]) -> list[delta.NewFile]:
     return [file for rows in slices for file in write(rows)]

@@ -51,7 +51,7 @@ def live(
 
 
 def masks(files: Files, hashes: tuple[int, int] | None = None) -> pl.LazyFrame | None:
-    """Return ``_dataset, _row, _hash_high, _masked`` (commit of the last mask); None without masks."""
+    """Return mask columns and ``_masked`` (commit of the last mask); None without masks."""
     if not files.masks:
         return None
     frames = []

@@ -1,4 +1,4 @@
-"""Commits to the Delta tables that only journeys write: exact, checked, and never based on a stale state."""
+"""Commits to Delta tables that only journeys write: exact, checked, never on a stale state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deltalake.transaction import (
 
 from engine.errors import HomeError
 
-_NO_STATISTICS: Final = {"delta.dataSkippingStatsColumns": ""}
+_STATISTICS: Final = "delta.dataSkippingStatsColumns"
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,23 @@ class NewFile:
     times: tuple[str, int, int] | None = None
 
 
-def create(table: Path, schema: pa.Schema) -> int:
-    """Create an empty table; one that exists is left as it is. Return the version."""
+def create(table: Path, schema: pa.Schema, statistics: str) -> int:
+    """Create an empty table; one that exists is left as it is. Return the version.
+
+    Args:
+        table: folder of the table.
+        schema: its columns.
+        statistics: the one column whose bounds the log keeps; never an identity.
+    """
     table.mkdir(parents=True, exist_ok=True)
-    configuration: Mapping[str, str | None] = _NO_STATISTICS
-    return int(
-        DeltaTable.create(table, schema, mode="ignore", configuration=configuration).version()
-    )
+    configuration: Mapping[str, str | None] = {_STATISTICS: statistics}
+    DeltaTable.create(table, schema, mode="ignore", configuration=configuration)
+    return latest_version(table)
 
 
 def latest_version(table: Path) -> int:
-    """Return the newest version of a table."""
-    return int(DeltaTable(table, without_files=True).version())
+    """Return the newest version of a table: the last commit in its log."""
+    return max(int(path.stem) for path in (table / "_delta_log").glob("*.json"))
 
 
 def write_file(
@@ -113,14 +118,15 @@ def commit(
 
 def overwrite(table: Path, expected: int, schema: pa.Schema, added: Sequence[NewFile]) -> int:
     """Replace schema and all files of a table in one commit; return the next version."""
-    _require(table, latest_version(table) == expected)
+    current = DeltaTable(table)
+    _require(table, current.version() == expected)
     now = time.time_ns() // 1_000_000
     create_table_with_add_actions(
         str(table),
         Schema.from_arrow(schema),
         [_add(file, now) for file in added],
         mode="overwrite",
-        configuration=_NO_STATISTICS,
+        configuration=current.metadata().configuration,
     )
     return _confirm(table, expected + 1)
 
@@ -149,7 +155,7 @@ def restore(table: Path, version: int) -> int:
 
 def schema_of(table: Path, version: int) -> pa.Schema:
     """Return the table's columns at a version."""
-    fields = DeltaTable(table, version=version, without_files=True).schema().to_arrow()
+    fields = DeltaTable(table, version=version).schema().to_arrow()
     return pa.schema(fields)
 
 

@@ -1,8 +1,9 @@
 """Duplicates (SEMANTICS 16): of the rows with one event id, which are events and which repeat one.
 
-Per dataset and event id, in order of (timestamp, content): the first row wins, rows within the window
-after the winner repeat it, the next row beyond the window is the next winner. The outcome is a function
-of the set of rows, so a late row can push aside an earlier winner, or set free a row that was a repeat.
+Per dataset and event id, in order of (timestamp, content): the first row wins, rows within the
+window after the winner repeat it, the next row beyond the window is the next winner. The outcome is
+a function of the set of rows, so a late row can push aside an earlier winner, or set free a row
+that was a repeat.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from engine.journeys.digests import content_digests
 from engine.journeys.intake import (
     IDENTITIES,
     Member,
     admissible,
-    content_digests,
     identities,
     lake_rows,
     leaf,
@@ -101,7 +102,7 @@ def _next_winners(first: list[bool], times: list[int], window: int) -> pl.Series
 def _candidates(
     member: Member, arrivals: pl.DataFrame, earlier: Sequence[LakeFile], window: int
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """Return earlier rows that may repeat a new one or be repeated, and all ids that occur twice."""
+    """Return earlier rows with the ids of new ones, and all ids that occur twice."""
     none = pl.DataFrame(schema=IDENTITIES)
     if member.dataset.event_id is None:
         return none, pl.Series(dtype=pl.String)
@@ -113,13 +114,11 @@ def _candidates(
     return history, pl.concat([history["event_id"], twice]).unique()
 
 
-def _history(
-    member: Member, named: pl.DataFrame, earlier: Sequence[LakeFile], window: int
-) -> pl.DataFrame:
+def _history(member: Member, named: pl.DataFrame, earlier: Sequence[LakeFile], window: int) -> pl.DataFrame:
     """Read earlier rows with the new rows' ids, as far as they can touch each other.
 
-    Rows of one id that lie further apart than the window do not touch, so files are read outwards from
-    the new rows' times until nothing more is found.
+    Rows of one id that lie further apart than the window do not touch, so files are read outwards
+    from the new rows' times until nothing more is found.
     """
     found = [pl.DataFrame(schema=IDENTITIES)]
     wanted, unread = named.select("event_id").unique(), list(earlier)
@@ -162,5 +161,5 @@ def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile])
         .select(ROW, *(leaf(path).alias(path) for path in paths))
         .collect()
     )
-    digests = content.select(row=pl.col(ROW), content=content_digests(content.select(paths), paths))
+    digests = content.select(row=pl.col(ROW), content=content_digests(content.select(paths)))
     return rows.join(digests, on="row", how="left", maintain_order="left")

@@ -1,4 +1,4 @@
-"""Reads the rows of a connection's datasets from the lake and decides which of them can be taken."""
+"""Reads rows of a connection's datasets from the lake and says which of them can be taken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import duckdb
 import polars as pl
 
 from engine.definitions.model import (
@@ -24,6 +23,7 @@ from engine.journeys.columns import (
     TIME,
     connection_of,
 )
+from engine.journeys.digests import content_digests
 from engine.lake.schema import physical_schema
 from engine.lake.table import ROW, LakeFile
 
@@ -115,9 +115,7 @@ def lake_rows(files: Sequence[LakeFile], dataset: DatasetDefinition) -> pl.LazyF
         schema=schema,
         missing_columns="insert",
         extra_columns="ignore",
-        cast_options=pl.ScanCastOptions(
-            missing_struct_fields="insert", extra_struct_fields="ignore"
-        ),
+        cast_options=pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore"),
         glob=False,
     )
 
@@ -149,14 +147,14 @@ def admissible() -> pl.Expr:
 
 
 def skipped(rows: pl.DataFrame) -> pl.DataFrame:
-    """Count the identity rows that are not taken: ``number`` (of the batch), ``reason``, ``rows``."""
+    """Count the rows that are not taken: ``number`` of the batch, ``reason``, ``rows``."""
     reason = pl.when(~_timed()).then(pl.lit(NO_TIME)).otherwise(pl.lit(NO_PERSON))
     refused = rows.filter(~admissible()).select(number=pl.col("row") // (1 << 32), reason=reason)
     return refused.group_by("number", "reason").agg(rows=pl.len()).sort("number", "reason")
 
 
 def own_person(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
-    """Give identity rows of a dataset without stitching their own person: ``row, _person, _namespace``."""
+    """Give rows without stitching their own person: ``row, _person, _namespace``."""
     namespace = pl.lit(member.namespace(member.person_path))
     return rows.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
 
@@ -184,42 +182,10 @@ def full_rows(
     ).collect()
     found = wide.select(row=pl.col(ROW)).join(adds, on="row", how="left", maintain_order="left")
     wanted = found[PERSON].is_not_null()
-    taken = wide.with_columns(
-        found[PERSON], found[NAMESPACE], pl.lit(member.index, pl.Int16).alias(DATASET)
-    )
+    taken = wide.with_columns(found[PERSON], found[NAMESPACE], pl.lit(member.index, pl.Int16).alias(DATASET))
     taken = taken if wanted.all() else taken.filter(wanted)
     absent = [pl.lit(None, kind).alias(name) for name, kind in columns.items() if name not in taken]
     return _with_event_ids(taken, list(leaves)).with_columns(absent).select(list(columns))
-
-
-def content_digests(rows: pl.DataFrame, paths: Sequence[str]) -> pl.Series:
-    """Return the MD5 of each row's content in hexadecimal; NULL fields leave no trace.
-
-    A field that is added to a schema later therefore does not change the digests of older rows.
-    """
-    if not paths:
-        return pl.Series(values=[], dtype=pl.String)
-    renamed = rows.select(
-        pl.col(path).alias(f"c{index}") for index, path in enumerate(paths)
-    ).with_row_index("place")
-    terms = ", ".join(
-        _digest_term(renamed.schema[f"c{index}"], index) for index in range(len(paths))
-    )
-    with duckdb.connect() as database:
-        database.execute("SET TimeZone = 'UTC'")
-        database.register("content", renamed.to_arrow())
-        query = f"SELECT md5(concat({terms})) AS digest FROM content ORDER BY place"
-        digests = pl.from_arrow(database.execute(query, list(paths)).to_arrow_table())
-    assert isinstance(digests, pl.DataFrame)  # noqa: S101 - a table becomes a frame
-    return digests["digest"]
-
-
-def _digest_term(kind: pl.DataType, index: int) -> str:
-    text = f"to_json(c{index})" if kind.is_nested() else f"c{index}"
-    text = f"CAST({text} AS VARCHAR)"
-    return (
-        f"CASE WHEN c{index} IS NOT NULL THEN concat(?, '=', length({text}), ':', {text}, ';') END"
-    )
 
 
 def _with_event_ids(rows: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
@@ -228,8 +194,8 @@ def _with_event_ids(rows: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
     if not lacking.any():
         return rows
     places = lacking.arg_true()
-    digests = content_digests(rows.select(paths).select(pl.all().gather(places)), paths)
-    return rows.with_columns(rows[EVENT_ID].scatter(places, digests))
+    content = rows.select(paths).select(pl.all().gather(places))
+    return rows.with_columns(rows[EVENT_ID].scatter(places, content_digests(content)))
 
 
 def _polars_schema(dataset: DatasetDefinition) -> pl.Schema:

@@ -1,17 +1,17 @@
 """Journey order: persons by hash, then time, dataset order and event id.
 
-The order is total and depends on nothing but the rows, so no answer depends on how they arrived. Rows are
-sorted by integers; event ids are looked at only where those are equal.
+The order is total and depends on nothing but the rows, so no answer depends on how they arrived.
+Rows are sorted by integers; event ids are looked at only where those are equal.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-import duckdb
 import numpy as np
 import polars as pl
 
+from engine.journeys import digests
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, PERSON, TIME
 from engine.lake.table import ROW
 
@@ -20,24 +20,22 @@ _INTEGERS: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET)
 
 
 def hash_persons(persons: pl.Series) -> pl.DataFrame:
-    """Return one row per distinct person: ``_person``, ``_hash_high``, ``_hash_low`` (of its MD5)."""
+    """Return per distinct person ``_person``, ``_hash_high``, ``_hash_low`` (of its MD5)."""
     names = persons.drop_nulls().unique().alias(PERSON).to_frame()
-    with duckdb.connect() as database:
-        database.register("names", names.to_arrow())
-        query = f"""
-            SELECT {PERSON},
-                CAST(md5_number_upper({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_HIGH},
-                CAST(md5_number_lower({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_LOW}
-            FROM names
-        """
-        hashed = pl.from_arrow(database.sql(query).to_arrow_table())
-    assert isinstance(hashed, pl.DataFrame)  # noqa: S101 - a table becomes a frame
-    return hashed
+    query = f"""
+        SELECT {PERSON},
+            CAST(md5_number_upper({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_HIGH},
+            CAST(md5_number_lower({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_LOW}
+        FROM given
+    """
+    return digests.ask(query, names)
 
 
 def with_hashes(rows: pl.DataFrame) -> pl.DataFrame:
     """Add the hash columns to rows that have ``_person``; each distinct person is hashed once."""
-    return rows.join(hash_persons(rows[PERSON]), on=PERSON, how="left", maintain_order="left")
+    persons = rows.select(PERSON)
+    hashed = persons.join(hash_persons(rows[PERSON]), on=PERSON, how="left", maintain_order="left")
+    return rows.with_columns(hashed[HASH_HIGH], hashed[HASH_LOW])
 
 
 def bucket_bounds(bucket: int, buckets: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
-"""How the rows of a base and of newer runs interleave: an order over both, without touching columns.
+"""How rows of a base and of newer runs interleave: an order over both, no column touched.
 
-Only the persons that newer runs mention are merged and sorted; everybody else's rows are taken as they lie.
+Only the persons that newer runs mention are merged and sorted; everybody else's rows are taken as
+they lie.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def person_offsets(highs: Numbers, lows: Numbers) -> Numbers:
 
 
 def epoch_order(highs: Numbers, lows: Numbers) -> Numbers | None:
-    """Return the stable order by person of rows whose times ascend from file to file; None if in order."""
+    """Return the stable order by person of rows in order of epochs; None if they have it."""
     if not len(highs) or (bool((highs[1:] >= highs[:-1]).all()) and _lows_ascend(highs, lows)):
         return None
     order = np.argsort(highs, kind="stable")

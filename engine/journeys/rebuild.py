@@ -1,7 +1,7 @@
 """Rebuild: a connection's journeys from nothing but the lake and the stitch log.
 
-A row's person is what the log last said of it; rows that the log does not know are stitched live. So a
-rebuild gives the same answers, and a new connection is a rebuild with an empty log.
+A row's person is what the log last said of it; rows that the log does not know are stitched live.
+So a rebuild gives the same answers, and a new connection is a rebuild with an empty log.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from engine.definitions.model import ConnectionDefinition, Definitions
 from engine.journeys import change, delta, intake, runs, stitch_log, store
 from engine.journeys.append import arrive, stitch
 from engine.journeys.change import Outcome, Versions
-from engine.journeys.columns import NAMESPACE, PERSON, journey_schema
+from engine.journeys.columns import NAMESPACE, PERSON, TIME, journey_schema
 from engine.journeys.compact import compact, grown_buckets
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
@@ -59,22 +59,14 @@ def rebuild(
     schema = journey_schema(definitions, name)
     logs = _open_log(home, definitions, name, reset=not keep)
     stitched = [
-        _stitch(
-            home, definitions.connections[name], name, member, datasets[member.name], logs, keep
-        )
+        _stitch(home, definitions.connections[name], name, member, datasets[member.name], logs, keep)
         for member in intake.members(definitions, name)
     ]
-    log = change.commit_log(
-        home, name, logs, [found.unlogged for found in stitched], stitch_log.Kind.LIVE
-    )
+    log = change.commit_log(home, name, logs, [found.unlogged for found in stitched], stitch_log.Kind.LIVE)
     parts = [found.part for found in stitched]
     buckets = definitions.connections[name].buckets
     journeys = _write(home, name, schema, parts, buckets, progress)
-    memory = {
-        (name, found.part.member.name): found.memory
-        for found in stitched
-        if found.memory is not None
-    }
+    memory = {(name, found.part.member.name): found.memory for found in stitched if found.memory is not None}
     skips = tuple(skip for found in stitched for skip in found.skips)
     return Outcome(Versions(journeys, log), skips, memory)
 
@@ -84,8 +76,7 @@ def _open_log(home: Home, definitions: Definitions, name: str, *, reset: bool) -
     if all(part.stitching is None for part in definitions.connections[name].datasets.values()):
         return None
     path = home.stitch_log_path(name)
-    delta.create(path, stitch_log.SCHEMA)
-    version = delta.latest_version(path)
+    version = delta.create(path, stitch_log.SCHEMA, "row")
     return delta.overwrite(path, version, stitch_log.SCHEMA, []) if reset and version else version
 
 
@@ -99,10 +90,8 @@ def _stitch(
     keep: Collection[str],
 ) -> _Stitched:
     files = lake.files(home.dataset_path(member.name), version)
-    arrival = arrive(
-        home, name, member, earlier=(), added=files, window=connection.duplicate_window
-    )
-    events = arrival.events.events
+    arrival = arrive(home, name, member, earlier=(), added=files, window=connection.duplicate_window)
+    events = arrival.resolution.events
     known = _logged(home, name, member, log, keep).join(events.select("row"), on="row", how="semi")
     unknown = events.join(known, on="row", how="anti") if known.height else events
     adds, learned = stitch(home, name, member, unknown, remembered=member.name in keep)
@@ -114,16 +103,14 @@ def _stitch(
 def _memory(
     home: Home, name: str, member: Member, learned: pl.DataFrame, keep: Collection[str]
 ) -> pl.DataFrame:
-    """Return the dataset's whole device memory: what is kept of the old one, and what was learned."""
+    """Return the whole device memory: what is kept of the old one, and what was learned."""
     if member.name not in keep:
         return learned
     old = home.catalog.device_memory(name, member.name)
     return pl.concat([old.join(learned, on="device", how="anti"), learned.select(old.columns)])
 
 
-def _logged(
-    home: Home, name: str, member: Member, log: int | None, keep: Collection[str]
-) -> pl.DataFrame:
+def _logged(home: Home, name: str, member: Member, log: int | None, keep: Collection[str]) -> pl.DataFrame:
     if log is None or member.name not in keep:
         return pl.DataFrame(schema={"row": pl.Int64, PERSON: pl.String, NAMESPACE: pl.String})
     return stitch_log.latest(home.stitch_log_path(name), log, member.index)
@@ -138,8 +125,7 @@ def _write(
     progress: Progress | None,
 ) -> int:
     table = home.journeys_path(name)
-    delta.create(table, schema)
-    version = delta.latest_version(table)
+    version = delta.create(table, schema, TIME)
     store.sweep(table, version)
     total = sum(part.adds.height for part in parts)
     written: list[delta.NewFile] = []

@@ -1,8 +1,8 @@
-"""Replay: recomputes whom the rows of a window belong to, and logs, masks and re-adds those that changed.
+"""Replay: recomputes whom a window's rows belong to; logs, masks and re-adds what changed.
 
-The window is (at − lookback, at]. Evidence is what the window's rows say and each device's last known person
-before it, so a replay never undoes correct live stitching. Everything is read from the journeys, which
-hold exactly the rows that count.
+The window is (at − lookback, at]. Evidence is what the window's rows say and each device's last
+known person before it, so a replay never undoes correct live stitching. Everything is read from the
+journeys, which hold exactly the rows that count.
 """
 
 from __future__ import annotations
@@ -94,32 +94,21 @@ def replay(
     versions = Versions(world.journeys[name], world.stitch_logs.get(name))
     files = store.files(home.journeys_path(name), versions.journeys)
     columns = runs.polars_columns(journey_schema(definitions, name))
-    parts, dead, seen = [], [], 0
+    moves = []
     for member in intake.members(definitions, name):
-        if member.stitching is None:
-            continue
-        window = window_of(at, lookback or member.stitching.lookback)
+        if member.stitching is not None:
+            window = window_of(at, lookback or member.stitching.lookback)
+            moves.append(_move(home, world, files, columns, member, window))
         if progress is not None:
-            progress(
-                f"restitching {member.name}",
-                member.index,
-                len(definitions.connections[name].datasets),
-            )
-        rows = _rows(files, columns, member, window)
-        changed = _changed(member, rows, _evidence(files, columns, member, window, rows))
-        seen += rows.height
-        parts.append(Part(member, _lake_files(home, world, member, window), changed))
-        dead.append(
-            rows.join(changed, left_on=ROW, right_on="row", how="semi").select(store.MASK_COLUMNS)
-        )
+            progress("restitching", member.index + 1, len(definitions.connections[name].datasets))
     before = count_persons(files, columns)
-    masks = pl.concat(dead) if dead else None
-    moved = sum(part.adds.height for part in parts)
+    seen = sum(move.rows for move in moves)
+    moved = sum(move.part.adds.height for move in moves)
     if not moved:
         return Replayed(versions, seen, 0, before, before)
-    after = change.commit(
-        home, definitions, name, versions, Change(parts, masks, Kind.REPLAY), progress
-    )
+    masks = pl.concat([move.dead for move in moves])
+    changes = Change([move.part for move in moves], masks, Kind.REPLAY)
+    after = change.commit(home, definitions, name, versions, changes, progress)
     newest = store.files(files.table, after.journeys)
     return Replayed(after, seen, moved, before, count_persons(newest, columns))
 
@@ -128,6 +117,24 @@ def count_persons(files: Files, columns: pl.Schema) -> int:
     """Return the number of distinct persons in a version of journeys."""
     hashes = live(files, columns, [HASH_HIGH, HASH_LOW]).unique()
     return int(hashes.select(pl.len()).collect().item())
+
+
+@dataclass(frozen=True)
+class _Move:
+    """Rows of a dataset in the window, the part of them that changes hands, and its masks."""
+
+    rows: int
+    part: Part
+    dead: pl.DataFrame
+
+
+def _move(
+    home: Home, world: World, files: Files, columns: pl.Schema, member: Member, window: Window
+) -> _Move:
+    rows = _rows(files, columns, member, window)
+    changed = _changed(member, rows, _evidence(files, columns, member, window, rows))
+    dead = rows.join(changed, left_on=ROW, right_on="row", how="semi").select(store.MASK_COLUMNS)
+    return _Move(rows.height, Part(member, _lake_files(home, world, member, window), changed), dead)
 
 
 def _rows(files: Files, columns: pl.Schema, member: Member, window: Window) -> pl.DataFrame:
@@ -150,13 +157,11 @@ def _evidence(
     """Return ``device, person``: who was last known before the window on the window's devices."""
     _, person_path = _identity_paths(member)
     earlier = (
-        (pl.col(DATASET) == member.index)
-        & (pl.col(TIME) <= window.start)
-        & pl.col(person_path).is_not_null()
+        (pl.col(DATASET) == member.index) & (pl.col(TIME) <= window.start) & pl.col(person_path).is_not_null()
     )
-    told = live(
-        files, columns, [TIME, *_identity_paths(member)], where=earlier, end=window.start + 1
-    ).select(TIME, *_identity_columns(member))
+    told = live(files, columns, [TIME, *_identity_paths(member)], where=earlier, end=window.start + 1).select(
+        TIME, *_identity_columns(member)
+    )
     devices = rows.lazy().select(_DEVICE).drop_nulls().unique()
     return (
         told.filter(pl.col(_OWN).is_not_null())
@@ -170,9 +175,7 @@ def _evidence(
 
 def _changed(member: Member, rows: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
     """Return ``row, _person, _namespace`` of the rows that now belong to somebody else."""
-    events = rows.select(
-        row=pl.col(ROW), device=pl.col(_DEVICE), person=pl.col(_OWN), time=pl.col(TIME)
-    )
+    events = rows.select(row=pl.col(ROW), device=pl.col(_DEVICE), person=pl.col(_OWN), time=pl.col(TIME))
     now = named(member, field_based.replay(events, evidence))
     was = rows.select(row=pl.col(ROW), was=pl.col(PERSON), namespace=pl.col(NAMESPACE))
     differs = (pl.col(PERSON) != pl.col("was")) | (pl.col(NAMESPACE) != pl.col("namespace"))

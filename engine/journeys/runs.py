@@ -53,9 +53,7 @@ def ordered_slices(
 ) -> Iterator[pl.DataFrame]:
     """Yield the parts' whole rows, each slice in journey order and of bounded size."""
     columns = polars_columns(schema)
-    wanted = pl.Schema(
-        {name: kind for name, kind in columns.items() if not name.startswith("_hash_")}
-    )
+    wanted = pl.Schema({name: kind for name, kind in columns.items() if not name.startswith("_hash_")})
     total, done = sum(part.adds.height for part in parts), 0
     for pieces in _slices(parts):
         frames = [full_rows(part.member, part.files, part.adds, wanted) for part in pieces]
@@ -90,9 +88,7 @@ def write_base(table: Path, sequence: int, rows: pl.DataFrame, buckets: int) -> 
     for bucket, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
         for month, epoch in _epochs(rows.slice(start, end - start)):
             path = store.base_path(sequence, bucket, buckets, month)
-            written.append(
-                delta.write_file(table, path, epoch, group=_BASE_GROUP, time_column=TIME)
-            )
+            written.append(delta.write_file(table, path, epoch, group=_BASE_GROUP, time_column=TIME))
     return written
 
 

@@ -52,7 +52,7 @@ class Chunk:
 
 
 def columns(home: Home, world: World, connection: str) -> dict[str, pa.DataType]:
-    """Return the leaf fields of a connection: dotted path → type. System columns are not among them."""
+    """Return the leaf fields of a connection, dotted path → type; no system columns."""
     return leaf_columns(world.definitions, connection)
 
 
@@ -67,8 +67,8 @@ def scan(
 ) -> Iterator[Chunk]:
     """Yield the journeys of a version; no person is in two chunks.
 
-    Decoded columns are kept in a cache of the process, so a second scan costs next to nothing. May be
-    called, and its chunks used, by several threads; a chunk's arrays must not be written to.
+    Decoded columns are kept in a cache of the process, so a second scan costs next to nothing. May
+    be called, and its chunks used, by several threads; a chunk's arrays must not be written to.
 
     Args:
         home: the home.

@@ -1,7 +1,7 @@
-"""The stitch log of a connection: which person each row got, when and why. Rows are only ever added.
+"""The stitch log: which person each row got, when and why. Entries are only ever added.
 
-Journeys are derived from lake and log, so the log is what makes them rebuildable: live stitching depends
-on the order of arrival, which nothing else remembers.
+Journeys are derived from lake and log, so the log is what makes them rebuildable: live stitching
+depends on the order of arrival, which nothing else remembers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SCHEMA: Final = pa.schema(
         pa.field("logged_at", pa.timestamp("us", tz="UTC")),
     ]
 )
-"""``dataset``: place in the connection; ``row``: the lake's row id; ``sequence``: the entry's commit."""
+"""``dataset``: place in the connection; ``row``: the lake's row id; ``sequence``: the commit."""
 
 _GROUP: Final = 1 << 18
 
@@ -43,7 +43,7 @@ class Kind(StrEnum):
 
 
 def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind) -> delta.NewFile:
-    """Write entries for the commit with this number; they count once ``delta.commit`` has taken them.
+    """Write entries for the commit with this number; they count once it is made.
 
     Args:
         log: folder of the log.
@@ -66,7 +66,7 @@ def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind
 
 
 def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:
-    """Return ``row, _person, _namespace``: what the log at a version last said of a dataset's rows."""
+    """Return what a version last says of a dataset's rows: ``row, _person, _namespace``."""
     uris = DeltaTable(log, version=version).file_uris()
     if not uris:
         return pl.DataFrame(schema={"row": pl.Int64, PERSON: pl.String, NAMESPACE: pl.String})

@@ -1,8 +1,8 @@
-"""The journey table of a connection: which files there are, of what kind, and which copies of a row count.
+"""The journey table of a connection: its files, their kinds, and how they are named.
 
-``base/`` holds one bucket and one or more months per file; ``level0/`` the rows of one commit, in journey
-order; ``masks/`` names rows whose copies in files of earlier commits are dead. The number in a file's
-name is the version of the commit that added it.
+``base/`` holds one bucket and one or more months per file; ``level0/`` the rows of one commit, in
+journey order; ``masks/`` names rows whose copies in files of earlier commits are dead. The number
+in a file's name is the version of the commit that added it.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ class BatchWriter:
         self._schema = dataset.arrow()
         self._pending: list[pa.Table] = []
         self._actions: list[AddAction | RemoveAction] = []
+        self._transaction = f"wayline-batch-{batch_id}"
         self._committed = False
         self.rows = 0
 
@@ -71,7 +72,8 @@ class BatchWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._committed:
+        # A commit may have got through although it was reported to fail.
+        if not self._committed and not self._is_in_log():
             remove_files(self._table, self._batch_id)
 
     def write(self, batch: pa.RecordBatch | pa.Table | pl.DataFrame) -> None:
@@ -100,13 +102,16 @@ class BatchWriter:
             schema=physical_schema(self._schema),
             commit_properties=CommitProperties(
                 custom_metadata={**metadata, "batch": self._batch_id},
-                app_transactions=[Transaction(f"wayline-batch-{self._batch_id}", 1)],
+                app_transactions=[Transaction(self._transaction, 1)],
             ),
         )
         self._committed = True
         version = latest_version(self._table)
         _sync(self._table / "_delta_log" / f"{version:020d}.json")
         return version
+
+    def _is_in_log(self) -> bool:
+        return DeltaTable(self._table).transaction_version(self._transaction) is not None
 
     def _is_full(self) -> bool:
         rows = sum(int(table.num_rows) for table in self._pending)

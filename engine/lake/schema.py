@@ -21,9 +21,7 @@ def string_columns(schema: pa.Schema) -> list[str]:
     return [path for path, leaf in _leaves(schema) if pa.types.is_string(leaf)]
 
 
-def _leaves(
-    fields: pa.Schema | pa.StructType, prefix: str = ""
-) -> Iterator[tuple[str, pa.DataType]]:
+def _leaves(fields: pa.Schema | pa.StructType, prefix: str = "") -> Iterator[tuple[str, pa.DataType]]:
     for field in fields:
         path, inner = f"{prefix}{field.name}", field.type
         if pa.types.is_list(inner):

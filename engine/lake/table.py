@@ -61,9 +61,7 @@ def create(table: Path, schema: pa.Schema, *, timestamp: str | None = None) -> i
     # No writer may add statistics on identities: the log would keep them after an erasure.
     configuration = {_STATISTICS: timestamp or ROW}
     table.mkdir(parents=True, exist_ok=True)
-    made = DeltaTable.create(
-        table, physical_schema(schema), mode="ignore", configuration=configuration
-    )
+    made = DeltaTable.create(table, physical_schema(schema), mode="ignore", configuration=configuration)
     return made.version()
 
 
@@ -90,12 +88,22 @@ def _element(inner: pa.DataType) -> pa.DataType:
 
 def latest_version(table: Path) -> int:
     """Return the table's newest version."""
-    return DeltaTable(table, without_files=True).version()
+    return DeltaTable(table).version()
+
+
+def files(table: Path, version: int) -> tuple[LakeFile, ...]:
+    """Return the live files of a version, in the order in which they were written."""
+    return _files(table, version, _identity(table))
+
+
+def _identity(table: Path) -> int:
+    """Return what tells a table from an earlier one in the same folder."""
+    first = table / "_delta_log" / f"{0:020d}.json"
+    return first.stat().st_mtime_ns if first.exists() else 0
 
 
 @lru_cache(maxsize=256)
-def files(table: Path, version: int) -> tuple[LakeFile, ...]:
-    """Return the live files of a version, in the order in which they were written."""
+def _files(table: Path, version: int, _: int) -> tuple[LakeFile, ...]:
     actions = pa.table(DeltaTable(table, version=version).get_add_actions(flatten=True))
     found = [
         LakeFile(str(table / path), rows, _batch_of(path), earliest, latest)

@@ -72,7 +72,7 @@ def _joined(select: exp.Select, plan: ReportPlan, array: str | None) -> exp.Sele
     for lookup in plan.request.lookups:
         select = select.join(
             exp.alias_(
-                exp.to_table(relation_name(lookup), quoted=True),
+                exp.table_(relation_name(lookup), quoted=True),
                 lookup.alias,
                 quoted=True,
                 table=True,

@@ -197,8 +197,7 @@ class Frame:
             expiration = Expiration(settings.expiration)
         else:
             ttl = microseconds(settings.expiration)
-        window = self.plan.request.range
-        within = self.since(window.start) if expiration is Expiration.PERSON else None
+        within = self.since(self._first_set(expiration, ttl))
         return persisted_rows(
             self.chunk.offsets,
             self.chunk.times,
@@ -208,6 +207,13 @@ class Frame:
             expiration,
             ttl,
         )
+
+    def _first_set(self, expiration: Expiration, ttl: int) -> int | None:
+        """Values that were set before do not count, however much of the past happens to be read."""
+        start = self.plan.request.range.start
+        if start is None or expiration is Expiration.SESSION:
+            return None
+        return start if expiration is Expiration.PERSON else start - self.plan.reach - ttl
 
 
 def _source_column(component: Component) -> str:

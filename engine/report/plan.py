@@ -79,6 +79,7 @@ class ReportPlan:
         ids: every component that is used.
         columns: journey columns to read.
         scan_start: events before are not needed (µs UTC); None reads from the beginning.
+        reach: how long before the range an event may matter as a touch, in microseconds.
         touch_start: touches before do not count (µs UTC), the reporting window of SEMANTICS.
         sessions: whether session starts are needed.
     """
@@ -91,6 +92,7 @@ class ReportPlan:
     ids: frozenset[str]
     columns: tuple[str, ...]
     scan_start: int | None
+    reach: int
     touch_start: int | None
     sessions: bool
 
@@ -108,6 +110,7 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
     touch_dimensions = _touch_dimensions(request, view)
     lanes = _lanes(request, view, touch_dimensions)
     sessions = _needs_sessions(view, components, lanes)
+    reach = _reach(request.range.start, view.definition.time_zone, lanes)
     return ReportPlan(
         request=request,
         view=view,
@@ -116,7 +119,8 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
         lanes=lanes,
         ids=frozenset(ids),
         columns=_columns([*components, *(_session_metrics(view) if sessions else ())]),
-        scan_start=_scan_start(request, view, components, lanes, sessions),
+        scan_start=_scan_start(request.range.start, view, components, lanes, sessions, reach),
+        reach=reach,
         touch_start=_month_start(request.range.start, view.definition.time_zone),
         sessions=sessions,
     )
@@ -283,24 +287,26 @@ def _month_start(start: int | None, time_zone: str) -> int | None:
 
 
 def _scan_start(
-    request: ReportRequest,
+    start: int | None,
     view: DataView,
     components: list[Component],
     lanes: tuple[Lane, ...],
     sessions: bool,
+    reach: int,
 ) -> int | None:
     """A session may have begun any time before the range, so what depends on its first events reads all."""
-    start = request.range.start
     settings = [p for p in map(persistence_of, components) if p is not None]
     endless = any(p.expiration == "session" for p in settings) or _session_container(lanes)
     if start is None or endless:
         return None
-    paddings = [microseconds(view.definition.sessions.timeout)] if sessions else [0]
-    paddings += [microseconds(p.expiration) for p in settings if isinstance(p.expiration, timedelta)]
-    month_start = _month_start(start, view.definition.time_zone)
-    for lane in lanes:
-        if lane.attribution is not None and lane.attribution.lookback is not None:
-            paddings.append(microseconds(lane.attribution.lookback))
-        elif lane.attribution is not None and month_start is not None:
-            paddings.append(start - month_start)
-    return start - max(paddings)
+    kept = [microseconds(p.expiration) for p in settings if isinstance(p.expiration, timedelta)]
+    gap = microseconds(view.definition.sessions.timeout) if sessions else 0
+    return start - max(gap, reach + max(kept, default=0))
+
+
+def _reach(start: int | None, time_zone: str, lanes: tuple[Lane, ...]) -> int:
+    """How long before the range touches may lie that count in it, in microseconds."""
+    month_start = _month_start(start, time_zone)
+    window = 0 if start is None or month_start is None else start - month_start
+    lookbacks = (lane.attribution.lookback for lane in lanes if lane.attribution is not None)
+    return max((window if lookback is None else microseconds(lookback) for lookback in lookbacks), default=0)

@@ -163,8 +163,8 @@ class Binder:
         inner = output.unalias()
         if isinstance(inner, exp.Column):
             spelling, meaning = self._scope.meaning(inner)
-            is_own = spelling.lower() == output.alias_or_name.lower()
-            return (spelling if is_own else output.alias_or_name), meaning.copy()
+            has_alias = output.alias_or_name.lower() != inner.name.lower()
+            return (output.alias_or_name if has_alias else spelling), meaning.copy()
         return output.alias_or_name, self.bind(inner)
 
     def _groups(
@@ -215,9 +215,7 @@ def _listed(node: exp.Expr) -> list[exp.Expr]:
     return list(node.expressions) if isinstance(node, exp.Tuple) else [node]
 
 
-def _ordinal(
-    node: exp.Expr, outputs: Sequence[tuple[str, exp.Expr]], clause: str
-) -> exp.Expr | None:
+def _ordinal(node: exp.Expr, outputs: Sequence[tuple[str, exp.Expr]], clause: str) -> exp.Expr | None:
     node = bare(node)
     if not isinstance(node, exp.Literal) or node.is_string or not node.name.isdigit():
         return None
@@ -227,9 +225,7 @@ def _ordinal(
     return outputs[position - 1][1].copy()
 
 
-def grouping_sets(
-    part: exp.Expr, meaning: Callable[[exp.Expr], exp.Expr]
-) -> list[tuple[exp.Expr, ...]]:
+def grouping_sets(part: exp.Expr, meaning: Callable[[exp.Expr], exp.Expr]) -> list[tuple[exp.Expr, ...]]:
     """Return the grouping sets that one item of GROUP BY stands for."""
 
     def members(node: exp.Expr) -> tuple[exp.Expr, ...]:

@@ -14,12 +14,12 @@ from sqlglot import exp
 
 from engine.dataview.components import EVENTS, Component, DataView
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn
-from sqlfront.planner.context import Planning
 from sqlfront.planner.conditions import Conditions, range_or_segment, read_terms
+from sqlfront.planner.context import Planning
 from sqlfront.planner.lookups import on_events
 from sqlfront.planner.relations import Lookup, RangeTerm, Report, Scan
 from sqlfront.planner.rowlevel import event_rows
-from sqlfront.planner.terms import components, is_constant, metrics, refuse_aggregated, refuse_special
+from sqlfront.planner.terms import metrics, refuse_aggregated, refuse_special
 from sqlfront.trees import column, conjoin, expression, key, replaced
 
 
@@ -54,7 +54,7 @@ class ReportBuilder:
         self._joined = tuple(joined)
         self._conditions = Conditions()
         self._names: set[str] = set()
-        self._groups = {key(group): self._dimension(group) for group in groups}
+        self._groups = {key(group).copy(): self._dimension(group) for group in groups}
         self._kinds = {type(group) for group in self._groups}
         self._base = Part("report")
         self._parts: dict[object, Part] = {(): self._base}
@@ -149,7 +149,7 @@ class ReportBuilder:
         self, part: Part, aggregate: Aggregate, measured: exp.Expr, inside: Sequence[exp.Expr]
     ) -> str:
         condition = conjoin(inside)
-        identity = (aggregate, key(measured), None if condition is None else key(condition))
+        identity = (aggregate, key(measured).copy(), None if condition is None else key(condition))
         if identity not in part.metrics:
             part.metrics[identity] = MetricColumn(
                 self._name(measured, "metric"),
@@ -167,7 +167,7 @@ class ReportBuilder:
         whole = aggregate.copy()
         if inside:
             whole = exp.Filter(this=whole, expression=exp.Where(this=conjoin(inside)))
-        identity = key(whole)
+        identity = key(whole).copy()
         if identity not in self._rows:
             self._rows[identity] = (self._name(whole, "aggregate"), whole)
         found = column(self._rows[identity][0], "events")
@@ -192,9 +192,7 @@ class ReportBuilder:
 
     def _beside(self, source: exp.Select, table: exp.Expr, alias: str) -> exp.Select:
         same = [
-            exp.NullSafeEQ(
-                this=column(group.name, self._base.alias), expression=column(group.name, alias)
-            )
+            exp.NullSafeEQ(this=column(group.name, self._base.alias), expression=column(group.name, alias))
             for group in self._groups.values()
         ]
         return source.join(table, on=conjoin(same) or exp.true(), join_type="LEFT")
@@ -224,9 +222,9 @@ class ReportBuilder:
         groups = list(self._groups.values())
         report = replace(self._report(Part("events")), dimensions=(), metrics=())
         rows = event_rows(report, [*wanted, *(group.expression for group in groups)], self.planning)
-        outputs = [
-            exp.alias_(rows.over(group.expression), group.name, quoted=True) for group in groups
-        ] + [exp.alias_(rows.over(whole), name, quoted=True) for name, whole in self._rows.values()]
+        outputs = [exp.alias_(rows.over(group.expression), group.name, quoted=True) for group in groups] + [
+            exp.alias_(rows.over(whole), name, quoted=True) for name, whole in self._rows.values()
+        ]
         select = exp.select(*outputs).from_(rows.table)
         ordinals = [exp.Literal.number(at + 1) for at in range(len(groups))]
         return exp.Subquery(this=select.group_by(*ordinals), alias=_alias("events"))
@@ -244,9 +242,3 @@ def zero_when_null(node: exp.Expr) -> exp.Expr:
 def is_plain(node: exp.Expr, view: DataView) -> bool:
     """Tell whether an expression can be evaluated per event and then added up."""
     return all(metric.additive and not metric.attributed for metric in metrics(node, view))
-
-
-def names_dimensions(node: exp.Expr, view: DataView) -> bool:
-    """Tell whether an expression names anything that is not a metric."""
-    found: Iterable[Component] = components(node, view)
-    return not is_constant(node) and any(component not in metrics(node, view) for component in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 from sqlglot import exp
+from sqlglot.expressions import DType
 
 from engine.dataview.components import DataView
 from sqlfront.trees import bare, replaced
@@ -27,9 +28,9 @@ def is_idle(cast: exp.Cast, view: DataView) -> bool:
         return False
     own, target = view.component(inner.name).type, cast.to
     if pa.types.is_string(own):
-        return bool(target.is_type("TEXT", "VARCHAR")) and not target.expressions
+        return bool(target.is_type(DType.TEXT, DType.VARCHAR)) and not target.expressions
     if pa.types.is_timestamp(own):
-        return bool(target.is_type("TIMESTAMP", "DATETIME", "TIMESTAMPNTZ"))
+        return bool(target.is_type(DType.TIMESTAMP, DType.DATETIME, DType.TIMESTAMPNTZ))
     if pa.types.is_float64(own):
-        return bool(target.is_type("DOUBLE"))
-    return bool(pa.types.is_int64(own) and target.is_type("BIGINT"))
+        return bool(target.is_type(DType.DOUBLE))
+    return bool(pa.types.is_int64(own) and target.is_type(DType.BIGINT))

@@ -54,7 +54,8 @@ def _pinned(block: Block, scan: Scan) -> dict[str, str]:
 
 def every_event(scan: Scan, planning: Planning) -> Rows:
     """Plan a scan by itself: one row per event with its columns."""
-    block = Block(tuple((name, meaning.copy()) for name, meaning in scan.columns.items()), scan.terms)
+    outputs = tuple((name, meaning.copy()) for name, meaning in scan.columns.items())
+    block = Block(outputs or (("_", exp.Literal.number(1)),), scan.terms)
     return events(block, scan, planning)
 
 

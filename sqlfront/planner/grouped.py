@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from sqlglot import exp
 
-from engine.dataview.components import EVENTS
-from sqlfront.planner.block import Block, aggregates, assembled
+from sqlfront.planner.block import Block, assembled
 from sqlfront.planner.builder import ReportBuilder
 from sqlfront.planner.context import Planning
 from sqlfront.planner.lookups import joinable
@@ -41,7 +41,8 @@ def grouped(block: Block, scan: Scan, planning: Planning) -> Rows:
     own_groups = [g for g in groups if not (_tables(g) and _tables(g) <= aliases)]
     builder = ReportBuilder(planning, scan, own_groups, joined)
     where = builder.read(block.terms)
-    answer = block.mapped(lambda node: over_answer(node, builder))
+    rest = replace(block, terms=(), groups=())
+    answer = rest.mapped(lambda node: over_answer(node, builder))
     where += answer.having
     if block.groups and not groups:
         where.append(exp.GT(this=builder.events(()), expression=exp.Literal.number(0)))
@@ -129,13 +130,11 @@ def _unique(block: Block, groups: Sequence[exp.Expr]) -> frozenset[frozenset[str
 def _by_sets(block: Block, scan: Scan, planning: Planning) -> Rows:
     """GROUPING SETS: one report each, one above the other."""
     hidden = tuple((f"_order_{at}", part.this) for at, part in enumerate(block.order))
-    wide = replace(
-        block, outputs=(*block.outputs, *hidden), order=(), limit=None, offset=None, distinct=None
-    )
+    wide = replace(block, outputs=(*block.outputs, *hidden), order=(), limit=None, offset=None, distinct=None)
     union: exp.Expr | None = None
     for kept in block.sets or ():
         part = replace(
-            wide.mapped(lambda node, kept=kept: _without(node, block.groups, kept)),
+            wide.mapped(partial(_without, groups=block.groups, kept=kept)),
             terms=block.terms,
             groups=kept,
             sets=None,
@@ -190,5 +189,3 @@ def is_listing(block: Block) -> bool:
         isinstance(output, exp.Column) and output.name in ("filterName", "daterangeName", "filterId")
         for _, output in block.outputs
     )
-
-

@@ -16,9 +16,7 @@ from sqlfront.trees import bare, column, columns, guarded, replaced
 Pair = tuple[exp.Expr, str]
 
 
-def as_scan(
-    joined: Joined, planning: Planning
-) -> Scan | None:
+def as_scan(joined: Joined, planning: Planning) -> Scan | None:
     """Return a join as a scan with lookups, if all that the view is joined with are lookups.
 
     The scan's columns are named ``alias.column``; see ``over_scan``.
@@ -118,7 +116,10 @@ def _lookup(source: JoinedSource, pairs: Sequence[Pair], first: JoinedSource) ->
         columns={f"{first.alias}.{name}": m for name, m in first.relation.columns.items()},
     )
     keys = tuple((over_scan(mine, scan), theirs) for mine, theirs in pairs)
-    return Lookup(source.alias, source.relation.query, keys, source.kind == "LEFT")
+    query = source.relation.query
+    if isinstance(query, exp.Table):
+        query = exp.select(exp.Star()).from_(query.copy())
+    return Lookup(source.alias, query, keys, source.kind == "LEFT")
 
 
 def joinable(
@@ -158,9 +159,7 @@ def on_events(term: exp.Expr, lookups: Sequence[Lookup]) -> exp.Expr:
     missing = exp.Not(this=exp.In(this=guarded(mine.copy()), query=_keys_where(lookup, theirs, None)))
     unmatched = exp.Or(this=exp.Is(this=guarded(mine.copy()), expression=exp.null()), expression=missing)
     holds = replaced(term, lambda part: exp.null() if isinstance(part, exp.Column) else None)
-    return exp.Or(
-        this=found, expression=exp.And(this=exp.Paren(this=unmatched), expression=guarded(holds))
-    )
+    return exp.Or(this=found, expression=exp.And(this=exp.Paren(this=unmatched), expression=guarded(holds)))
 
 
 def _keys_where(lookup: Lookup, name: str, term: exp.Expr | None) -> exp.Subquery:

@@ -5,27 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import pyarrow as pa
 from sqlglot import exp
+from sqlglot.expressions import DType
 
 from engine.dataview.components import PEOPLE, PERSON_ID
 from engine.errors import UnsupportedError
 from engine.report.request import Aggregate
 from sqlfront.planner.builder import ReportBuilder, is_plain, zero_when_null
 from sqlfront.planner.terms import is_constant, metrics, refuse_aggregated, refuse_special
+from sqlfront.problems import UnknownFunctionError
 from sqlfront.trees import bare, conjuncts, guarded, queries
 
 Terms = Sequence[exp.Expr]
 
 _NUMBERS: Final = (
-    "DOUBLE",
-    "FLOAT",
-    "DECIMAL",
-    "BIGINT",
-    "INT",
-    "SMALLINT",
-    "INT128",
+    DType.DOUBLE,
+    DType.FLOAT,
+    DType.DECIMAL,
+    DType.BIGINT,
+    DType.INT,
+    DType.SMALLINT,
+    DType.INT128,
 )
-_EXACT_FOR_WHOLE: Final = ("BIGINT", "INT", "SMALLINT", "INT128")
+_EXACT_FOR_WHOLE: Final = (DType.BIGINT, DType.INT, DType.SMALLINT, DType.INT128)
 
 
 def measure(node: exp.Expr, builder: ReportBuilder) -> exp.Expr:
@@ -61,15 +64,25 @@ def _sum(measured: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Expr:
         return builder.value(metrics(measured, builder.view)[0], terms)
     if _is_number(measured):
         return _scaled(builder.events(terms), measured)
-    if isinstance(measured, exp.If) or (isinstance(measured, exp.Case)):
+    if isinstance(measured, (exp.If, exp.Case)):
         return _sum_of_branches(measured, terms, builder)
     if isinstance(measured, exp.Coalesce) and _fills_with_zero(measured):
         return zero_when_null(_sum(measured.this, terms, builder))
     if isinstance(measured, exp.Cast) and _may_cast_after(measured, builder):
         return exp.cast(_sum(measured.this, terms, builder), measured.to)
+    if isinstance(measured, exp.Column):
+        _refuse_text(measured, builder)
     if is_plain(measured, builder.view):
         return builder.metric(Aggregate.VALUE, measured, terms)
     return _linear(measured, terms, builder)
+
+
+def _refuse_text(dimension: exp.Column, builder: ReportBuilder) -> None:
+    if not dimension.table and pa.types.is_string(builder.view.component(dimension.name).type):
+        raise UnknownFunctionError(
+            f'function sum(text) does not exist: "{dimension.name}" is a dimension',
+            hint=f'Use COUNT(DISTINCT "{dimension.name}") or SUM of a metric.',
+        )
 
 
 def _is_number(node: exp.Expr) -> bool:
@@ -109,8 +122,7 @@ def _may_cast_after(cast: exp.Cast, builder: ReportBuilder) -> bool:
 
 
 def branches(node: exp.Expr) -> tuple[list[tuple[exp.Expr, exp.Expr]], exp.Expr | None]:
-    """Return a CASE or IF as (condition, value) pairs and the value otherwise; conditions exclude
-    each other."""
+    """Return a CASE or IF as (condition, value) pairs that exclude each other, and the value otherwise."""
     pairs: list[tuple[exp.Expr, exp.Expr]] = []
     earlier: list[exp.Expr] = []
     for branch in [node] if isinstance(node, exp.If) else node.args["ifs"]:
@@ -210,9 +222,7 @@ def _count(counted: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Expr:
     return zero_when_null(builder.metric(Aggregate.COUNT, counted, terms))
 
 
-def _count_distinct(
-    counted: exp.Expr, core: exp.Expr, terms: Terms, builder: ReportBuilder
-) -> exp.Expr:
+def _count_distinct(counted: exp.Expr, core: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Expr:
     if isinstance(counted, (exp.Case, exp.If)):
         pairs, otherwise = branches(counted)
         if len(pairs) == 1 and otherwise is None:

@@ -31,6 +31,13 @@ _SYNTAX: Final[tuple[tuple[type[exp.Expr], str], ...]] = (
     (exp.Interval, "interval"),
     (exp.Tuple, "row"),
     (exp.Boolean, "bool"),
+    (exp.GroupConcat, "string_agg"),
+    (exp.ArgMax, "arg_max"),
+    (exp.ArgMin, "arg_min"),
+    (exp.Ceil, "ceil"),
+    (exp.Chr, "chr"),
+    (exp.Floor, "floor"),
+    (exp.Initcap, "initcap"),
 )
 _TYPES: Final = {
     "INT": "int4",

@@ -9,24 +9,29 @@ from sqlglot import exp
 
 from sqlfront.planner.context import Planning
 from sqlfront.planner.events import as_source
-from sqlfront.planner.joins import not_additive
 from sqlfront.planner.relations import Joined, Relation, Rows, Scan
-from sqlfront.planner.scope import Scope
+from sqlfront.planner.scope import Scope, check_column
 from sqlfront.planner.sources import Source, Sources
+from sqlfront.planner.terms import not_additive
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import columns, is_query, rewrite
 
 
 def plain_select(
-    node: exp.Select, sources: Sources, nested: Callable[[exp.Expr], exp.Expr], planning: Planning
+    node: exp.Select, sources: Sources, scope: Scope, nested: Callable[[exp.Expr], exp.Expr]
 ) -> Rows:
     """Plan a SELECT over rows.
+
+    Args:
+        scope: of the sources, and around them.
+        nested: plans a query inside an expression.
 
     Raises:
         UnsupportedError: it aggregates a distinct metric's values per event.
     """
     pinned = _pinned_in(sources)
     _refuse_aggregated(node, pinned)
+    _check_columns(node, scope)
     select = node.copy()
     select.set("with_", None)
     _put_sources(select, sources)
@@ -35,6 +40,17 @@ def plain_select(
             select.set(name, _with_queries(value, nested))
     names = tuple(_names(node, sources.scope))
     return Rows(select, names, _carried(node, sources.scope, pinned), _unique(node, names, sources))
+
+
+def _check_columns(node: exp.Select, scope: Scope) -> None:
+    aliases = {output.alias_or_name.lower() for output in node.expressions}
+    for clause in ("expressions", "where", "group", "having", "order"):
+        value = node.args.get(clause)
+        allowed = aliases if clause in ("group", "having", "order") else ()
+        for part in value if isinstance(value, list) else [value]:
+            for found in columns(part) if isinstance(part, exp.Expr) else ():
+                if not found.is_star:
+                    check_column(found, scope, allowed)
 
 
 def _with_queries(value: object, nested: Callable[[exp.Expr], exp.Expr]) -> object:
@@ -200,5 +216,3 @@ def recursive_rows(name: str, body: exp.Expr, names: Sequence[str], planning: Pl
     query = exp.select(exp.Star()).from_(exp.Table(this=table.copy()))
     query.set("with_", exp.With(expressions=[cte], recursive=True))
     return Rows(query, tuple(names) or planning.names_of(query, planning))
-
-

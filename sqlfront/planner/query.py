@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -16,7 +16,7 @@ from sqlfront.planner.grouped import grouped, is_listing
 from sqlfront.planner.joins import joined_rows
 from sqlfront.planner.lookups import as_scan, over_scan
 from sqlfront.planner.plain import plain_select, plain_union, recursive_rows, renamed
-from sqlfront.planner.relations import Joined, Relation, Rows, Scan
+from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan
 from sqlfront.planner.scope import Scope
 from sqlfront.planner.sources import alias_columns, from_clause, function_rows
 from sqlfront.planner.terms import is_constant, metrics
@@ -74,7 +74,8 @@ def _unwrapped(node: exp.Subquery) -> exp.Expr:
     """Return what is in parentheses; clauses behind them become a SELECT around it."""
     clauses = {name: node.args.get(name) for name in ("with_", "order", "limit", "offset")}
     if not any(clauses.values()):
-        return node.this
+        inside: exp.Expr = node.this
+        return inside
     inner = exp.Subquery(this=node.this, alias=exp.TableAlias(this=exp.to_identifier("_", quoted=True)))
     outer = exp.select(exp.Star()).from_(inner)
     for name, clause in clauses.items():
@@ -84,9 +85,12 @@ def _unwrapped(node: exp.Subquery) -> exp.Expr:
 
 def _with_ctes(node: exp.Expr, around: Around) -> Around:
     clause = node.args.get("with_")
-    for cte in clause.expressions if clause is not None else ():
+    if clause is None:
+        return around
+    recursive = bool(clause.args.get("recursive"))
+    for cte in clause.expressions:
         names = tuple(column.name for column in cte.args["alias"].columns)
-        known = Cte(cte.this, names, around, recursive=bool(clause.args.get("recursive")))
+        known = Cte(cte.this, names, around, recursive)
         around = replace(around, ctes={**around.ctes, cte.alias.lower(): known})
     return around
 
@@ -97,14 +101,14 @@ def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) 
         lambda table, scope: _item(table, replace(around, outer=scope or around.outer), planning),
         planning,
     )
-    scope = replace(sources.scope, outer=around.outer)
+    scope = replace(sources.scope, outer=around.outer, has_view=sources.has_view)
     within = replace(around, outer=scope)
 
     def nested(query: exp.Expr) -> exp.Expr:
         return rows_of(resolve(query, within, planning), planning).query
 
     if not sources.has_view:
-        return plain_select(node, sources, nested, planning)
+        return plain_select(node, sources, scope, nested)
     block = Binder(scope, nested).block(node)
     relation = sources.relation()
     if isinstance(relation, Joined):
@@ -137,6 +141,7 @@ def _over_scan(block: Block, scan: Scan, planning: Planning, is_top: bool) -> Re
         return in_view_zone(node, view) if reads_time(node, view) else node
 
     block = replace(block, terms=(*scan.terms, *block.terms)).mapped(simplified)
+    scan = replace(scan, lookups=tuple(_simplified_keys(lookup, simplified) for lookup in scan.lookups))
     if block.is_grouped:
         return grouped(block, scan, planning)
     if is_listing(block) and (is_top or block.distinct is not None):
@@ -147,6 +152,10 @@ def _over_scan(block: Block, scan: Scan, planning: Planning, is_top: bool) -> Re
     if _is_projection(block) and not is_top:
         return replace(scan, columns=dict(block.outputs), terms=block.terms)
     return events(block, scan, planning)
+
+
+def _simplified_keys(lookup: Lookup, simplified: Callable[[exp.Expr], exp.Expr]) -> Lookup:
+    return replace(lookup, keys=tuple((bare(simplified(mine)), theirs) for mine, theirs in lookup.keys))
 
 
 def _lists_values(block: Block, scan: Scan) -> bool:
@@ -185,7 +194,8 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
             return Scan(view, {id_: column(id_) for id_ in view.components})
         if dataset is not None:
             fields = tuple(planning.definitions.datasets[dataset].fields)
-            return Rows(exp.to_table(f"{DATASET}{dataset}", quoted=True), fields)
+            stored = exp.to_identifier(f"{DATASET}{dataset}", quoted=True)
+            return Rows(exp.Table(this=stored), fields)
     known = [*around.ctes, *planning.definitions.data_views, *planning.definitions.datasets]
     spelled = f"{table.db}.{name}" if schema else name
     raise UnknownNameError(f'relation "{spelled}" does not exist', hint=did_you_mean(name, known))

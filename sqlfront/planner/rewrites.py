@@ -67,11 +67,11 @@ def _named(output: exp.Expr) -> exp.Expr:
 
 
 def table_queries(tree: exp.Expr) -> exp.Expr:
-    """Write a VALUES that stands alone as a SELECT over it, with PostgreSQL's column names.
+    r"""Write a VALUES that stands alone as a SELECT over it, with PostgreSQL's column names.
 
     >>> from sqlfront.dialect import parse
     >>> table_queries(parse("values (1, 'a')")[0].tree).sql("duckdb")
-    'SELECT * FROM (VALUES (1, \\'a\\')) AS "values"("column1", "column2")'
+    'SELECT * FROM (VALUES (1, \'a\')) AS "values"("column1", "column2")'
     """
     if isinstance(tree, exp.Values):
         return _selected(tree)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -32,11 +32,13 @@ class Scope:
     Attributes:
         merged: lower-case columns of USING and NATURAL joins → what they stand for.
         outer: the scope of the SELECT around this one.
+        has_view: whether a view is read that has not been aggregated.
     """
 
     tables: tuple[Table, ...]
     merged: Mapping[str, exp.Expr] = field(default_factory=dict)
     outer: Scope | None = None
+    has_view: bool = False
 
     def every(self, alias: str | None = None) -> Iterator[tuple[str, exp.Expr]]:
         """Return the columns that ``*`` or ``alias.*`` stands for, in order.
@@ -109,6 +111,31 @@ class Scope:
         raise UnknownColumnError(
             f'column "{column.name}" does not exist', hint=did_you_mean(column.name, known)
         )
+
+
+def check_column(column: exp.Column, scope: Scope, aliases: Collection[str] = ()) -> None:
+    """Pass a column that a SELECT over rows may read: its tables', or of a SELECT around it.
+
+    Args:
+        column: as written.
+        scope: of the SELECT.
+        aliases: lower-case names of its outputs, where the clause may name them.
+
+    Raises:
+        UnknownColumnError, UnknownNameError, AmbiguousNameError: nothing or too much of that name.
+        UnsupportedError: it belongs to a view of a SELECT around.
+    """
+    whole_row = any(_equal(table.alias, column.name) for table in scope.tables)
+    if not column.table and (column.name.lower() in aliases or whole_row):
+        return
+    around: Scope | None = scope
+    while around is not None:
+        if around.lookup(column) is not None:
+            if around.has_view:
+                raise correlated(column)
+            return
+        around = around.outer
+    scope.meaning(column)
 
 
 def correlated(column: exp.Column) -> UnsupportedError:

@@ -9,8 +9,7 @@ from sqlglot import exp
 from engine.dataview.components import Component, DataView, Role
 from engine.errors import UnsupportedError
 from sqlfront.planner.relations import Reading
-from sqlfront.planner.timerange import periods_of
-from sqlfront.trees import columns, queries
+from sqlfront.trees import columns
 
 LISTED = frozenset({"filterName", "daterangeName", "filterId"})
 """Special columns that hold no value on an event."""
@@ -37,7 +36,7 @@ def refuse_special(node: exp.Expr, view: DataView) -> None:
         if component.id in LISTED:
             raise UnsupportedError(
                 f'"{component.id}" cannot be used here: there are no saved segments or named ranges yet',
-                hint='Write the condition itself, such as channel = \'Email\' or "timestamp" >= \'2024-01-01\'.',
+                hint="Write the condition, such as channel = 'Email' or \"timestamp\" >= '2024-01-01'.",
             )
 
 
@@ -65,6 +64,10 @@ def reading(term: exp.Expr, how: str) -> Reading:
     return Reading(term.sql(dialect="postgres"), how)
 
 
-def is_time_only(term: exp.Expr, view: DataView) -> bool:
-    """Tell whether all of a term's columns are times of the event."""
-    return all(periods_of(column, view) is not None for column in columns(term)) and not any(queries(term))
+def not_additive(metric: str) -> UnsupportedError:
+    """Return the error for adding up a distinct metric where its groups are gone."""
+    return UnsupportedError(
+        f'metric "{metric}" counts distinct and cannot be aggregated after a LIMIT, DISTINCT, UNION, '
+        "window function or join on a key that is not unique",
+        hint=f'Aggregate "{metric}" in the innermost SELECT, directly over the data view.',
+    )

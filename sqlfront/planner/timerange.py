@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from sqlglot import exp
+from sqlglot.expressions import DType
 
 from engine.dataview.components import TIME_DIMENSIONS, TIMESTAMP, DataView
 from sqlfront.planner.relations import RangeTerm
@@ -105,7 +106,9 @@ def _of_cast(node: exp.Expr, view: DataView) -> tuple[str, ...] | None:
     if inner is None:
         return None
     target = node.args.get("to")
-    if isinstance(node, (exp.Date, exp.TsOrDsToDate)) or (target is not None and target.is_type("DATE")):
+    if isinstance(node, (exp.Date, exp.TsOrDsToDate)) or (target is not None and target.is_type(DType.DATE)):
         return ("day", *inner)
-    timed = target is None or target.is_type("TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPNTZ", "DATETIME")
+    timed = target is None or target.is_type(
+        DType.TIMESTAMP, DType.TIMESTAMPTZ, DType.TIMESTAMPNTZ, DType.DATETIME
+    )
     return inner if timed else None

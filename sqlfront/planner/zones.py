@@ -6,8 +6,10 @@ import re
 from typing import Final
 
 from sqlglot import exp
+from sqlglot.expressions import DType
 
 from engine.dataview.components import DataView, Scope
+from sqlfront.functions import is_now
 from sqlfront.trees import columns, replaced
 
 ZONE: Final = "zone"
@@ -17,7 +19,7 @@ OFFSET: Final = re.compile(r"\d\d:\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)\s*$", re.IGNOR
 """A text of date and time that ends in an offset: an instant, whatever the zone."""
 _DATE_WITH_OFFSET: Final = re.compile(r"(\d{4,}-\d\d-\d\d)\s*(?:Z|[+-]\d\d(?::?\d\d)?)\s*", re.IGNORECASE)
 
-_INSTANTS: Final = frozenset({"TIMESTAMPTZ", "TIMESTAMPLTZ"})
+_INSTANTS: Final = (DType.TIMESTAMPTZ, DType.TIMESTAMPLTZ)
 
 
 def reads_time(node: exp.Expr, view: DataView) -> bool:
@@ -32,21 +34,23 @@ def in_view_zone(node: exp.Expr, view: DataView) -> exp.Expr:
 
     Doing it twice changes nothing: what already names a zone is left alone.
     """
-    zone = view.definition.time_zone
+    return in_zone(node, view.definition.time_zone)
+
+
+def in_zone(node: exp.Expr, zone: str) -> exp.Expr:
+    """Return an expression in which now, today and literals with an offset are in a zone."""
 
     def change(part: exp.Expr) -> exp.Expr | None:
         if isinstance(part, exp.AtTimeZone):
             return part
-        if isinstance(part, (exp.CurrentTimestamp, exp.Localtimestamp)):
-            return local(exp.CurrentTimestamp(), zone)
-        if isinstance(part, exp.CurrentDate):
-            return exp.cast(local(exp.CurrentTimestamp(), zone), "date")
+        if is_now(part):
+            return local(part, zone)
         if isinstance(part, exp.Parameter):
             part.meta[ZONE] = zone
         if isinstance(part, (exp.Cast, exp.TryCast, exp.Timestamp)) and isinstance(part.this, exp.Literal):
             return _literal(part, zone)
         if isinstance(part, exp.Cast) and part.to.is_type(*_INSTANTS):
-            return exp.cast(in_view_zone(part.this, view), "timestamp")
+            return exp.cast(in_zone(part.this, zone), "timestamp")
         if isinstance(part, exp.Literal) and part.is_string:
             return _text(part, zone)
         return None
@@ -62,12 +66,12 @@ def local(instant: exp.Expr, zone: str) -> exp.Expr:
 def _literal(cast: exp.Expr, zone: str) -> exp.Expr | None:
     """Read a literal under a cast to a time: with an offset it is an instant."""
     target = cast.args.get("to")
-    timed = target is None or target.is_type("TIMESTAMP", *_INSTANTS)
+    timed = target is None or target.is_type(DType.TIMESTAMP, *_INSTANTS)
     if timed and OFFSET.search(cast.this.name):
         return local(exp.cast(cast.this, "timestamptz"), zone)
-    if timed or (target is not None and target.is_type("DATE")):
+    if timed or (target is not None and target.is_type(DType.DATE)):
         text = _DATE_WITH_OFFSET.sub(r"\1", cast.this.name)
-        plain = "date" if target is not None and target.is_type("DATE") else "timestamp"
+        plain = "date" if target is not None and target.is_type(DType.DATE) else "timestamp"
         return exp.cast(exp.Literal.string(text), plain)
     return None
 

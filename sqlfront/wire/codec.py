@@ -155,9 +155,7 @@ def _element(kind: pa.DataType) -> pa.DataType:
 
 def _children(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_map(kind):
-        return pa.StructArray.from_arrays(
-            [array.keys, array.items], fields=[kind.key_field, kind.item_field]
-        )
+        return pa.StructArray.from_arrays([array.keys, array.items], fields=[kind.key_field, kind.item_field])
     return array.values
 
 

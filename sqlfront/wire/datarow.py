@@ -37,9 +37,7 @@ def data_rows(batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Seque
     return column_by_column(batch, types, binary)
 
 
-def row_by_row(
-    batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool]
-) -> bytes:
+def row_by_row(batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool]) -> bytes:
     """Encode value by value: less work for a handful of rows, and the oracle of the other way."""
     columns = [
         encode_values(column, arrow_type, is_binary)
@@ -51,9 +49,7 @@ def row_by_row(
     return b"".join(_TAG + struct.pack("!i", len(body) + 4) + body for body in bodies)
 
 
-def column_by_column(
-    batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool]
-) -> bytes:
+def column_by_column(batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool]) -> bytes:
     """Encode whole columns; ``batch`` must have at least one of them."""
     columns = [
         encode_column(column, arrow_type, is_binary)

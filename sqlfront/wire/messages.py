@@ -6,7 +6,7 @@ A stream may be cut anywhere: the reader keeps the unfinished rest until more by
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -291,14 +291,6 @@ def _parse_message(tag: str, data: bytes) -> Message:
     return message
 
 
-def _password(body: _Body) -> Message:
-    return Password(body.rest())
-
-
-def _query(body: _Body) -> Message:
-    return SimpleQuery(body.text())
-
-
 def _parse(body: _Body) -> Message:
     return Parse(body.text(), body.text(), body.numbers("I"))
 
@@ -335,14 +327,17 @@ def _close(body: _Body) -> Message:
     return Close(*_target(body))
 
 
-def _unsupported(tag: str, body: _Body) -> Message:
-    body.rest()
-    return Unsupported(tag)
+def _unsupported(tag: str) -> Callable[[_Body], Message]:
+    def read(body: _Body) -> Message:
+        body.rest()
+        return Unsupported(tag)
+
+    return read
 
 
-_TAGS: Final = {
-    "p": _password,
-    "Q": _query,
+_TAGS: Final[dict[str, Callable[[_Body], Message]]] = {
+    "p": lambda body: Password(body.rest()),
+    "Q": lambda body: SimpleQuery(body.text()),
     "P": _parse,
     "B": _bind,
     "D": _describe,
@@ -351,4 +346,5 @@ _TAGS: Final = {
     "H": lambda body: Flush(),
     "S": lambda body: Sync(),
     "X": lambda body: Terminate(),
-} | {tag: (lambda body, tag=tag: _unsupported(tag, body)) for tag in "Fdcf"}
+    **{tag: _unsupported(tag) for tag in "Fdcf"},
+}

@@ -118,9 +118,7 @@ def _timestamptz(raw: str) -> datetime:
 def _clock(raw: str) -> timedelta:
     hours, minutes, seconds, fraction = (_CLOCK.fullmatch(raw) or _invalid()).groups()
     micros = int((fraction or "").ljust(6, "0")[:6])
-    return timedelta(
-        hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0), microseconds=micros
-    )
+    return timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0), microseconds=micros)
 
 
 def _offset(zone: str) -> timedelta:

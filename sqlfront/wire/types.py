@@ -153,7 +153,12 @@ class NamedType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow ships no typ
 
 
 def storage_type(arrow_type: pa.DataType) -> pa.DataType:
-    """Return the Arrow type that values are stored in: extensions and dictionaries are opened."""
+    """Return the Arrow type that values are sent from; extensions and dictionaries are opened.
+
+    A column of nothing but NULL is text.
+    """
+    if pa.types.is_null(arrow_type):
+        return pa.string()
     if isinstance(arrow_type, pa.BaseExtensionType):
         return storage_type(arrow_type.storage_type)
     if pa.types.is_dictionary(arrow_type):

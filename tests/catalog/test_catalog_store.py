@@ -75,9 +75,7 @@ def test_replays_and_skips_are_read_back(catalog):
 
 
 def test_device_memory_is_replaced_entry_by_entry(catalog):
-    many = pl.DataFrame({"device": [f"d{n}" for n in range(25_000)]}).with_columns(
-        person=pl.lit("p")
-    )
+    many = pl.DataFrame({"device": [f"d{n}" for n in range(25_000)]}).with_columns(person=pl.lit("p"))
     changed = pl.DataFrame({"device": ["d1", "new"], "person": ["q", None]})
     with catalog.writing() as connection:
         memory.write(connection, "shop", "web", many)

@@ -2,16 +2,19 @@
 
 import pytest
 
-from engine.definitions.checks import check, component_fields
+from engine.definitions.checks import check, check_evolution, component_fields
 from engine.definitions.model import Definitions
-from engine.definitions.project import check_evolution, merge
+from engine.definitions.project import merge
 from engine.errors import DefinitionError
 
 FIELDS = {
     "ts": "timestamp",
     "id": "string",
     "web": {"type": "object", "fields": {"page": "string"}},
-    "items": {"type": "array", "fields": {"sku": "string", "tags": {"type": "array", "items": "string"}}},
+    "items": {
+        "type": "array",
+        "fields": {"sku": "string", "tags": {"type": "array", "items": "string"}},
+    },
     "tags": {"type": "array", "items": "string"},
 }
 
@@ -63,9 +66,7 @@ def test_a_field_is_never_removed_or_retyped(changes, named):
 
 def test_the_event_time_of_a_dataset_does_not_change():
     fields = FIELDS | {"other": "timestamp"}
-    changed = Definitions.model_validate(
-        {"datasets": {"web": {"timestamp": "other", "fields": fields}}}
-    )
+    changed = Definitions.model_validate({"datasets": {"web": {"timestamp": "other", "fields": fields}}})
     with pytest.raises(DefinitionError, match="timestamp cannot change"):
         check_evolution(definitions(fields), changed)
 
@@ -80,9 +81,7 @@ def test_the_event_time_of_a_dataset_does_not_change():
 )
 def test_equal_paths_of_a_connection_have_one_type(other, message):
     own = {"ts": "timestamp", "person": "string"}
-    both = merge(
-        definitions(own | {"channel": "string"}, name="a"), definitions(own | other, name="b")
-    )
+    both = merge(definitions(own | {"channel": "string"}, name="a"), definitions(own | other, name="b"))
     part = {"person_id": "person"}
     joined = Definitions.model_validate({"connections": {"c": {"datasets": {"a": part, "b": part}}}})
     with pytest.raises(DefinitionError) as caught:

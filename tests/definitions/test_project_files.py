@@ -56,7 +56,12 @@ def test_a_good_file_loads_and_survives_the_catalog(tmp_path):
 
 # (text, replacement, start of the message after the file's name, part of the hint)
 MISTAKES = [
-    ("channel: string", "channel: strng", ":10: datasets.web.fields.channel.type: unknown", "string"),
+    (
+        "channel: string",
+        "channel: strng",
+        ":10: datasets.web.fields.channel.type: unknown",
+        "string",
+    ),
     ("event_id: id", "event_idd: id", ":4: datasets.web.event_idd: unknown key", "event_id"),
     ("event_id: id", "event_id: iid", ":4: datasets.web.event_id: there is no field 'iid'", "id"),
     ("event_id: id", "event_id: items", ":4: datasets.web.event_id: 'items' must be", ""),
@@ -77,7 +82,12 @@ MISTAKES = [
     ("commerce.total", "channel", ":25: data_views.sales.metrics.revenue: ", "count: true"),
     ("commerce.total", "commerce.totl", ":25: data_views.sales.metrics.revenue", "commerce.total"),
     ("      web: {", "      wep: {", ":16: connections.shop.datasets.wep: there is no", "web"),
-    ("time_zone: Europe/Berlin", "sessions: {start_on: [ordr]}", ":20: data_views.sales.", "orders"),
+    (
+        "time_zone: Europe/Berlin",
+        "sessions: {start_on: [ordr]}",
+        ":20: data_views.sales.",
+        "orders",
+    ),
     ("dimensions:", "dimension:", ":21: data_views.sales.dimension: unknown", "dimensions"),
     ("persistence: {", "persistance: {", ":22: data_views.sales.dimensions.channel", "persistence"),
     ("count: true", "count: maybe", ":26: data_views.sales.metrics.orders.count:", ""),
@@ -86,16 +96,19 @@ MISTAKES = [
     ("id: string", "ID: string\n      id: string", ":7: datasets.web.fields.id:", ""),
     ("  sales:", "  Sales:", ":18: data_views.Sales: 'Sales' is not a name", ""),
     ("orders: {", "channel: {", ":26: data_views.sales.metrics.channel:", ""),
-    ("fields: {sku: string, price: double}", "items: strin", ":12: datasets.web.fields.it", "string"),
+    (
+        "fields: {sku: string, price: double}",
+        "items: strin",
+        ":12: datasets.web.fields.it",
+        "string",
+    ),
     ("channel: string", "channel: &a [*a]", ":10:16: an alias contains itself", ""),
     ("channel: string", "? [a]\n      : string", ":10:9: a key must be a plain word", ""),
 ]
 
 
 @pytest.mark.parametrize(("text", "replacement", "message", "hint"), MISTAKES)
-def test_a_mistake_is_named_with_file_line_path_and_remedy(
-    tmp_path, text, replacement, message, hint
-):
+def test_a_mistake_is_named_with_file_line_path_and_remedy(tmp_path, text, replacement, message, hint):
     assert text in SHOP
     path = write(tmp_path, SHOP.replace(text, replacement, 1))
     with pytest.raises(DefinitionError) as caught:

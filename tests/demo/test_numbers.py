@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from wayline import generate
-from wayline.demo import PASSWORD, QUESTIONS, USER, build_home
+from wayline.demo import QUESTIONS, build_home, conninfo
 from wayline.serving import running
 
 BY_HAND = {
@@ -60,16 +60,14 @@ def by_hand(made):
 @pytest.fixture(scope="module")
 def over_the_wire(made):
     home = build_home(made.project.parent.parent / "home", made)
-    with running(home, host="127.0.0.1", port=0) as (host, port):
-        with psycopg.connect(
-            host=host, port=port, dbname="wayline", user=USER, password=PASSWORD, autocommit=True
-        ) as connection:
-            yield connection
+    with running(home) as (host, port), psycopg.connect(conninfo(host, port), autocommit=True) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize("title", QUESTIONS)
 def test_the_demo_equals_sql_by_hand(title, by_hand, over_the_wire):
-    expected = by_hand.execute(next(sql for start, sql in BY_HAND.items() if title.startswith(start))).fetchall()
+    sql = next(sql for start, sql in BY_HAND.items() if title.startswith(start))
+    expected = by_hand.execute(sql).fetchall()
     answered = over_the_wire.execute(QUESTIONS[title]).fetchall()
     assert len(answered) == len(expected) > 0
     for ours, theirs in zip(sorted(answered, key=_key), sorted(expected, key=_key), strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,7 @@ CALLS = {
 STITCHED = {"stitching": {"persistent_id": "device", "person_id": "login.customer"}}
 
 
-def definitions(
-    *, buckets: int = 2, window: str = "30d", calls: bool = True, **more: Any
-) -> Definitions:
+def definitions(*, buckets: int = 2, window: str = "30d", calls: bool = True, **more: Any) -> Definitions:
     """Return the web shop: a stitched dataset with event ids, and calls without."""
     datasets = {"web": STITCHED} | ({"calls": {"person_id": "customer"}} if calls else {})
     connection = {"datasets": datasets, "duplicate_window": window, "buckets": buckets}
@@ -67,15 +66,15 @@ def new_home(folder: Path, given: Definitions | None = None) -> Home:
     return home
 
 
-def commit_batch(home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]]) -> str:
-    """Commit rows to the lake only, as an ingest does before journeys follow; return the batch id."""
+def commit_batch(
+    home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]], *, order_by: str = "at"
+) -> str:
+    """Commit rows to the lake only, as an ingest does first; return the batch id."""
     definition = home.current().definitions.datasets[dataset]
-    table = (
-        rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), definition.arrow())
-    )
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), definition.arrow())
     batch = home.catalog.start_batch(uuid.uuid4().hex, dataset, ["memory"])
     path = home.dataset_path(dataset)
-    with BatchWriter(path, definition, batch.id, batch.number, ["at"]) as writer:
+    with BatchWriter(path, definition, batch.id, batch.number, [order_by]) as writer:
         writer.write(table)
         writer.commit({"input_records": str(len(table)), "output_records": str(len(table))})
     return batch.id
@@ -89,7 +88,7 @@ def ingest_rows(home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, An
 
 
 def journeys(home: Home, columns: Sequence[str], world: World | None = None) -> list[list[Any]]:
-    """Return the connection's journeys as lists of row tuples (time first), persons in any order."""
+    """Return journeys as lists of row tuples, time first; persons in any order."""
     world = world or home.current()
     found = []
     for chunk in scan(home, "shop", world.journeys["shop"], columns):
@@ -101,4 +100,4 @@ def _persons(chunk: Chunk, columns: Sequence[str]) -> list[list[Any]]:
     values = [chunk.times.tolist(), *(chunk.columns[name].to_pylist() for name in columns)]
     rows = list(zip(*values, strict=True))
     bounds = chunk.offsets.tolist()
-    return [rows[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [rows[start:end] for start, end in pairwise(bounds)]

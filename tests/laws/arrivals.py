@@ -1,6 +1,8 @@
-"""Strategies for rows that arrive at the web shop: few devices and persons, so that they meet often."""
+"""Strategies for rows that arrive at the web shop: few devices, persons and ids, to meet often."""
 
 from __future__ import annotations
+
+from random import Random
 
 from hypothesis import strategies as st
 
@@ -8,51 +10,38 @@ from tests.oracle.journeys import Ingest, Replay, Row
 
 BASE = 1_700_000_000
 """The second around which events happen."""
-WINDOW = 40
+WINDOW = 20
 """Seconds after a winner in which an equal event id repeats it."""
 
-_TIMES = st.one_of(
-    st.integers(0, 12).map(lambda step: BASE + step * 10),
-    st.sampled_from([BASE + 2_600_000, BASE + 6_000_000]),
-)
-
-
-def web_rows() -> st.SearchStrategy[Row]:
-    """Events of the stitched dataset: equal times, missing identities and repeated ids."""
-    return st.builds(
-        Row,
-        number=st.just(0),
-        dataset=st.just("web"),
-        time=st.one_of(_TIMES, _TIMES, _TIMES, st.sampled_from([None, -3_000_000_000])),
-        event_id=st.one_of(st.none(), st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"])),
-        device=st.one_of(st.none(), st.sampled_from(["d1", "d2", "d3"])),
-        person=st.one_of(st.none(), st.none(), st.sampled_from(["Ann", "Bob", "Cleo"])),
-        channel=st.one_of(st.none(), st.sampled_from(["paid", "mail"])),
-    )
-
-
-def call_rows() -> st.SearchStrategy[Row]:
-    """Events that carry their own person and have no id."""
-    return st.builds(
-        Row,
-        number=st.just(0),
-        dataset=st.just("calls"),
-        time=_TIMES,
-        person=st.one_of(st.none(), st.sampled_from(["Ann", "Bob"])),
-        channel=st.sampled_from(["phone", "chat"]),
-    )
+_FAR = (BASE + 2_600_000, BASE + 6_000_000)
+_ODD_TIMES = (None, -3_000_000_000, *_FAR)
 
 
 @st.composite
-def rows(draw: st.DrawFn, *, most: int = 24) -> list[Row]:
-    """Some rows of both datasets, numbered."""
-    found = draw(
-        st.lists(st.one_of(web_rows(), web_rows(), call_rows()), min_size=1, max_size=most)
+def rows(draw: st.DrawFn, *, most: int = 30) -> list[Row]:
+    """Rows of both datasets: equal times, missing identities, repeated and missing ids."""
+    size = draw(st.integers(1, most))
+    random = draw(st.randoms(use_true_random=False))
+    return [_row(random, number) for number in range(size)]
+
+
+def _row(random: Random, number: int) -> Row:
+    time: int | None = BASE + random.randrange(8) * 10
+    if random.random() < 0.08:
+        time = random.choice(_ODD_TIMES)
+    if random.random() < 0.2:
+        person = random.choice([None, "Ann", "Bob"])
+        return Row(number, "calls", time, person=person, channel=random.choice(["phone", "chat"]))
+    repeated = random.random() < 0.5
+    return Row(
+        number,
+        "web",
+        time,
+        event_id=random.choice(["a", "b", None]) if repeated else f"e{number}",
+        device=random.choice([None, "d1", "d1", "d2"]),
+        person=random.choice([None, None, None, "Ann", "Bob", "d1"]),
+        channel=random.choice([None, "paid", "mail"]),
     )
-    return [
-        Row(number, row.dataset, row.time, row.event_id, row.device, row.person, row.channel)
-        for number, row in enumerate(found)
-    ]
 
 
 @st.composite
@@ -60,9 +49,7 @@ def batches(draw: st.DrawFn, given: list[Row], *, most: int = 4) -> list[Ingest]
     """A division of rows into batches, in any order; each batch is of one dataset."""
     shuffled = draw(st.permutations(given))
     cuts = sorted(draw(st.lists(st.integers(0, len(given)), max_size=most - 1)))
-    pieces = [
-        shuffled[start:end] for start, end in zip([0, *cuts], [*cuts, len(given)], strict=True)
-    ]
+    pieces = [shuffled[start:end] for start, end in zip([0, *cuts], [*cuts, len(given)], strict=True)]
     return [
         Ingest(tuple(row for row in piece if row.dataset == dataset))
         for piece in pieces
@@ -75,8 +62,8 @@ def replays() -> st.SearchStrategy[Replay]:
     """Replays whose window's edges fall on events."""
     return st.builds(
         Replay,
-        at=st.integers(2, 13).map(lambda step: BASE + step * 10),
-        lookback=st.sampled_from([10, 20, 50, 200]),
+        at=st.integers(1, 8).map(lambda step: BASE + step * 10),
+        lookback=st.sampled_from([10, 20, 30, 200]),
     )
 
 
@@ -87,7 +74,7 @@ def operations(draw: st.DrawFn) -> list[Ingest | Replay]:
     found: list[Ingest | Replay] = []
     for batch in arriving:
         found.append(batch)
-        if draw(st.integers(0, 2)) == 0:
+        if draw(st.booleans()):
             found.append(draw(replays()))
     return found
 

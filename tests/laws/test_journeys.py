@@ -1,7 +1,8 @@
-"""The laws of journeys, against the oracle: arrival, partition, rebuild, replay idempotence, world."""
+"""The laws of journeys against the oracle: arrival, partition, rebuild, replay, world."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,8 +24,12 @@ from tests.oracle.journeys import Ingest, Replay
 COLUMNS = ("_person", "_dataset", "_event_id", "_namespace", "channel")
 Journeys = dict[str, list[tuple[int, int, str, str, str | None]]]
 
+EXAMPLES = int(os.environ.get("WAYLINE_LAW_EXAMPLES", "10"))
+
 law = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -34,9 +39,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def run(
-    folder: Path, operations: Sequence[Ingest | Replay], *, buckets: int = 2, calls: bool = True
-) -> Home:
+def run(folder: Path, operations: Sequence[Ingest | Replay], *, buckets: int = 2, calls: bool = True) -> Home:
     home = new_home(folder, definitions(buckets=buckets, window=f"{arrivals.WINDOW}s", calls=calls))
     for operation in operations:
         carry_out(home, operation)
@@ -63,7 +66,15 @@ def answer(home: Home, world: World | None = None) -> Journeys:
     return found
 
 
-@law
+@pytest.fixture(params=["compacted", "in runs"])
+def compaction(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merge into the base as soon as there is a run, or leave runs and masks where they are."""
+    monkeypatch.setattr(compact, "BASE_SHARE", 1_000_000 if request.param == "compacted" else 0)
+    monkeypatch.setattr(compact, "MAX_RUNS", 3)
+
+
+@pytest.mark.usefixtures("compaction")
+@settings(law, max_examples=2 * EXAMPLES)
 @given(operations=arrivals.operations())
 def test_oracle(folder: Path, operations: list[Ingest | Replay]) -> None:
     home = run(folder, operations)
@@ -86,6 +97,7 @@ def test_partition_independence(folder: Path, operations: list[Ingest | Replay])
     assert one == many
 
 
+@pytest.mark.usefixtures("compaction")
 @law
 @given(operations=arrivals.operations())
 def test_rebuild(folder: Path, operations: list[Ingest | Replay]) -> None:
@@ -110,9 +122,7 @@ def test_what_follows_a_rebuild_is_as_without_it(
 
 @law
 @given(operations=arrivals.operations(), replay=arrivals.replays())
-def test_replay_idempotence(
-    folder: Path, operations: list[Ingest | Replay], replay: Replay
-) -> None:
+def test_replay_idempotence(folder: Path, operations: list[Ingest | Replay], replay: Replay) -> None:
     home = run(folder, [*operations, replay])
     before, world = answer(home), home.current()
     carry_out(home, replay)

@@ -44,9 +44,7 @@ def oracle_shares(drawn, person, touches, values, model, container, lookback):
 def test_single_touch_models_agree_with_the_oracle(data, drawn, model, container, lookback):
     touches, wanted = (data.draw(masks(drawn.times.size)) for _ in range(2))
     starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)
-    rows = touch_rows(
-        model, container, drawn.offsets, drawn.times, touches, wanted, starts, lookback
-    )
+    rows = touch_rows(model, container, drawn.offsets, drawn.times, touches, wanted, starts, lookback)
     expected = np.full(drawn.times.size, NO_TOUCH)
     for person in drawn.persons:
         for share in oracle_shares(drawn, person, touches, wanted, model, container, lookback):
@@ -81,9 +79,7 @@ def test_linear_agrees_with_the_oracle(data, drawn, container, lookback):
     for metric in range(METRICS):
         expected, lost = np.zeros(rows), 0.0
         for person in drawn.persons:
-            found = oracle_shares(
-                drawn, person, touches, values[metric], Model.LINEAR, container, lookback
-            )
+            found = oracle_shares(drawn, person, touches, values[metric], Model.LINEAR, container, lookback)
             for touch, value in by_item(found, range(rows)).items():
                 if touch is None:
                     lost += value
@@ -112,9 +108,7 @@ def test_linear_by_key_agrees_with_the_oracle(data, drawn, container, lookback):
         for (touch, conversion), value in zip(entries, credit[metric], strict=True):
             got[owners[conversion], touch, keys[conversion]] += value
         for number, person in enumerate(drawn.persons):
-            found = oracle_shares(
-                drawn, person, touches, values[metric], Model.LINEAR, container, lookback
-            )
+            found = oracle_shares(drawn, person, touches, values[metric], Model.LINEAR, container, lookback)
             for (touch, key), value in by_touch_and_key(found, keys[person]).items():
                 row = NO_TOUCH if touch is None else person.start + touch
                 got[number, row, key] -= value
@@ -142,9 +136,7 @@ def test_credit_by_item_agrees_with_the_oracle(data, drawn, container, lookback)
     expected: dict[object, float] = defaultdict(float)
     for number in np.flatnonzero(crowded):
         person = drawn.persons[number]
-        for share in oracle_shares(
-            drawn, person, touches, values[0], Model.LINEAR, container, lookback
-        ):
+        for share in oracle_shares(drawn, person, touches, values[0], Model.LINEAR, container, lookback):
             if share.touch is not None:
                 item, key = items[person][share.touch], keys[person][share.conversion]
                 expected[number, item, key] += share.value
@@ -209,9 +201,7 @@ def test_credit_is_conserved(data, drawn, container, lookback):
 
 
 @given(st.data(), journeys(), st.sampled_from(Container))
-def test_without_lookback_a_touch_after_the_last_conversion_gets_exactly_nothing(
-    data, drawn, container
-):
+def test_without_lookback_a_touch_after_the_last_conversion_gets_exactly_nothing(data, drawn, container):
     rows = drawn.times.size
     touches, values = data.draw(masks(rows)), data.draw(amounts(1, rows))
     starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)

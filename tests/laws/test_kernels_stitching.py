@@ -58,9 +58,7 @@ def test_the_order_of_rows_does_not_matter(events, known, random):
     one, other = field_based.live(before, memory), field_based.live(after, memory)
     assert as_mapping(one.rows) == as_mapping(other.rows)
     assert sorted(one.memory.rows()) == sorted(other.memory.rows())
-    assert as_mapping(field_based.replay(before, memory)) == as_mapping(
-        field_based.replay(after, memory)
-    )
+    assert as_mapping(field_based.replay(before, memory)) == as_mapping(field_based.replay(after, memory))
 
 
 @given(device_events(), known_persons(), st.integers(0, 6))

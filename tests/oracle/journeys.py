@@ -1,7 +1,7 @@
-"""Journeys, one row at a time: who owns which event after some batches and replays, and in which order.
+"""Journeys, one row at a time: who owns which event after batches and replays, in which order.
 
-Written from SEMANTICS 1, 11 and 16 for the web shop of ``tests/journeys/support.py``: ``web`` is stitched
-and has event ids, ``calls`` carries its own person and has none. Times are whole seconds.
+Written from SEMANTICS 1, 11 and 16 for the web shop of ``tests/journeys/support.py``: ``web`` is
+stitched and has event ids, ``calls`` carries its own person and has none. Times are whole seconds.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def run(operations: Iterable[Ingest | Replay], window: int) -> State:
 
 
 def admitted(row: Row) -> bool:
-    """Return whether a row can be an event: it has a time from 1900 on, and a person or a device."""
+    """Return whether a row can be an event: a time from 1900 on, and a person or a device."""
     if row.time is None or row.time < EARLIEST:
         return False
     return row.person is not None or row.device is not None

@@ -46,9 +46,7 @@ def _holder(
     for earlier in range(event + 1):
         if expiration == "session" and sessions[earlier] != sessions[event]:
             continue
-        expired = (
-            holder is not None and expiration == "custom" and times[earlier] - times[holder] > ttl
-        )
+        expired = holder is not None and expiration == "custom" and times[earlier] - times[holder] > ttl
         if expired:
             holder = None
         if values[earlier] is not None and (holder is None or allocation == "most_recent"):

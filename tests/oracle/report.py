@@ -55,8 +55,15 @@ def sessionize(journey, timeout):
         event["session_start"] = 1 if previous is None or previous["session"] != number else None
 
 
-def persist(journey, name, rule, start):
-    """Put the value that applies on each event under ``shown:name``."""
+def persist(journey, name, rule, start, reach):
+    """Put the value that applies on each event under ``shown:name``.
+
+    Values count from the range's start on for a person, and from one lifetime before the earliest event
+    that can matter for a time.
+    """
+    since = None
+    if rule is not None and start is not None and rule.expiration != "session":
+        since = start if rule.expiration == "person" else start - reach - rule.expiration
     for position, event in enumerate(journey):
         shown = event[name]
         if rule is not None:
@@ -66,7 +73,7 @@ def persist(journey, name, rule, start):
                 if held is not None and _expired(held, seen, rule):
                     held = None
                 value = seen[name]
-                if rule.expiration == "person" and start is not None and seen["time"] < start:
+                if since is not None and seen["time"] < since:
                     value = None
                 if value is not None and (rule.allocation == "most_recent" or held is None):
                     held = (value, seen["time"], seen["session"])
@@ -102,10 +109,11 @@ def report(events, question):
     answer = defaultdict(lambda: defaultdict(float))
     people, sessions = defaultdict(set), defaultdict(set)
     touch_names = [name for name in question.groups if name in DIMENSIONS]
+    reach = _reach(question) if touch_names else 0
     for journey in journeys(events):
         sessionize(journey, question.timeout)
         for name in DIMENSIONS:
-            persist(journey, name, question.persistence.get(name), question.start)
+            persist(journey, name, question.persistence.get(name), question.start, reach)
         for event in journey:
             event["in"] = (question.start is None or event["time"] >= question.start) and (
                 question.end is None or event["time"] < question.end
@@ -142,6 +150,13 @@ def report(events, question):
     }
 
 
+def _reach(question):
+    """How long before the range a touch may lie."""
+    window = 0 if question.start is None else question.start - month_start(question.start, question.zone)
+    rules = [attribution for _, attribution in question.metrics.values() if attribution is not None]
+    return max((window if rule.lookback is None else rule.lookback for rule in rules), default=0)
+
+
 def _group(touch, conversion, question, prefix):
     return tuple(
         local_day(conversion["time"], question.zone)
@@ -156,20 +171,24 @@ def _group(touch, conversion, question, prefix):
 def _touches(journey, position, names, attribution, question):
     conversion = journey[position]
     prefix = "" if len(names) == 1 else "shown:"
-    found = []
-    for touch in journey[: position + 1]:
-        if any(touch[f"{prefix}{name}"] is None for name in names) or not touch["segment"]:
-            continue
-        if attribution.container == "session":
-            if touch["session"] != conversion["session"]:
-                continue
-        elif attribution.lookback is None:
-            if question.start is not None and touch["time"] < month_start(question.start, question.zone):
-                continue
-        if attribution.lookback is not None and conversion["time"] - touch["time"] > attribution.lookback:
-            continue
-        found.append(touch)
-    return found
+    return [
+        touch
+        for touch in journey[: position + 1]
+        if touch["segment"]
+        and all(touch[f"{prefix}{name}"] is not None for name in names)
+        and _within(touch, conversion, attribution, question)
+    ]
+
+
+def _within(touch, conversion, attribution, question):
+    """Whether a touch lies in the conversion's container and lookback window."""
+    if attribution.lookback is not None and conversion["time"] - touch["time"] > attribution.lookback:
+        return False
+    if attribution.container == "session":
+        return touch["session"] == conversion["session"]
+    if attribution.lookback is None and question.start is not None:
+        return touch["time"] >= month_start(question.start, question.zone)
+    return True
 
 
 def _split(touches, conversion, model):

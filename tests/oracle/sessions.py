@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def session_numbers(
-    times: Sequence[int], timeout: int, marks: Sequence[bool] | None = None
-) -> list[int]:
+def session_numbers(times: Sequence[int], timeout: int, marks: Sequence[bool] | None = None) -> list[int]:
     """Return the session of each event: 0 for the person's first session, 1 for the next.
 
     Args:

@@ -43,8 +43,7 @@ def replay(
                 min(other["person"] for other in instant if other["person"] is not None),
             )
             for instant in instants
-            if instant[0]["device"] == device
-            and any(other["person"] is not None for other in instant)
+            if instant[0]["device"] == device and any(other["person"] is not None for other in instant)
         ]
         before = [person for at, person in timeline if at <= time]
         after = [person for at, person in timeline if at > time]

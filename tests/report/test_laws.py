@@ -183,9 +183,11 @@ def request_of(question: oracle.Question, segment: str | None) -> ReportRequest:
     )
 
 
-def ask(question, found, segment=None, cuts=1):
+def ask(question, found, segment=None, cuts=1, *, only_scanned=False):
     known = definitions(question)
     planned = plan(request_of(question, segment), known)
+    if only_scanned and planned.scan_start is not None:
+        found = [event for event in found if event["time"] >= planned.scan_start]
     journeys = oracle.journeys(found)
     chunks = [chunk_of(journeys[cut::cuts]) for cut in range(cuts)]
     table = answer(planned, chunks, known, Cancellation())
@@ -255,3 +257,14 @@ def test_sessions_partition_events(found, question):
     total = ask(oracle.Question(**{**question.__dict__, "groups": ()}), found)[()]
     assert total["people"] <= total["sessions"] <= total["events"]
     assert total["events"] == sum(row["events"] for row in ask(question, found).values())
+
+
+@settings(max_examples=80, deadline=None)
+@given(events, questions(), segments)
+def test_what_is_not_scanned_does_not_matter(found, question, segment):
+    everything = ask(question, found, segment[0])
+    scanned = ask(question, found, segment[0], only_scanned=True)
+    for rows in (everything, scanned):
+        for row in rows.values():
+            row.update({name: round(value or 0.0, 9) for name, value in row.items()})
+    assert scanned == everything

@@ -1,4 +1,4 @@
-"""A front whose planner runs any SQL on a private DuckDB: the session's tests need no data views."""
+"""A front whose planner runs any SQL on a private DuckDB, for tests of the session alone."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from engine.errors import SyntaxProblem
+from sqlfront.catalog import (
+    Catalog,
+    CatalogQuestion,
+    Kind,
+    Relation,
+    RelationColumn,
+    Relations,
+    recognise,
+)
 from sqlfront.query import ResultColumn
 from sqlfront.state import Front
 
@@ -28,19 +36,51 @@ TYPES = {
 }
 
 
+RELATIONS = Relations(
+    1,
+    (
+        Relation(
+            "web",
+            Kind.VIEW,
+            (
+                RelationColumn("timestamp", pa.timestamp("us")),
+                RelationColumn("channel", pa.string(), "Where the person came from"),
+                RelationColumn("commerce.order.total", pa.float64(), "Order value"),
+                RelationColumn("visits", pa.int64()),
+            ),
+            "All web events",
+        ),
+        Relation(
+            "web_raw",
+            Kind.TABLE,
+            (
+                RelationColumn("id", pa.string()),
+                RelationColumn("received", pa.timestamp("us", tz="UTC")),
+                RelationColumn("amount", pa.decimal128(12, 2)),
+                RelationColumn("tags", pa.list_(pa.string())),
+                RelationColumn("device", pa.struct([("kind", pa.string())])),
+            ),
+        ),
+    ),
+)
+
+
 def fake_front(setup="", find_user=None):
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'; SET integer_division = true")
     if setup:
         connection.execute(setup)
 
+    catalog = Catalog(lambda: RELATIONS)
+
     def plan(sql, caller, parameter_types):
+        if isinstance(sql, CatalogQuestion):
+            return catalog.plan(sql, caller, parameter_types)
         found = dict(re.findall(r"\$(\d+)::(\w+)", sql))
         count = max((int(number) for number in re.findall(r"\$(\d+)", sql)), default=0)
         declared = list(parameter_types) + [None] * count
         parameters = tuple(
-            declared[at] or TYPES.get(found.get(str(at + 1), "text"), pa.string())
-            for at in range(count)
+            declared[at] or TYPES.get(found.get(str(at + 1), "text"), pa.string()) for at in range(count)
         )
         described = connection.cursor().sql(sql, params=[None] * count)
         schema = described.limit(0).to_arrow_table().schema
@@ -51,11 +91,7 @@ def fake_front(setup="", find_user=None):
 
 
 def parse(sql):
-    if sql.startswith("selec "):
-        error = SyntaxProblem('syntax error at or near "selec"')
-        error.position = 1
-        raise error
-    return sql
+    return recognise(sql) or sql
 
 
 @dataclass

@@ -118,14 +118,10 @@ def greet(data):
 
 
 def test_greetings():
-    assert greet(startup(user="ada", database="demo")) == m.Startup(
-        3, 0, {"user": "ada", "database": "demo"}
-    )
+    assert greet(startup(user="ada", database="demo")) == m.Startup(3, 0, {"user": "ada", "database": "demo"})
     assert greet(struct.pack("!II", 8, m.SSL_CODE)) == m.EncryptionRequest(gss=False)
     assert greet(struct.pack("!II", 8, m.GSS_CODE)) == m.EncryptionRequest(gss=True)
-    assert greet(struct.pack("!III", 16, m.CANCEL_CODE, 7) + b"\1\2\3\4") == m.CancelRequest(
-        7, b"\1\2\3\4"
-    )
+    assert greet(struct.pack("!III", 16, m.CANCEL_CODE, 7) + b"\1\2\3\4") == m.CancelRequest(7, b"\1\2\3\4")
     assert greet(b"\0\0") is None
 
 

@@ -131,9 +131,7 @@ def test_blank_devices_keep_their_person_and_say_nothing_about_others():
     assert replay(batch, NOTHING_KNOWN).rows() == stitched.rows.rows()
 
 
-@pytest.mark.parametrize(
-    ("limit", "expected"), [(1, ["Ann", "d", "Bob"]), (2, ["Ann", "Ann", "Bob"])]
-)
+@pytest.mark.parametrize(("limit", "expected"), [(1, ["Ann", "d", "Bob"]), (2, ["Ann", "Ann", "Bob"])])
 def test_a_device_of_too_many_persons_is_not_stitched(limit, expected):
     """Evidence, then two changes of person: within a limit of two, beyond a limit of one."""
     rows = events((1, "d", "Ann"), (1, "d", None), (2, "d", "Bob"))

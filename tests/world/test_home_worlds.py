@@ -128,9 +128,9 @@ def test_a_publication_that_fails_changes_nothing(home):
 
 def test_two_processes_do_not_write_at_once(home, holder):
     told = []
-    with pytest.raises(HomeError, match=f"written by process {holder.pid}"):
-        with home.lease(wait=0.2, on_wait=told.append):
-            pass
+    lease = home.lease(wait=0.2, on_wait=told.append)
+    with pytest.raises(HomeError, match=f"written by process {holder.pid}"), lease:
+        pass
     assert len(told) == 1
     holder.kill()
     with home.lease(wait=10) as lease:
@@ -188,9 +188,7 @@ def test_pins_of_dead_processes_do_not_count(home):
 def test_lengths_of_time_survive_the_catalog(home):
     document = {
         "datasets": {"web": {"timestamp": "ts", "fields": {"ts": "timestamp", "p": "string"}}},
-        "connections": {
-            "shop": {"duplicate_window": "90m", "datasets": {"web": {"person_id": "p"}}}
-        },
+        "connections": {"shop": {"duplicate_window": "90m", "datasets": {"web": {"person_id": "p"}}}},
     }
     with home.lease() as lease:
         lease.publish("apply", definitions=Definitions.model_validate(document))

@@ -1,0 +1,156 @@
+"""Questions over data views and datasets as queries: planned once, answered in whatever world is newest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from engine.cancellation import Cancellation
+from engine.world import Home, World
+from sqlfront.dialect import Statement
+from sqlfront.execution import Execution, Planned, errors_as_ours, prepare
+from sqlfront.explanation import explanation
+from sqlfront.problems import ResultChangedError
+from sqlfront.query import Query, ResultColumn
+from sqlfront.workspace import Workspace
+
+
+def plan(
+    statement: Statement,
+    *,
+    home: Home,
+    world: World,
+    workspace: Workspace,
+    settings: Mapping[str, str],
+    parameter_types: Sequence[pa.DataType | None] = (),
+) -> Query:
+    """Plan a question (a statement of kind ``select`` or ``explain``).
+
+    Args:
+        world: what the columns are planned on; each run takes the newest.
+        settings: the session's, by name; none means anything here yet.
+        parameter_types: what the client declared, None where it left a type open.
+
+    Raises:
+        WaylineError: the question cannot be answered; the message says why.
+    """
+    question = Question(statement, home, workspace, tuple(parameter_types))
+    planned = question.planned(world)
+    return Explanation(question, planned) if statement.kind == "explain" else Answer(question, planned)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A statement with all that planning it takes."""
+
+    statement: Statement
+    home: Home
+    workspace: Workspace
+    declared: tuple[pa.DataType | None, ...]
+
+    def planned(self, world: World) -> Planned:
+        """Return the statement's plan in a world, from the cache if it was planned before."""
+        tree = self.statement.tree
+        if tree is None:
+            raise AssertionError(f"{self.statement.kind} is not a question")
+        key = (world.id, self.statement.kind, self.statement.text, self.declared)
+        planned: Planned = self.workspace.plans.get(
+            key, lambda: prepare(tree, self.declared, self.home, world, self.workspace)
+        )
+        return planned
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A planned SELECT. It can be run any number of times, also from several threads."""
+
+    question: Question
+    plan: Planned
+
+    @property
+    def columns(self) -> tuple[ResultColumn, ...]:
+        """The answer's columns."""
+        return self.plan.columns
+
+    @property
+    def parameters(self) -> tuple[pa.DataType, ...]:
+        """Types of the parameters, in their order."""
+        return self.plan.parameters
+
+    def run(self, values: Sequence[object], cancellation: Cancellation) -> pa.RecordBatchReader:
+        """Run it in the newest world and stream the answer.
+
+        Raises:
+            WaylineError: it cannot be answered with these values, or was cancelled.
+        """
+        question, stack = self.question, ExitStack()
+        with stack:
+            world = stack.enter_context(question.home.pin())
+            planned = question.planned(world)
+            if planned.columns != self.columns:
+                raise ResultChangedError(
+                    "cached plan must not change result type", hint="Prepare the statement again."
+                )
+            cursor = question.workspace.cursor()
+            stack.callback(cursor.close)
+            execution = Execution(cursor, question.home, world, cancellation)
+            reader = execution.stream(planned, values)
+            rest = stack.pop_all()
+        schema = pa.schema([(column.name, column.type) for column in self.columns])
+        return pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, execution, rest))
+
+
+def _batches(
+    reader: pa.RecordBatchReader, schema: pa.Schema, execution: Execution, rest: ExitStack
+) -> Iterator[pa.RecordBatch]:
+    """Yield batches under the planned names and types; lets go of the world at the end."""
+    with rest:
+        while True:
+            with execution.interrupting(), errors_as_ours():
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    return
+            yield _typed(batch, schema)
+
+
+def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [
+        array if array.type == field.type else array.cast(field.type)
+        for array, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A planned EXPLAIN: says how a question is read and what would run, and runs next to nothing."""
+
+    question: Question
+    plan: Planned
+
+    @property
+    def columns(self) -> tuple[ResultColumn, ...]:
+        """One column of text."""
+        return (ResultColumn("QUERY PLAN", pa.string()),)
+
+    @property
+    def parameters(self) -> tuple[pa.DataType, ...]:
+        """Types of the parameters, in their order."""
+        return self.plan.parameters
+
+    def run(self, values: Sequence[object], cancellation: Cancellation) -> pa.RecordBatchReader:
+        """Return the plan's lines, one row each."""
+        question = self.question
+        with question.home.pin() as world:
+            cursor = question.workspace.cursor()
+            try:
+                execution = Execution(cursor, question.home, world, cancellation)
+                lines = explanation(question.planned(world), values, execution)
+            finally:
+                cursor.close()
+        table = pa.table({"QUERY PLAN": pa.array(lines, pa.string())})
+        return table.to_reader()

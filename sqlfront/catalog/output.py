@@ -1,0 +1,144 @@
+"""Which PostgreSQL types a catalog question returns and takes, read from its parsed text.
+
+DuckDB keeps ``"char"``, ``name`` and ``oid`` as text and numbers; clients insist on the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import pyarrow as pa
+from sqlglot import exp
+
+from sqlfront.catalog.rewrite import column_type, type_name
+from sqlfront.wire.types import BY_NAME, NamedType, parameter_type, storage_type
+
+_NAMED: Final = frozenset(
+    (
+        *("char", "name", "oid", "xid", "int2vector", "oidvector"),
+        *("_char", "_name", "_oid", "_int2", "_text"),
+    )
+)
+_TRANSPARENT: Final = (exp.Paren, exp.Alias, exp.Max, exp.Min, exp.Coalesce)
+_DEEPEST: Final = 20
+
+
+def output_types(tree: exp.Expr) -> list[str]:
+    """Return the PostgreSQL type name of each output column, empty where it is not known.
+
+    Nothing at all is returned where ``*`` hides which columns there are.
+    """
+    select = _first_select(tree)
+    if select is None or any(projection.is_star for projection in select.expressions):
+        return []
+    inner = _inner_names(tree, select)
+    return [_type(projection, inner, 0) for projection in select.expressions]
+
+
+def types_by_name(tree: exp.Expr, names: Sequence[str]) -> list[str]:
+    """Return the types of output columns by their names alone, where ``*`` hides what they are."""
+    inner = _inner_names(tree, None)
+    return [_type(exp.column(name), inner, 0) for name in names]
+
+
+def named(name: str, storage: pa.DataType) -> pa.DataType:
+    """Return the Arrow type that announces a PostgreSQL type, where the storage fits it."""
+    if name not in _NAMED or name == storage:
+        return storage
+    wants_text = name.lstrip("_") in ("char", "name", "text")
+    element = storage.value_type if pa.types.is_list(storage) else storage
+    fits = pa.types.is_string(element) if wants_text else pa.types.is_integer(element)
+    is_list = name.startswith("_") or name.endswith("vector")
+    return NamedType(name, storage) if fits and is_list == pa.types.is_list(storage) else storage
+
+
+def parameter_types(tree: exp.Expr, declared: Sequence[pa.DataType | None]) -> tuple[pa.DataType, ...]:
+    """Return the types of ``$1``, ``$2``, …: as declared, by their cast, or by what they meet."""
+    found: dict[int, pa.DataType] = {}
+    for parameter in tree.find_all(exp.Parameter):
+        number = int(parameter.name)
+        known = declared[number - 1] if number <= len(declared) else None
+        found.setdefault(number, known or _by_context(parameter) or pa.string())
+    return tuple(found.get(number, pa.string()) for number in range(1, max(found, default=0) + 1))
+
+
+def _by_context(parameter: exp.Expr) -> pa.DataType | None:
+    parent = parameter.parent
+    if isinstance(parent, exp.Cast):
+        return _parameter_type(type_name(parent))
+    while isinstance(parent, exp.Paren | exp.Any):
+        parent = parent.parent
+    if not isinstance(parent, exp.Binary | exp.In):
+        return None
+    columns = [node for node in (parent.this, parent.expression) if isinstance(node, exp.Column)]
+    name = column_type(columns[0].name) if columns else ""
+    return _parameter_type(f"_{name}" if parameter.parent is not parent else name)
+
+
+def _parameter_type(name: str) -> pa.DataType | None:
+    element = name.removeprefix("_")
+    if element not in BY_NAME:
+        return None
+    kind = parameter_type(BY_NAME[element].array if name.startswith("_") else BY_NAME[element].oid)
+    return None if kind is None else named(name, storage_type(kind))
+
+
+def _first_select(tree: exp.Expr) -> exp.Select | None:
+    while isinstance(tree, exp.SetOperation | exp.Subquery):
+        tree = tree.this
+    return tree if isinstance(tree, exp.Select) else None
+
+
+def _inner_names(tree: exp.Expr, outer: exp.Select | None) -> dict[str, exp.Expr]:
+    """Return what inner selects call their columns: by alias, or by a CTE's list of names."""
+    found: dict[str, exp.Expr] = {}
+    for name, node in (*_aliases(tree, outer), *_cte_columns(tree)):
+        if not (isinstance(node, exp.Column) and node.name.lower() == name):
+            found.setdefault(name, node)
+    return found
+
+
+def _aliases(tree: exp.Expr, outer: exp.Select | None) -> Iterator[tuple[str, exp.Expr]]:
+    for select in tree.find_all(exp.Select):
+        if select is not outer:
+            for projection in select.expressions:
+                if isinstance(projection, exp.Alias):
+                    yield projection.alias.lower(), projection.this
+
+
+def _cte_columns(tree: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
+    for cte in tree.find_all(exp.CTE):
+        first = _first_select(cte.this)
+        names = cte.args["alias"].args.get("columns") or []
+        if first is not None:
+            for name, projection in zip(names, first.expressions, strict=False):
+                yield name.name.lower(), projection.unalias()
+
+
+def _type(node: exp.Expr, inner: Mapping[str, exp.Expr], depth: int) -> str:
+    """Return the type of an expression; ``inner`` says what names of inner selects stand for."""
+    if depth > _DEEPEST:
+        return ""
+    if isinstance(node, exp.Cast):
+        return type_name(node)
+    if isinstance(node, exp.Column):
+        name = node.name.lower()
+        return column_type(name) or (_type(inner[name], inner, depth + 1) if name in inner else "")
+    if isinstance(node, exp.ArrayAgg):
+        ordered = node.this
+        element = ordered.this if isinstance(ordered, exp.Order) else ordered
+        kind = _type(element, inner, depth + 1)
+        return f"_{kind}" if kind else ""
+    kinds = (_type(each, inner, depth + 1) for each in _values_of(node))
+    return next(filter(None, kinds), "")
+
+
+def _values_of(node: exp.Expr) -> Sequence[exp.Expr]:
+    """Return the expressions of which an expression takes its value, unchanged."""
+    if isinstance(node, exp.Case):
+        return [branch.args["true"] for branch in node.args["ifs"]]
+    if isinstance(node, exp.Subquery):
+        select = _first_select(node)
+        return select.expressions[:1] if select is not None else []
+    return [node.this] if isinstance(node, _TRANSPARENT) else []

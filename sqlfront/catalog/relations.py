@@ -1,0 +1,73 @@
+"""What the catalogs tell of: our relations with their columns, and numbers that stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import pyarrow as pa
+
+PUBLIC: Final = 2200
+PG_CATALOG: Final = 11
+INFORMATION_SCHEMA: Final = 13_000
+SUPERUSER: Final = 10
+DATABASE: Final = 16_384
+_FIRST_OID: Final = 100_000
+_OIDS: Final = 2**31 - _FIRST_OID
+
+
+class Kind(StrEnum):
+    """``pg_class.relkind`` of a relation: data views are views, raw datasets are tables."""
+
+    VIEW = "v"
+    TABLE = "r"
+
+
+@dataclass(frozen=True)
+class RelationColumn:
+    """A column: its name, Arrow type and description."""
+
+    name: str
+    type: pa.DataType
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A data view or dataset, in the schema ``public``."""
+
+    name: str
+    kind: Kind
+    columns: tuple[RelationColumn, ...]
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Relations:
+    """All that a client may list.
+
+    Attributes:
+        version: differs whenever the relations do; the catalogs are built once per version.
+        relations: data views and datasets; names are unique.
+    """
+
+    version: int
+    relations: tuple[Relation, ...]
+
+
+def stable_oids(names: Iterable[str]) -> dict[str, int]:
+    """Return a number for each name that does not change when other names come or go.
+
+    Only if two names hash alike, the later of them takes the next free number.
+    """
+    taken: dict[int, str] = {}
+    for name in sorted(names):
+        digest = hashlib.blake2s(name.encode(), digest_size=4).digest()
+        oid = _FIRST_OID + int.from_bytes(digest) % _OIDS
+        while oid in taken:
+            oid += 1
+        taken[oid] = name
+    return {name: oid for oid, name in taken.items()}

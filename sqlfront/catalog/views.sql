@@ -1,0 +1,86 @@
+-- Views of the catalogs over their tables. Columns that a view leaves out are NULL.
+-- view pg_catalog.pg_roles
+SELECT 10 AS oid, 'postgres' AS rolname, true AS rolsuper, true AS rolinherit, false AS rolcreaterole,
+    false AS rolcreatedb, false AS rolcanlogin, false AS rolreplication, -1 AS rolconnlimit,
+    false AS rolbypassrls
+UNION ALL
+SELECT 16385, pg.caller('user'), false, true, false, false, true, false, -1, false
+WHERE pg.caller('user') <> 'postgres';
+-- view pg_catalog.pg_user
+SELECT rolname AS usename, oid AS usesysid, rolcreatedb AS usecreatedb, rolsuper AS usesuper,
+    rolreplication AS userepl, rolbypassrls AS usebypassrls
+FROM pg.pg_roles WHERE rolcanlogin;
+-- view pg_catalog.pg_database
+SELECT 16384 AS oid, pg.caller('database') AS datname, 10 AS datdba, 6 AS encoding,
+    'c' AS datlocprovider, false AS datistemplate, true AS datallowconn, -1 AS datconnlimit,
+    1663 AS dattablespace, 'C.UTF-8' AS datcollate, 'C.UTF-8' AS datctype;
+-- view pg_catalog.pg_settings
+SELECT substr(pair.key, 9) AS name, pair.value AS setting, 'Session' AS category, '' AS short_desc,
+    'user' AS context, 'string' AS vartype, 'session' AS source, pair.value AS boot_val,
+    pair.value AS reset_val, false AS pending_restart
+FROM (SELECT unnest(map_entries(getvariable('caller'))) AS pair)
+WHERE pair.key LIKE 'setting.%';
+-- view pg_catalog.pg_tables
+SELECT n.nspname AS schemaname, c.relname AS tablename, pg.pg_get_userbyid(c.relowner) AS tableowner,
+    false AS hasindexes, false AS hasrules, false AS hastriggers, false AS rowsecurity
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'r';
+-- view pg_catalog.pg_views
+SELECT n.nspname AS schemaname, c.relname AS viewname, pg.pg_get_userbyid(c.relowner) AS viewowner,
+    '' AS definition
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'v';
+-- view pg_catalog.pg_stat_user_tables
+SELECT c.oid AS relid, n.nspname AS schemaname, c.relname
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname = 'public';
+-- view pg_catalog.pg_timezone_names
+SELECT name, abbrev, CAST(utc_offset AS VARCHAR) AS utc_offset, is_dst FROM pg_timezone_names();
+-- view information_schema.schemata
+SELECT pg.caller('database') AS catalog_name, nspname AS schema_name,
+    pg.pg_get_userbyid(nspowner) AS schema_owner
+FROM pg.pg_namespace;
+-- view information_schema.tables
+SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
+    CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'BASE TABLE' END AS table_type,
+    'NO' AS is_insertable_into, 'NO' AS is_typed
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace;
+-- view information_schema.views
+SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
+    'NONE' AS check_option, 'NO' AS is_updatable, 'NO' AS is_insertable_into,
+    'NO' AS is_trigger_updatable, 'NO' AS is_trigger_deletable, 'NO' AS is_trigger_insertable_into
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'v';
+-- view information_schema.columns
+SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
+    a.attname AS column_name, a.attnum AS ordinal_position, 'YES' AS is_nullable,
+    CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN 'ARRAY' ELSE pg.regtype_name(t.oid) END AS data_type,
+    CASE WHEN t.typname IN ('text', 'varchar', 'json', 'name') THEN 1073741824 END
+        AS character_octet_length,
+    CASE t.typname WHEN 'int2' THEN 16 WHEN 'int4' THEN 32 WHEN 'int8' THEN 64 WHEN 'float4' THEN 24
+        WHEN 'float8' THEN 53
+        WHEN 'numeric' THEN CASE WHEN a.atttypmod > 0 THEN (a.atttypmod - 4) // 65536 END END
+        AS numeric_precision,
+    CASE WHEN t.typname IN ('int2', 'int4', 'int8', 'float4', 'float8') THEN 2
+        WHEN t.typname = 'numeric' THEN 10 END AS numeric_precision_radix,
+    CASE WHEN t.typname IN ('int2', 'int4', 'int8') THEN 0
+        WHEN t.typname = 'numeric' AND a.atttypmod > 0 THEN (a.atttypmod - 4) % 65536 END AS numeric_scale,
+    CASE WHEN t.typname = 'date' THEN 0
+        WHEN t.typname IN ('time', 'timestamp', 'timestamptz', 'interval') THEN 6 END
+        AS datetime_precision,
+    pg.caller('database') AS udt_catalog, 'pg_catalog' AS udt_schema, t.typname AS udt_name,
+    CAST(a.attnum AS VARCHAR) AS dtd_identifier, 'NO' AS is_self_referencing, 'NO' AS is_identity,
+    'NO' AS identity_cycle, 'NEVER' AS is_generated, 'NO' AS is_updatable
+FROM pg.pg_attribute AS a JOIN pg.pg_class AS c ON c.oid = a.attrelid
+JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace JOIN pg.pg_type AS t ON t.oid = a.atttypid
+WHERE a.attnum > 0;
+-- view information_schema.table_privileges
+SELECT 'postgres' AS grantor, pg.caller('user') AS grantee, pg.caller('database') AS table_catalog,
+    n.nspname AS table_schema, c.relname AS table_name, 'SELECT' AS privilege_type,
+    'NO' AS is_grantable, 'YES' AS with_hierarchy
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace;
+-- view information_schema.role_table_grants
+SELECT * FROM info.table_privileges;
+-- view information_schema.character_sets
+SELECT 'UTF8' AS character_set_name, 'UCS' AS character_repertoire, 'UTF8' AS form_of_use,
+    pg.caller('database') AS default_collate_catalog, 'pg_catalog' AS default_collate_schema,
+    'C.UTF-8' AS default_collate_name;
+-- view information_schema.enabled_roles
+SELECT rolname AS role_name FROM pg.pg_roles WHERE rolcanlogin;

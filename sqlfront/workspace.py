@@ -1,0 +1,80 @@
+"""The DuckDB in which the rest of every statement runs: in memory, locked, and blind to all but datasets."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import duckdb
+
+Value = TypeVar("Value")
+
+_SETTINGS: Final = (
+    "SET GLOBAL TimeZone = 'UTC'",
+    "SET GLOBAL integer_division = true",
+    "SET GLOBAL error_on_division_by_zero = false",
+    "SET GLOBAL default_null_order = 'nulls_last_on_asc_first_on_desc'",
+    "SET GLOBAL python_enable_replacements = false",
+    "SET GLOBAL autoinstall_known_extensions = false",
+    "SET GLOBAL autoload_known_extensions = false",
+)
+_LOCK: Final = (
+    "SET GLOBAL enable_external_access = false",
+    "SET GLOBAL lock_configuration = true",
+)
+
+
+class Cache(Generic[Value]):
+    """Keeps the most recently used results of a function; safe to share between threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._known: OrderedDict[Hashable, Value] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Return what is kept under a key, or make it; two threads may both make it."""
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        made = make()
+        with self._lock:
+            self._known[key] = made
+            while len(self._known) > self._size:
+                self._known.popitem(last=False)
+        return made
+
+
+class Workspace:
+    """One DuckDB per process; what a statement registers is seen by its own cursor only.
+
+    Args:
+        datasets: the one folder that statements may read, ``<home>/datasets``.
+
+    Attributes:
+        plans: planned statements.
+        unique: whether a relation is unique on a key.
+        schemas: of the answers of reports.
+    """
+
+    def __init__(self, datasets: Path) -> None:
+        self._lock = threading.Lock()
+        self._database = duckdb.connect(":memory:")
+        for setting in _SETTINGS:
+            self._database.execute(setting)
+        folders = sorted({str(datasets.absolute()), str(datasets.resolve())})
+        self._database.execute("SET GLOBAL allowed_directories = ?", [folders])
+        for setting in _LOCK:
+            self._database.execute(setting)
+        self.plans: Cache[Any] = Cache(1024)
+        self.unique: Cache[bool] = Cache(1024)
+        self.schemas: Cache[Any] = Cache(1024)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own to the database; the caller closes it."""
+        with self._lock:
+            return self._database.cursor()

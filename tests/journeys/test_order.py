@@ -1,0 +1,73 @@
+"""Journey order: total, by hash, time, dataset and event id; buckets are ranges of it."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, PERSON, TIME
+from engine.journeys.order import (
+    bucket_bounds,
+    buckets_of,
+    hash_persons,
+    journey_order,
+    with_hashes,
+)
+from engine.lake.table import ROW
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["Ann", "Bob", "ßé"]),
+        st.integers(0, 2),
+        st.integers(0, 1),
+        st.sampled_from(["a", "b", "c"]),
+    ),
+    max_size=30,
+)
+HASHES = st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1, max_size=20)
+
+
+def test_hash_is_md5_with_its_order_kept() -> None:
+    hashed = hash_persons(pl.Series(["Ann", "Bob", "Ann", None])).sort(PERSON)
+    assert hashed[PERSON].to_list() == ["Ann", "Bob"]
+    for person, high, low in hashed.select(PERSON, HASH_HIGH, HASH_LOW).rows():
+        digest = hashlib.md5(person.encode()).digest()
+        assert high == int.from_bytes(digest[:8], "little") - (1 << 63)
+        assert low == int.from_bytes(digest[8:], "little") - (1 << 63)
+
+
+@given(ROWS)
+def test_order(rows: list[tuple[str, int, int, str]]) -> None:
+    frame = pl.DataFrame(
+        [(*row, number) for number, row in enumerate(rows)],
+        schema={
+            PERSON: pl.String,
+            TIME: pl.Int64,
+            DATASET: pl.Int16,
+            EVENT_ID: pl.String,
+            ROW: pl.Int64,
+        },
+        orient="row",
+    )
+    hashed = with_hashes(frame)
+    keys = [HASH_HIGH, HASH_LOW, TIME, DATASET, EVENT_ID, ROW]
+    assert hashed[journey_order(hashed)].select(keys).rows() == sorted(hashed.select(keys).rows())
+
+
+@given(HASHES, st.integers(0, 12))
+def test_buckets_are_ranges(highs: list[int], bits: int) -> None:
+    buckets = 1 << bits
+    for high, bucket in zip(highs, buckets_of(np.array(highs), buckets).tolist(), strict=True):
+        first, last = bucket_bounds(bucket, buckets)
+        assert first <= high <= last
+
+
+def test_buckets_cover_the_hash_space() -> None:
+    bounds = [bucket_bounds(bucket, 8) for bucket in range(8)]
+    assert bounds[0][0] == -(1 << 63) and bounds[-1][1] == (1 << 63) - 1
+    assert all(left[1] + 1 == right[0] for left, right in pairwise(bounds))
