@@ -190,8 +190,7 @@ def codes_at(values: pa.DictionaryArray, rows: np.ndarray) -> np.ndarray:
         missing |= ~_valid_at(values, rows)
     if missing.any():
         codes[missing] = -1
-    found: np.ndarray = codes
-    return found
+    return codes
 
 
 def coded(codes: np.ndarray, dictionary: pa.Array) -> pa.DictionaryArray:

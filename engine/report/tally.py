@@ -55,8 +55,6 @@ def _is_plain_sum(metric: MetricColumn, plan: ReportPlan) -> bool:
     """Whether doubles hold the metric's sum as exactly as it is: 64-bit integers and decimals they do not."""
     if not isinstance(metric.expression, exp.Column) or metric.condition is not None:
         return False
-    if not isinstance(metric.expression, exp.Column):
-        return False
     component = plan.view.component(metric.expression.name)
     source, settings = component.source, component.definition
     if is_session_start(component):
