@@ -30,15 +30,15 @@ _WINDOWS: Final = """cume_dist dense_rank first_value lag last_value lead nth_va
 _SCALARS: Final = """abs acos acosh age array_append array_cat array_contains array_length array_position
     array_to_string ascii asin asinh atan atan2 atanh bit_count bit_length btrim cardinality cbrt ceil
     ceiling char_length character_length chr clock_timestamp coalesce concat concat_ws cos cosh cot
-    current_catalog current_database current_date current_schema current_time current_timestamp
-    current_user date date_add date_diff date_part date_sub date_trunc datediff day dayname dayofmonth
+    current_date current_time current_timestamp
+    date date_add date_diff date_part date_sub date_trunc datediff day dayname dayofmonth
     dayofweek dayofyear degrees div epoch epoch_ms exp expm1 extract factorial floor format_date gcd
     gen_random_uuid greatest hour if ifnull initcap isfinite isinf isnan isodow isoyear json_extract
     json_extract_string last_day lcm lcase least left length levenshtein ln localtime localtimestamp log
     log10 log1p log2 lower lpad ltrim make_date make_timestamp md5 microsecond millisecond minute mod
     month monthname negative now nullif nvl octet_length overlay pi position positive pow power quarter
     radians random regexp_extract regexp_full_match regexp_matches regexp_replace
-    regexp_split_to_array repeat replace reverse right round row rpad rtrim second session_user sha256
+    regexp_split_to_array repeat replace reverse right round row rpad rtrim second sha256
     sign sin sinh split_part sqrt square starts_with statement_timestamp strftime string_split
     string_to_array strip_accents strlen strpos strptime substr substring tan tanh time_bucket timezone
     timestamp to_char to_date to_hex to_json to_timestamp transaction_timestamp translate trim trunc

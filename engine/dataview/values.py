@@ -7,14 +7,14 @@ the codes follow by take; a rule on a text of a few thousand values so costs not
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
-from engine.dataview.components import LOCAL_TIME, Component
+from engine.dataview.components import LOCAL_TIME, Component, Role
 from engine.dataview.local_time import local_times
 from engine.definitions.model import DimensionDefinition, MetricDefinition, ValueRule
 from engine.journeys.present import validity
@@ -23,6 +23,9 @@ Evaluate = Callable[[pa.Table, exp.Select], pa.Table]
 """Runs a SELECT over one Arrow table, named ``rows`` in the statement, keeping the order of rows."""
 
 _VALUE = exp.column("value", quoted=True)
+
+SEPARATOR: Final = ", "
+"""Between the values of an event's elements where they stand in one text."""
 
 
 def rule_condition(rule: ValueRule, value: exp.Expr) -> exp.Expr:
@@ -81,6 +84,8 @@ def event_values(component: Component, column: pa.Array, time_zone: str, evaluat
         evaluate: runs SQL over a small table.
     """
     source = component.source
+    if source is not None and source.repeated and component.role is Role.DIMENSION:
+        return _joined_elements(component, column, evaluate)
     if source is not None and source.repeated:
         return _summed_elements(component, column, evaluate)
     if pa.types.is_timestamp(column.type):
@@ -116,12 +121,26 @@ def _through_codes(column: pa.DictionaryArray, mapped: pa.Array) -> pa.Array:
     return pc.take(mapped, column.indices)
 
 
+def _joined_elements(component: Component, column: pa.Array, evaluate: Evaluate) -> pa.Array:
+    """Put the values of each event's elements into one text, in their order; NULL where there is none."""
+    values = _elements(component, column)
+    if not is_plain(component):
+        values = _apply(component, values, evaluate)
+    kept = np.concatenate([[0], np.cumsum(validity(values))])[column.offsets.to_numpy()]
+    texts = pa.ListArray.from_arrays(pa.array(kept, pa.int32()), values.drop_null())
+    return pc.if_else(pa.array(np.diff(kept) > 0), pc.binary_join(texts, SEPARATOR), None)
+
+
+def _elements(component: Component, column: pa.Array) -> pa.Array:
+    """The values of a component's field in all elements, one after the other."""
+    source = component.source
+    return column.values if source is None or source.element is None else column.values.field(source.element)
+
+
 def _summed_elements(component: Component, column: pa.Array, evaluate: Evaluate) -> pa.Array:
     """Sum a metric over the elements of each event's array; NULL where no element has a value."""
     offsets = column.offsets.to_numpy()
-    elements = column.values
-    if component.source is not None and component.source.element is not None:
-        elements = elements.field(component.source.element)
+    elements = _elements(component, column)
     if pa.types.is_floating(elements.type) and is_plain(component):
         return _prefix_sums(elements, offsets)
     events = np.repeat(np.arange(len(column)), np.diff(offsets))

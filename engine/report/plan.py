@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+import pyarrow as pa
 from sqlglot import exp
 
 from engine.dataview.components import (
@@ -152,10 +153,9 @@ def _lanes(request: ReportRequest, view: DataView, touches: tuple[str, ...]) -> 
     distinct = [m for m in request.metrics if m.aggregate is Aggregate.DISTINCT]
     attributed = [m for m in request.metrics if touches and attribution_of(m, view)]
     others = tuple(m for m in request.metrics if m not in distinct and m not in attributed)
-    array = _array(request, others, view)
     if request.row_level:
-        _refuse(array is not None, f'single rows cannot show elements of the array "{array}"')
-        return (Lane(Kind.ROWS, request.metrics),)
+        return _row_lanes(request, view)
+    array = _array(request, others, view)
     for metric in attributed:
         _refuse(
             array is not None,
@@ -166,6 +166,16 @@ def _lanes(request: ReportRequest, view: DataView, touches: tuple[str, ...]) -> 
         *_attributed_lanes(attributed, view, request),
         *(Lane(Kind.DISTINCT, (m,), array=_array(request, (m,), view)) for m in distinct),
     )
+
+
+def _row_lanes(request: ReportRequest, view: DataView) -> tuple[Lane, ...]:
+    """A row shows the values of all its elements together, which only texts can, and no join."""
+    joined = component_ids(lookup.on for lookup in request.lookups)
+    for component in map(view.component, sorted(_used_ids(request))):
+        if component.role is Role.DIMENSION and component.source is not None and component.source.repeated:
+            shown = pa.types.is_string(component.type) and component.id not in joined
+            _refuse(not shown, f'single rows cannot show the elements of "{component.id}"')
+    return (Lane(Kind.ROWS, request.metrics),)
 
 
 def _refuse(refused: bool, message: str) -> None:
@@ -223,9 +233,7 @@ def attribution_of(metric: MetricColumn, view: DataView) -> AttributionDefinitio
 def is_result_filter(metric: MetricColumn, request: ReportRequest) -> bool:
     """Whether a column's condition names grouped dimensions only, and so filters the answer's rows."""
     grouped = {
-        dimension.expression.name
-        for dimension in request.dimensions
-        if is_component(dimension.expression)
+        dimension.expression.name for dimension in request.dimensions if is_component(dimension.expression)
     }
     return component_ids([metric.condition]) <= grouped
 

@@ -90,7 +90,8 @@ class ReportRequest:
         segment: ad-hoc event segment: after persistence, before attribution (SEMANTICS 6).
         lookups: relations joined inside the report.
         row_level: one row per event instead of groups; dimensions carry values per event, VALUE metrics
-            the event's own value, people and sessions 1 on their first event in the range and else 0.
+            the event's own value, people and sessions 1 on their first event in the range and else 0. A
+            dimension in an array of objects shows the values of the event's elements in one text.
     """
 
     view: str

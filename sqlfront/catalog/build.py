@@ -59,7 +59,6 @@ def build(relations: Relations) -> duckdb.DuckDBPyConnection:
     """Return a connection to catalogs that tell of the given relations."""
     connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "512MB"})
     connection.execute("SET TimeZone = 'UTC'; SET lambda_syntax = 'DISABLE_SINGLE_ARROW'")
-    connection.execute("SET default_null_order = 'nulls_last_on_asc_first_on_desc'")
     connection.execute("CREATE SCHEMA pg; CREATE SCHEMA info")
     rows = static_rows() | relation_rows(relations)
     views = dict(_views())

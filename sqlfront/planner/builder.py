@@ -19,7 +19,7 @@ from sqlfront.planner.context import Planning
 from sqlfront.planner.lookups import on_events
 from sqlfront.planner.relations import Lookup, RangeTerm, Report, Scan
 from sqlfront.planner.rowlevel import event_rows
-from sqlfront.planner.terms import metrics, refuse_aggregated, refuse_special
+from sqlfront.planner.terms import metrics, refuse_aggregated, refuse_elements, refuse_special
 from sqlfront.trees import column, conjoin, expression, key, replaced
 
 
@@ -221,7 +221,9 @@ class ReportBuilder:
         wanted = [whole for _, whole in self._rows.values()]
         groups = list(self._groups.values())
         report = replace(self._report(Part("events")), dimensions=(), metrics=())
-        rows = event_rows(report, [*wanted, *(group.expression for group in groups)], self.planning)
+        needed = [*wanted, *(group.expression for group in groups)]
+        refuse_elements(needed, report.view)
+        rows = event_rows(report, needed, self.planning)
         outputs = [exp.alias_(rows.over(group.expression), group.name, quoted=True) for group in groups] + [
             exp.alias_(rows.over(whole), name, quoted=True) for name, whole in self._rows.values()
         ]

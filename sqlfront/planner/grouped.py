@@ -13,6 +13,7 @@ from sqlfront.planner.builder import ReportBuilder
 from sqlfront.planner.context import Planning
 from sqlfront.planner.lookups import joinable
 from sqlfront.planner.measures import measure
+from sqlfront.planner.naming import told_apart
 from sqlfront.planner.relations import Lookup, Rows, Scan
 from sqlfront.planner.terms import is_constant, metrics, refuse_metrics, refuse_special
 from sqlfront.problems import GroupingError
@@ -130,7 +131,8 @@ def _unique(block: Block, groups: Sequence[exp.Expr]) -> frozenset[frozenset[str
 def _by_sets(block: Block, scan: Scan, planning: Planning) -> Rows:
     """GROUPING SETS: one report each, one above the other."""
     hidden = tuple((f"_order_{at}", part.this) for at, part in enumerate(block.order))
-    wide = replace(block, outputs=(*block.outputs, *hidden), order=(), limit=None, offset=None, distinct=None)
+    unique = zip(told_apart(block.names), (output for _, output in block.outputs), strict=True)
+    wide = replace(block, outputs=(*unique, *hidden), order=(), limit=None, offset=None, distinct=None)
     union: exp.Expr | None = None
     for kept in block.sets or ():
         part = replace(
@@ -165,15 +167,15 @@ def _without(node: exp.Expr, groups: Sequence[exp.Expr], kept: Sequence[exp.Expr
 
 
 def _ordered_union(union: exp.Expr, block: Block) -> exp.Select:
-    names = block.names
-    outputs = [exp.column(name, table="_sets", quoted=True) for name in names]
+    inner = told_apart(block.names)
+    outputs = [exp.column(name, table="_sets", quoted=True) for name in inner]
     order = []
     for at, part in enumerate(block.order):
         ordered = part.copy()
         ordered.set("this", exp.column(f"_order_{at}", table="_sets", quoted=True))
         order.append(ordered)
     outer = Block(
-        tuple(zip(names, outputs, strict=True)),
+        tuple(zip(block.names, outputs, strict=True)),
         order=tuple(order),
         distinct=block.distinct,
         limit=block.limit,

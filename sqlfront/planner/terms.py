@@ -40,6 +40,17 @@ def refuse_special(node: exp.Expr, view: DataView) -> None:
             )
 
 
+def refuse_elements(nodes: Iterable[exp.Expr], view: DataView) -> None:
+    """Raise for dimensions of array elements where an event has only one value."""
+    for component in (component for node in nodes for component in components(node, view)):
+        repeated = component.source is not None and component.source.repeated
+        if repeated and component.role is Role.DIMENSION:
+            raise UnsupportedError(
+                f'"{component.id}" has a value for each element of an event, not one for this aggregate',
+                hint="Use SUM, COUNT, AVG, MIN, MAX or COUNT(DISTINCT …) beside it.",
+            )
+
+
 def refuse_metrics(node: exp.Expr, view: DataView, clause: str) -> None:
     """Raise for a metric where only dimensions make sense."""
     for component in metrics(node, view):

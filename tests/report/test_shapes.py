@@ -154,6 +154,19 @@ def test_rows_show_people_and_sessions_on_their_first_event_in_the_range(ask):
     ]
 
 
+def test_a_row_shows_the_values_of_its_elements_in_one_text(ask):
+    request = ReportRequest("shop", (dimension("product"), dimension("product_ab")), (), row_level=True)
+    shown = [("a, b, a", "a, b, a"), ("b", "b"), ("c", None)]
+    assert ask(request) == [*shown, (None, None), (None, None), (None, None)]
+
+
+def test_a_row_has_no_text_for_elements_that_a_lookup_joins(ask):
+    relation = sql("SELECT * FROM (VALUES ('a', 1)) AS t(sku, kind)")
+    lookups = (LookupJoin("k", relation, sql("product = k.sku"), True),)
+    with pytest.raises(UnsupportedError, match="product"):
+        ask(ReportRequest("shop", (dimension("product"),), (), lookups=lookups, row_level=True))
+
+
 def test_the_range_is_half_open_and_earlier_touches_still_count(ask):
     request = ReportRequest(
         "shop",
