@@ -108,6 +108,8 @@ SAME_TEXT = [
     "select channel, page, count(*) from web where campaign = 'sale' and page = 'pay'"
     " group by grouping sets ((channel), (page), ())",
     "select channel, sum(orders) as o from web group by rollup (channel) having sum(orders) > 50 order by 2",
+    "select channel, page, sum(revenue), sum(orders) from web group by grouping sets ((channel), (page))",
+    "select channel, rank() over (order by sum(revenue) desc nulls last) from web group by channel",
     # single events
     "select channel, revenue from web",
     "select channel, revenue * 2 as twice, lower(page) from web where campaign = 'sale'",
