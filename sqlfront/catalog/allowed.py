@@ -25,6 +25,7 @@ _OTHERS: Final = frozenset(
         *("all", "any", "some", "array_agg", "string_agg", "format", "generate_series", "unnest"),
         *("json_agg", "json_array_elements", "json_build_object", "json_object", "json_object_agg"),
         *("jsonb_agg", "jsonb_build_object", "jsonb_object_agg", "row_to_json"),
+        *("current_catalog", "current_database", "current_schema", "current_user", "session_user"),
     )
 )
 _SECRET: Final = frozenset({"caller"})
