@@ -24,6 +24,7 @@ from engine.definitions.model import parse_duration
 from engine.errors import HomeError, InputError, UnknownNameError, WaylineError
 from engine.ingest.formats import FormatOptions
 from engine.ingest.infer import infer
+from engine.ingest.report import BatchReport
 from engine.ingest.schema_text import schema_yaml
 from engine.status import ConnectionStatus
 from engine.world import Home
@@ -194,6 +195,10 @@ def ingest(
             journey_progress=report,
             on_wait=say,
         )
+    _print_batch(dataset, batch, json)
+
+
+def _print_batch(dataset: str, batch: BatchReport, json: bool) -> None:
     if json:
         print_json(
             {
