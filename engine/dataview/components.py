@@ -38,7 +38,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a dimension is read on; only event dimensions make touches (SEMANTICS 4)."""
+    """What a dimension is read on; only event dimensions make touches (docs/semantics.md)."""
 
     TIME = "time"
     PERSON = "person"

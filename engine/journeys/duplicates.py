@@ -1,4 +1,4 @@
-"""Duplicates (SEMANTICS 16): of the rows with one event id, which are events and which repeat one.
+"""Duplicates (docs/semantics.md): of the rows with one event id, which are events and which repeat one.
 
 Per dataset and event id, in order of (timestamp, content): the first row wins, rows within the
 window after the winner repeat it, the next row beyond the window is the next winner. The outcome is

@@ -35,7 +35,7 @@ def _events(frame: Frame, lane: Lane) -> pa.Table:
 
 
 def _with_firsts(table: pa.Table) -> pa.Table:
-    """Replace person and session indices by 1 on their first row and 0 on the others (SEMANTICS 9)."""
+    """Replace person and session indices by 1 on their first row and 0 on the others (docs/semantics.md)."""
     for name in INDEXES.values():
         if name in table.column_names:
             index = combined(table.column(name)).to_numpy()

@@ -81,7 +81,7 @@ class ReportPlan:
         columns: journey columns to read.
         scan_start: events before are not needed (µs UTC); None reads from the beginning.
         reach: how long before the range an event may matter as a touch, in microseconds.
-        touch_start: touches before do not count (µs UTC), the reporting window of SEMANTICS.
+        touch_start: touches before do not count (µs UTC), the reporting window of docs/semantics.md.
         sessions: whether session starts are needed.
     """
 

@@ -87,7 +87,7 @@ class ReportRequest:
         dimensions: grouped columns; none gives one row of totals.
         metrics: measured columns.
         range: events that count; their persons' earlier events may be read as padding.
-        segment: ad-hoc event segment: after persistence, before attribution (SEMANTICS 6).
+        segment: ad-hoc event segment: after persistence, before attribution (docs/semantics.md).
         lookups: relations joined inside the report.
         row_level: one row per event instead of groups; dimensions carry values per event, VALUE metrics
             the event's own value, people and sessions 1 on their first event in the range and else 0. A

@@ -1,4 +1,4 @@
-"""The terms of a WHERE over a view, each read in one of the ways of SEMANTICS 6."""
+"""The terms of a WHERE over a view, each read in one of the ways of docs/semantics.md."""
 
 from __future__ import annotations
 

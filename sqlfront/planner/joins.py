@@ -1,7 +1,7 @@
 """Joins that are more than lookups: each view is reported by what the rest reads of it, then joined.
 
 Metrics of a joined view are sums over its groups and can be added up again, so additive ones are all
-that a question may ask (SEMANTICS 13). What SQL counts over a join are joined events: groups carry their
+that a question may ask (docs/semantics.md). What SQL counts over a join are joined events: groups carry their
 number of events for that.
 """
 

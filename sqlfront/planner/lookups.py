@@ -1,4 +1,4 @@
-"""Joins with a relation that is unique on its key: a lookup inside the report (SEMANTICS 13)."""
+"""Joins with a relation that is unique on its key: a lookup inside the report (docs/semantics.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an aggregate over a view's metrics and dimensions asks of the report (SEMANTICS 7, 13)."""
+"""What an aggregate over a view's metrics and dimensions asks of the report (docs/semantics.md)."""
 
 from __future__ import annotations
 

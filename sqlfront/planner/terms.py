@@ -1,4 +1,4 @@
-"""How a term of a WHERE or of a column's own condition is read (SEMANTICS 6)."""
+"""How a term of a WHERE or of a column's own condition is read (docs/semantics.md)."""
 
 from __future__ import annotations
 

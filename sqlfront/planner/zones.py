@@ -1,4 +1,4 @@
-"""Times in a view's expressions: all of them wall-clock times in the view's zone (SEMANTICS 14)."""
+"""Times in a view's expressions: all of them wall-clock times in the view's zone (docs/semantics.md)."""
 
 from __future__ import annotations
 

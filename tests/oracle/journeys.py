@@ -1,6 +1,6 @@
 """Journeys, one row at a time: who owns which event after batches and replays, in which order.
 
-Written from SEMANTICS 1, 11 and 16 for the web shop of ``tests/journeys/support.py``: ``web`` is
+Written from docs/semantics.md for the web shop of ``tests/journeys/support.py``: ``web`` is
 stitched and has event ids, ``calls`` carries its own person and has none. Times are whole seconds.
 """
 

@@ -1,4 +1,4 @@
-"""Times on a data view are wall-clock times in its zone, instants where a literal says so (SEMANTICS 14)."""
+"""Times on a data view are wall-clock times in its zone, instants where a literal says so (docs/semantics.md)."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
