@@ -34,7 +34,7 @@ def explanation(planned: Planned, values: Sequence[object], execution: Execution
             *(f"  {line}" for line in _report(report, asked)),
         ]
         if asked is not None:
-            lines += [f"  {line}" for line in explain(asked, execution.home, execution.world)]
+            lines += [f"  {line}" for line in explain(asked, execution.world)]
     return [*lines, "Rest of the statement:", f"  {render(planned.plan.query)}"]
 
 

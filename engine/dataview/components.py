@@ -15,7 +15,6 @@ import pyarrow as pa
 from engine.definitions.model import (
     COUNTABLE,
     AttributionDefinition,
-    ConnectionDefinition,
     DatasetDefinition,
     DataViewDefinition,
     Definitions,
@@ -159,7 +158,6 @@ _STANDARD_METRICS = (
     Component(EVENTS, Role.METRIC, pa.int64(), "Events"),
     Component(SESSION_STARTS, Role.METRIC, pa.int64(), "Session starts: first events of sessions"),
 )
-STANDARD_IDS = frozenset(component.id for component in (*_SPECIAL, *_STANDARD_DIMENSIONS, *_STANDARD_METRICS))
 
 
 def data_view(definitions: Definitions, name: str) -> DataView:
@@ -314,8 +312,3 @@ def _metric_type(settings: MetricDefinition, source: FieldSource | None) -> pa.D
     if pa.types.is_decimal(source.type):
         return pa.decimal128(38, source.type.scale)
     return pa.float64()
-
-
-def connection_of(definitions: Definitions, view: DataView) -> ConnectionDefinition:
-    """Return the connection that a view reads."""
-    return definitions.connections[view.definition.connection]

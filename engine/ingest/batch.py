@@ -70,9 +70,8 @@ def ingest(
     definition = _definition(definitions, dataset)
     sources = [source_file(file, options.kind) for file in files]
     names = [str(source.path) for source in sources]
-    catalog = lease.home.catalog
+    catalog, diagnostics = lease.home.catalog, Diagnostics()
     record = catalog.start_batch(uuid.uuid4().hex, dataset, names)
-    diagnostics = Diagnostics()
     table, order_by = lease.home.dataset_path(dataset), sort_fields(definitions, dataset)
     try:
         with (

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,8 +31,6 @@ SPLIT_ROWS: Final = 200_000
 
 _STRINGS: Final = pa.dictionary(pa.int32(), pa.string())
 _SORTED_BY: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET, ROW)
-
-Marks: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from deltalake.transaction import (
 )
 
 from engine.errors import HomeError
+from engine.lake.table import sync_file
 
 _STATISTICS: Final = "delta.dataSkippingStatsColumns"
 
@@ -74,7 +74,7 @@ def write_file(
     target = table / path
     target.parent.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(target, compression="lz4", statistics=False, row_group_size=group)
-    _sync(target)
+    sync_file(target)
     times = None
     if time_column is not None:
         moments = rows[time_column]
@@ -170,7 +170,7 @@ def _add(file: NewFile, now: int) -> AddAction:
 
 def _confirm(table: Path, expected: int) -> int:
     _require(table, latest_version(table) == expected)
-    _sync(table / "_delta_log" / f"{expected:020d}.json")
+    sync_file(table / "_delta_log" / f"{expected:020d}.json")
     return expected
 
 
@@ -180,11 +180,3 @@ def _require(table: Path, holds: bool) -> None:
             f"{table} was changed by another program",
             hint="Only wayline may write there; run the command again.",
         )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,7 +6,6 @@ Until the commit nothing is visible; a writer that fails removes its files.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -24,7 +23,7 @@ from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Tra
 
 from engine.definitions.model import DatasetDefinition
 from engine.lake.schema import ROW, physical_schema, string_columns
-from engine.lake.table import file_name, latest_version
+from engine.lake.table import file_name, latest_version, sync_file
 
 _ROWS_PER_FILE: Final = 1 << 20
 _BYTES_PER_FILE: Final = 1 << 30
@@ -107,7 +106,7 @@ class BatchWriter:
         )
         self._committed = True
         version = latest_version(self._table)
-        _sync(self._table / "_delta_log" / f"{version:020d}.json")
+        sync_file(self._table / "_delta_log" / f"{version:020d}.json")
         return version
 
     def _is_in_log(self) -> bool:
@@ -139,7 +138,7 @@ class BatchWriter:
             use_dictionary=string_columns(self._schema),
             write_statistics=[self._timestamp] if self._timestamp else False,
         )
-        _sync(path)
+        sync_file(path)
 
 
 def remove_files(table: Path, batch_id: str) -> None:
@@ -191,11 +190,3 @@ def _nested(path: str, bound: pa.Scalar) -> dict[str, Any]:
     for part in reversed(path.split(".")):
         value = {part: value}
     return dict(value)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

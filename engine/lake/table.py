@@ -6,6 +6,7 @@ A batch is one commit and a snapshot is a version, so any Delta reader sees what
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -156,3 +157,12 @@ def _times(actions: pa.Table, prefix: str) -> list[int | None]:
 def _microseconds(moments: pa.ChunkedArray) -> list[int | None]:
     stamps = moments.cast(pa.timestamp("us"))
     return list(pc.cast(stamps, pa.int64()).to_pylist())
+
+
+def sync_file(path: Path) -> None:
+    """Return once a file's content is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -103,13 +103,13 @@ def _measured(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | N
     if lane.kind is Kind.ROWS:
         result = value if condition is None else exp.case().when(condition, value)
     else:
-        result = _aggregate(plan.view, metric, value)
+        result = _aggregate(metric, value)
         if condition is not None:
             result = exp.Filter(this=result, expression=exp.Where(this=condition))
     return exp.alias_(_typed(result, metric, plan.view), metric.name, quoted=True)
 
 
-def _aggregate(view: DataView, metric: MetricColumn, value: exp.Expr) -> exp.Expr:
+def _aggregate(metric: MetricColumn, value: exp.Expr) -> exp.Expr:
     if metric.aggregate is Aggregate.COUNT:
         return exp.Count(this=value)
     if metric.aggregate is Aggregate.MINIMUM:
@@ -157,7 +157,7 @@ def _once_per_event(plan: ReportPlan, lane: Lane, array: str | None) -> exp.Sele
         if metric.condition is not None:
             value = exp.case().when(over_rows(metric.condition, plan.view, array), value)
         values.append(exp.alias_(value, metric.name, quoted=True))
-        total = _aggregate(plan.view, metric, _column(metric.name))
+        total = _aggregate(metric, _column(metric.name))
         sums.append(exp.alias_(_typed(total, metric, plan.view), metric.name, quoted=True))
     inner = exp.select(*_dimensions(plan, array), *values, exp.alias_(row, ROW_INDEX, quoted=True))
     distinct = _joined(inner.distinct(), plan, array).subquery("items")

@@ -8,10 +8,10 @@ from engine.dataview.components import Component
 from engine.dataview.local_time import to_local
 from engine.report.plan import Lane, ReportPlan, persistence_of, plan
 from engine.report.request import ReportRequest
-from engine.world import Home, World
+from engine.world import World
 
 
-def explain(request: ReportRequest, home: Home, world: World) -> list[str]:
+def explain(request: ReportRequest, world: World) -> list[str]:
     """Return the steps of a report, one line each; nothing is read.
 
     Raises:

@@ -144,11 +144,6 @@ def _all_partials(planned: ReportPlan, partials: list[Partials], statements: Sta
     return pa.concat_tables(tables, promote_options="default")
 
 
-@lru_cache(maxsize=1)
-def _no_events() -> tuple[np.ndarray, np.ndarray]:
-    return np.zeros(1, np.int64), np.zeros(0, np.int64)
-
-
 def empty_chunk(planned: ReportPlan, definitions: Definitions) -> Chunk:
     """Return a chunk of no events with the types that a plan's columns have."""
     connection = definitions.connections[planned.connection]
@@ -156,5 +151,5 @@ def empty_chunk(planned: ReportPlan, definitions: Definitions) -> Chunk:
     for dataset in connection.datasets:
         leaves = definitions.datasets[dataset].leaves()
         types |= {path: field.arrow() for path, field in leaves.items()}
-    offsets, times = _no_events()
-    return Chunk(offsets, times, {name: pa.array([], types[name]) for name in planned.columns})
+    columns = {name: pa.array([], types[name]) for name in planned.columns}
+    return Chunk(np.zeros(1, np.int64), np.zeros(0, np.int64), columns)

@@ -110,7 +110,7 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
     components = [view.component(component_id) for component_id in sorted(ids)]
     touch_dimensions = _touch_dimensions(request, view)
     lanes = _lanes(request, view, touch_dimensions)
-    sessions = _needs_sessions(view, components, lanes)
+    sessions = _needs_sessions(components, lanes)
     reach = _reach(request.range.start, view.definition.time_zone, lanes)
     return ReportPlan(
         request=request,
@@ -262,7 +262,7 @@ def persistence_of(component: Component) -> PersistenceDefinition | None:
     return settings.persistence if isinstance(settings, DimensionDefinition) else None
 
 
-def _needs_sessions(view: DataView, components: list[Component], lanes: tuple[Lane, ...]) -> bool:
+def _needs_sessions(components: list[Component], lanes: tuple[Lane, ...]) -> bool:
     by_persistence = any(
         (settings := persistence_of(component)) is not None and settings.expiration == "session"
         for component in components

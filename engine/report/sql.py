@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import duckdb
 import pyarrow as pa
@@ -36,11 +36,17 @@ class Statements:
     """
 
     def __init__(self, cancellation: Cancellation, relations: Mapping[str, pa.Table]) -> None:
-        with _lock:
-            self._cursor = _database().cursor()
         self._cancellation = cancellation
-        for name, table in relations.items():
-            self._cursor.register(name, table)
+        self._relations = relations
+
+    @cached_property
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """Made when first needed: many questions are added up without a statement."""
+        with _lock:
+            cursor = _database().cursor()
+        for name, table in self._relations.items():
+            cursor.register(name, table)
+        return cursor
 
     def run(self, rows: pa.Table, select: exp.Query | str) -> pa.Table:
         """Run a SELECT over one table, which the statement calls ``rows``."""

@@ -64,7 +64,7 @@ def _joined_to_answer(block: Block, scan: Scan, groups: Sequence[exp.Expr]) -> t
         if is_aggregate(part)
         for c in columns(part)
     }
-    found = joinable(scan.lookups, groups, map(key, groups))
+    found = joinable(scan.lookups, map(key, groups))
     return tuple(lookup for lookup in found if lookup.alias not in aggregated)
 
 

@@ -122,9 +122,7 @@ def _lookup(source: JoinedSource, pairs: Sequence[Pair], first: JoinedSource) ->
     return Lookup(source.alias, query, keys, source.kind == "LEFT")
 
 
-def joinable(
-    lookups: Sequence[Lookup], groups: Sequence[exp.Expr], grouped: Iterable[exp.Expr]
-) -> tuple[Lookup, ...]:
+def joinable(lookups: Sequence[Lookup], grouped: Iterable[exp.Expr]) -> tuple[Lookup, ...]:
     """Return the lookups that may as well be joined to the answer: their keys are grouped.
 
     Args:

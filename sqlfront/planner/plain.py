@@ -41,7 +41,7 @@ def plain_select(
         if name not in ("from_", "joins"):
             select.set(name, _with_queries(value, nested))
     names = tuple(_names(node, sources.scope))
-    return Rows(select, names, _carried(node, sources.scope, pinned), _unique(node, names, sources))
+    return Rows(select, names, _carried(node, pinned), _unique(node, names, sources))
 
 
 def _check_columns(node: exp.Select, scope: Scope) -> None:
@@ -124,7 +124,7 @@ def _refuse_aggregated(node: exp.Select, pinned: Mapping[tuple[str, str], str]) 
                     raise not_additive(metric)
 
 
-def _carried(node: exp.Select, scope: Scope, pinned: Mapping[tuple[str, str], str]) -> dict[str, str]:
+def _carried(node: exp.Select, pinned: Mapping[tuple[str, str], str]) -> dict[str, str]:
     """Return the outputs that carry a distinct metric's values per event further."""
     carried: dict[str, str] = {}
     for output in node.expressions if pinned else ():

@@ -17,7 +17,6 @@ from sqlfront.wire.types import BY_NAME, pg_name, pg_oid, storage_type
 
 Encoder = Callable[[Any], bytes]
 _OID_TYPES: Final = ("oid", "xid", "regproc", "regclass", "regtype", "regnamespace")
-_MICROS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
 def _encoded(function: Callable[[Any], str]) -> Encoder:

@@ -26,11 +26,6 @@ _NEEDS_QUOTES_IN_ARRAY: Final = re.compile(r'[{}",\\\s]|^$|^null$', re.IGNORECAS
 _NEEDS_QUOTES_IN_RECORD: Final = re.compile(r'[()",\\\s]|^$', re.ASCII)
 
 
-def bool_text(value: bool) -> str:
-    """Return ``t`` or ``f``."""
-    return "t" if value else "f"
-
-
 def float8_text(value: float) -> str:
     """Return the shortest digits that read back as the same double: ``0.1``, ``1e+20``."""
     return _float_text(repr(float(value)), float(value), 15)
