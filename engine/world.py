@@ -19,16 +19,17 @@ from sqlalchemy import Connection
 
 from engine.catalog import memory as device_memory
 from engine.catalog.lock import exclusive
+from engine.catalog.migrations import add_devices_to_worlds
 from engine.catalog.pins import Pins
 from engine.catalog.records import BatchRecord, ReplayRecord, Skip, WorldRecord
 from engine.catalog.store import Catalog
 from engine.definitions.model import Definitions
 from engine.errors import HomeError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The format of homes that this version writes."""
 
-UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = ()
+UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (add_devices_to_worlds,)
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
 
 
@@ -42,6 +43,7 @@ class World:
         journeys: connection → Delta version of its journeys, which have consumed all of
             ``datasets`` and nothing else.
         stitch_logs: connection → Delta version of its stitch log; only connections that stitch.
+        devices: connection → Delta version of what is known of its devices; likewise.
     """
 
     id: int
@@ -51,6 +53,7 @@ class World:
     datasets: Mapping[str, int]
     journeys: Mapping[str, int]
     stitch_logs: Mapping[str, int]
+    devices: Mapping[str, int]
 
 
 class Home:
@@ -81,7 +84,7 @@ class Home:
                 )
             home.catalog.set_meta(connection, "format", str(FORMAT))
             revision = home.catalog.add_document(connection, _document(Definitions()))
-            first = WorldRecord(1, datetime.now(UTC), "init", revision, {}, {}, {})
+            first = WorldRecord(1, datetime.now(UTC), "init", revision, {}, {}, {}, {})
             home.catalog.add_world(connection, first)
         return home
 
@@ -125,6 +128,10 @@ class Home:
     def stitch_log_path(self, connection: str) -> Path:
         """Return the Delta table of a connection's stitch log."""
         return self.root / "stitchlog" / connection
+
+    def devices_path(self, connection: str) -> Path:
+        """Return the Delta table of what a connection knows of its devices."""
+        return self.root / "devices" / connection
 
     def current(self) -> World:
         """Return the newest published world."""
@@ -192,6 +199,7 @@ class Home:
             datasets=record.datasets,
             journeys=record.journeys,
             stitch_logs=record.stitch_logs,
+            devices=record.devices,
         )
         if self._world is None or self._world.id < world.id:
             self._world = world
@@ -212,6 +220,7 @@ class Lease:
         datasets: Mapping[str, int] | None = None,
         journeys: Mapping[str, int] | None = None,
         stitch_logs: Mapping[str, int] | None = None,
+        devices: Mapping[str, int] | None = None,
         batch: BatchRecord | None = None,
         replay: ReplayRecord | None = None,
         skips: Sequence[Skip] = (),
@@ -226,6 +235,7 @@ class Lease:
             datasets: changed dataset → Delta version.
             journeys: changed connection → Delta version of its journeys.
             stitch_logs: changed connection → Delta version of its stitch log.
+            devices: changed connection → Delta version of its devices.
             batch: the batch that this world shows; stored as it is given.
             replay: the replay that this world shows.
             skips: rows that connections did not take.
@@ -251,6 +261,7 @@ class Lease:
                 datasets={**previous.datasets, **(datasets or {})},
                 journeys=_merge(previous.journeys, forget, journeys),
                 stitch_logs=_merge(previous.stitch_logs, forget, stitch_logs),
+                devices=_merge(previous.devices, forget, devices),
             )
             catalog.add_world(connection, record)
         return self.home._remember(record)

@@ -10,7 +10,7 @@ import secrets
 import shlex
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -20,7 +20,6 @@ from deltalake.exceptions import DeltaError
 
 from engine import flow
 from engine.definitions import project
-from engine.definitions.model import parse_duration
 from engine.errors import HomeError, InputError, UnknownNameError, WaylineError
 from engine.ingest.formats import FormatOptions
 from engine.ingest.infer import infer
@@ -29,7 +28,8 @@ from engine.ingest.schema_text import schema_yaml
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
-from wayline.output import console, errors, print_error, print_json, print_table, progress_bar
+from wayline.options import HERE, HomeOption, JsonOption, duration, say
+from wayline.output import console, print_error, print_json, print_table, progress_bar
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,13 +53,6 @@ schema_app = typer.Typer(no_args_is_help=True, help="Schemas of files.")
 user_app = typer.Typer(no_args_is_help=True, help="Users of the SQL server.")
 app.add_typer(schema_app, name="schema")
 app.add_typer(user_app, name="user")
-
-HomeOption = Annotated[
-    Path,
-    typer.Option("--home", "-H", envvar="WAYLINE_HOME", help="The home folder.", show_default="this folder"),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-HERE = Path()
 
 
 class FileFormat(StrEnum):
@@ -147,11 +140,6 @@ def apply(
             console.print(f"{change}: {name}")
     if applied == flow.Applied():
         console.print("Nothing to change.")
-
-
-def say(sentence: str) -> None:
-    """Tell the user what is being waited for."""
-    errors.print(sentence)
 
 
 @schema_app.command("infer")
@@ -273,7 +261,7 @@ def replay(
         done = flow.replay(
             Home.open(home),
             connection,
-            lookback=None if lookback is None else duration(lookback),
+            lookback=None if lookback is None else duration(lookback, "--lookback"),
             at=None if at is None else at.replace(tzinfo=at.tzinfo or UTC),
             progress=report,
             on_wait=say,
@@ -291,14 +279,6 @@ def replay(
         print_json(facts)
     else:
         print_table(["replay", ""], [(name.replace("_", " "), value) for name, value in facts.items()])
-
-
-def duration(text: str) -> timedelta:
-    """Read a duration such as 7d; InputError names what was wrong."""
-    try:
-        return parse_duration(text)
-    except ValueError as problem:
-        raise InputError(str(problem), hint="For example: --lookback 7d") from None
 
 
 @app.command()

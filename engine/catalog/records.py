@@ -107,3 +107,4 @@ class WorldRecord:
     datasets: Mapping[str, int]
     journeys: Mapping[str, int]
     stitch_logs: Mapping[str, int]
+    devices: Mapping[str, int]

@@ -98,7 +98,7 @@ class Catalog:
     def add_world(self, connection: Connection, record: WorldRecord) -> None:
         """Publish a world, as part of the caller's transaction."""
         values = asdict(record) | {
-            name: dict(getattr(record, name)) for name in ("datasets", "journeys", "stitch_logs")
+            name: dict(getattr(record, name)) for name in ("datasets", "journeys", "stitch_logs", "devices")
         }
         connection.execute(insert(tables.worlds).values(**values))
 

@@ -66,6 +66,7 @@ worlds: Final = Table(
     Column("datasets", JSON, nullable=False),
     Column("journeys", JSON, nullable=False),
     Column("stitch_logs", JSON, nullable=False),
+    Column("devices", JSON, nullable=False),
 )
 
 pins: Final = Table(

@@ -82,8 +82,19 @@ def test_an_older_home_is_upgraded_step_by_step(home, monkeypatch):
     upgrades = (lambda catalog: steps.append(1), lambda catalog: steps.append(2))
     monkeypatch.setattr("engine.world.UPGRADES", upgrades)
     monkeypatch.setattr("engine.world.FORMAT", 3)
+    with home.catalog.writing() as connection:
+        home.catalog.set_meta(connection, "format", "1")
     assert Home.open(home.root).catalog.meta("format") == "3"
     assert steps == [1, 2]
+
+
+def test_a_home_of_format_1_has_worlds_that_know_no_devices(home):
+    with home.catalog.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE worlds DROP COLUMN devices")
+        home.catalog.set_meta(connection, "format", "1")
+    opened = Home.open(home.root)
+    assert opened.catalog.meta("format") == str(FORMAT)
+    assert opened.current().devices == {}
 
 
 def test_publishing_changes_only_what_is_given(home):

@@ -1,0 +1,33 @@
+"""Options and readings that several commands share."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from engine.definitions.model import parse_duration
+from engine.errors import InputError
+from wayline.output import errors
+
+HomeOption = Annotated[
+    Path,
+    typer.Option("--home", "-H", envvar="WAYLINE_HOME", help="The home folder.", show_default="this folder"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+HERE: Final = Path()
+
+
+def say(sentence: str) -> None:
+    """Tell the user what is being waited for."""
+    errors.print(sentence)
+
+
+def duration(text: str, option: str) -> timedelta:
+    """Read a duration such as 7d; InputError names what was wrong and the option that takes it."""
+    try:
+        return parse_duration(text)
+    except ValueError as problem:
+        raise InputError(str(problem), hint=f"For example: {option} 7d") from None
