@@ -187,11 +187,12 @@ class Home:
     def _parse_definitions(self, revision: int) -> Definitions:
         return Definitions.model_validate_json(self.catalog.document(revision))
 
-    def _remember(self, record: WorldRecord) -> World:
-        known = self._world
-        if known is not None and known.id == record.id:
-            return known
-        world = World(
+    def worlds(self) -> list[World]:
+        """Return every world that is known, oldest first."""
+        return [self._world_of(record) for record in self.catalog.worlds()]
+
+    def _world_of(self, record: WorldRecord) -> World:
+        return World(
             id=record.id,
             published_at=record.published_at,
             cause=record.cause,
@@ -201,6 +202,12 @@ class Home:
             stitch_logs=record.stitch_logs,
             devices=record.devices,
         )
+
+    def _remember(self, record: WorldRecord) -> World:
+        known = self._world
+        if known is not None and known.id == record.id:
+            return known
+        world = self._world_of(record)
         if self._world is None or self._world.id < world.id:
             self._world = world
         return world

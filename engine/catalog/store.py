@@ -90,6 +90,12 @@ class Catalog:
         row = connection.execute(query).first()
         return None if row is None else WorldRecord(**row._mapping)
 
+    def worlds(self) -> list[WorldRecord]:
+        """Return every world that is known, oldest first."""
+        with self.reading() as connection:
+            rows = connection.execute(select(tables.worlds).order_by(tables.worlds.c.id))
+            return [WorldRecord(**row._mapping) for row in rows]
+
     def newest_world_id(self) -> int:
         """Return the id of the newest published world, 0 if there is none."""
         with self.reading() as connection:

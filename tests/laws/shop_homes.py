@@ -10,12 +10,9 @@ from random import Random
 from typing import Any, TypeAlias
 
 import polars as pl
-from sqlalchemy import select
 
 from engine import flow
 from engine.cancellation import Cancellation
-from engine.catalog import tables
-from engine.catalog.records import WorldRecord
 from engine.definitions import project
 from engine.definitions.model import Definitions
 from engine.world import Home, World
@@ -124,18 +121,3 @@ def same_answers(ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
     for left, right in zip(ours, theirs, strict=True):
         assert right
         same_rows(left, right)
-
-
-def worlds(home: Home) -> list[World]:
-    """Return every world that was ever published, oldest first."""
-    with home.catalog.reading() as connection:
-        rows = connection.execute(select(tables.worlds).order_by(tables.worlds.c.id)).all()
-    records = [WorldRecord(**row._mapping) for row in rows]
-    known = {
-        revision: Definitions.model_validate_json(home.catalog.document(revision))
-        for revision in {record.revision for record in records}
-    }
-    return [
-        World(r.id, r.published_at, r.cause, known[r.revision], r.datasets, r.journeys, r.stitch_logs)
-        for r in records
-    ]

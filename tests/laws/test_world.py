@@ -134,7 +134,7 @@ def test_every_answer_belongs_to_one_published_world(home, made, tmp_path):
         answered = [reader.result() for reader in wire]
         reported = [reader.result() for reader in inside]
     assert writer.exitcode == 0
-    worlds = {world.id: world for world in shop.worlds(home)}
+    worlds = {world.id: world for world in home.worlds()}
     ask = shop.asker(home)
     for number, seen in enumerate(answered):
         assert follows_worlds(seen, [ask(STATEMENTS[number], w) for w in worlds.values() if w.journeys]) > 1
