@@ -14,10 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import polars as pl
 from sqlalchemy import Connection
 
-from engine.catalog import memory as device_memory
 from engine.catalog.lock import exclusive
 from engine.catalog.migrations import add_devices_to_worlds
 from engine.catalog.pins import Pins
@@ -231,7 +229,6 @@ class Lease:
         batch: BatchRecord | None = None,
         replay: ReplayRecord | None = None,
         skips: Sequence[Skip] = (),
-        memory: Mapping[tuple[str, str], pl.DataFrame] | None = None,
         forget: Collection[str] = (),
     ) -> World:
         """Publish a new world in one transaction: the previous one with the given changes.
@@ -246,9 +243,8 @@ class Lease:
             batch: the batch that this world shows; stored as it is given.
             replay: the replay that this world shows.
             skips: rows that connections did not take.
-            memory: (connection, dataset) → changed device memory, columns device and person.
-            forget: connections whose versions, device memory and skips are dropped before the other
-                changes are made: removed ones, and ones that were rebuilt from nothing.
+            forget: connections whose versions and skips are dropped before the other changes are
+                made: removed ones, and ones that were rebuilt from nothing.
         """
         catalog = self.home.catalog
         with catalog.writing() as connection:
@@ -259,7 +255,7 @@ class Lease:
                 revision = catalog.add_document(connection, _document(definitions))
             for name in forget:
                 catalog.forget_connection(connection, name)
-            self._record(connection, batch, replay, skips, memory)
+            self._record(connection, batch, replay, skips)
             record = WorldRecord(
                 id=previous.id + 1,
                 published_at=datetime.now(UTC),
@@ -279,7 +275,6 @@ class Lease:
         batch: BatchRecord | None,
         replay: ReplayRecord | None,
         skips: Sequence[Skip],
-        memory: Mapping[tuple[str, str], pl.DataFrame] | None,
     ) -> None:
         catalog = self.home.catalog
         if batch is not None:
@@ -287,8 +282,6 @@ class Lease:
         if replay is not None:
             catalog.add_replay(connection, replay)
         catalog.add_skips(connection, skips)
-        for (name, dataset), entries in (memory or {}).items():
-            device_memory.write(connection, name, dataset, entries)
 
 
 def _merge(old: Mapping[str, int], forget: Collection[str], new: Mapping[str, int] | None) -> dict[str, int]:

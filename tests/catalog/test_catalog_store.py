@@ -3,10 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
 import pytest
 
-from engine.catalog import memory
 from engine.catalog.records import BatchError, BatchStatus, Reject, ReplayRecord, Skip
 from engine.catalog.store import REJECTS_KEPT, Catalog
 from engine.errors import UnknownNameError
@@ -72,22 +70,6 @@ def test_replays_and_skips_are_read_back(catalog):
     assert replace(stored, id=None) == replay
     assert catalog.skips("shop") == [replace(skip, rows=4)]
     assert catalog.replays("other") == []
-
-
-def test_device_memory_is_replaced_entry_by_entry(catalog):
-    many = pl.DataFrame({"device": [f"d{n}" for n in range(25_000)]}).with_columns(person=pl.lit("p"))
-    changed = pl.DataFrame({"device": ["d1", "new"], "person": ["q", None]})
-    with catalog.writing() as connection:
-        memory.write(connection, "shop", "web", many)
-        memory.write(connection, "shop", "web", changed)
-    found = catalog.device_memory("shop", "web", pl.Series(["d1", "d2", None, "d1", "none", "new"]))
-    assert dict(found.iter_rows()) == {"d1": "q", "d2": "p", "new": None}
-    assert len(catalog.device_memory("shop", "web")) == 25_001
-    assert len(catalog.device_memory("shop", "web", many["device"])) == 25_000
-    assert catalog.device_memory("shop", "app", pl.Series(["d1"])).is_empty()
-    with catalog.writing() as connection:
-        catalog.forget_connection(connection, "shop")
-    assert catalog.device_memory("shop", "web").is_empty()
 
 
 def test_users_have_one_verifier(catalog):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.oracle import stitching
+from tests.oracle import devices, stitching
 
 ORDER = {"web": 0, "calls": 1}
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC).timestamp()
@@ -85,7 +85,7 @@ class State:
     window: int
     rows: list[Row] = field(default_factory=list)
     owners: dict[Row, tuple[str, str]] = field(default_factory=dict)
-    memory: dict[str, str] = field(default_factory=dict)
+    batches: dict[Row, int] = field(default_factory=dict)
 
     def apply(self, operation: Ingest | Replay) -> None:
         """Carry out one operation."""
@@ -96,13 +96,16 @@ class State:
 
     def _ingest(self, batch: Ingest) -> None:
         self.rows += [row for row in batch.rows if admitted(row)]
+        memory = self.memory()
+        number = max(self.batches.values(), default=0) + 1
+        self.batches |= dict.fromkeys(batch.rows, number)
         events = winners(self.rows, self.window)
         fresh = [row for row in events if row not in self.owners]
         for row in list(self.owners):
             if row not in events:
                 del self.owners[row]
         web = [event(row) for row in fresh if row.dataset == "web"]
-        found, self.memory = stitching.live(web, self.memory)
+        found, _ = stitching.live(web, memory)
         for row in fresh:
             if row.dataset == "web":
                 self.owners[row] = named(found[row.number])
@@ -114,14 +117,23 @@ class State:
         start = replay.at - replay.lookback
         web = [row for row in self.owners if row.dataset == "web" and row.time is not None]
         inside = [row for row in web if start < (row.time or 0) <= replay.at]
-        before = [row for row in web if (row.time or 0) <= start and row.person is not None]
-        evidence: dict[str, str] = {}
-        for row in sorted(before, key=lambda row: (row.time or 0, _reverse(row.person or ""))):
-            if row.device is not None:
-                evidence[row.device] = row.person or ""
+        told = self.device_events()
+        persons = {event["device"]: devices.evidence(told, event["device"], start) for event in told}
+        evidence = {device: person for device, person in persons.items() if person is not None}
         found = stitching.replay([event(row) for row in inside], evidence)
         for row in inside:
             self.owners[row] = named(found[row.number])
+
+    def device_events(self) -> list[devices.Event]:
+        """Return the events of devices, as their oracle takes them."""
+        web = [row for row in self.owners if row.dataset == "web" and row.device is not None]
+        return [event(row) | {"batch": self.batches[row]} for row in web]
+
+    def memory(self) -> dict[str, str]:
+        """Return whom each device saw last."""
+        told = self.device_events()
+        persons = {event["device"]: devices.known(told, event["device"]) for event in told}
+        return {device: person for device, person in persons.items() if person is not None}
 
     def journeys(self) -> dict[str, list[tuple[int, int, str, str, str | None]]]:
         """Return person → events in order: time, dataset, event id, namespace, channel."""
@@ -161,7 +173,7 @@ def winners(rows: Sequence[Row], window: int) -> list[Row]:
     return found
 
 
-def event(row: Row) -> stitching.Event:
+def event(row: Row) -> dict[str, Any]:
     """Return a row as the stitching oracle takes it."""
     return {"row": row.number, "device": row.device, "person": row.person, "time": row.time}
 
@@ -171,8 +183,3 @@ def named(answer: tuple[str | None, bool]) -> tuple[str, str]:
     person, known = answer
     assert person is not None
     return person, "crm" if known else "ecid"
-
-
-def _reverse(text: str) -> tuple[int, ...]:
-    """Return a key that sorts texts backwards, so that the alphabetically first comes last."""
-    return (*(-ord(letter) for letter in text), 1)
