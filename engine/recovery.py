@@ -1,8 +1,8 @@
 """Brings a home back to a published state, and lets journeys follow the lake to the next one.
 
 Lake, stitch logs and journeys are committed one after the other and become visible together, when a
-world is published. What a dead process left between is undone (journeys, logs, files) or finished
-(batches in the lake).
+world is published. What a dead process left between is undone (journeys, logs, devices, files, lake
+commits that are no batch) or finished (batches in the lake).
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from engine.world import Home, Lease, World
 def recover(lease: Lease, progress: Progress | None = None) -> World:
     """Undo or finish what a process left unpublished; return the newest world.
 
-    Journeys and stitch logs go back to the world's versions; batches that the lake took in are
-    appended to the journeys and published; other unfinished batches have failed.
+    Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in
+    are appended to the journeys and published; other commits of the lake, such as those of an
+    unfinished rollback, are taken back; other unfinished batches have failed.
     """
     home = lease.home
     world = _undo(lease, home.current())
@@ -88,9 +89,10 @@ def _undo(lease: Lease, world: World) -> World:
     home = lease.home
     journeys = _restored(home.journeys_path, world.journeys, store.KINDS)
     logs = _restored(home.stitch_log_path, world.stitch_logs, ("",))
-    if not journeys and not logs:
+    devices = _restored(home.devices_path, world.devices, ("",))
+    if not journeys and not logs and not devices:
         return world
-    return lease.publish("recover", journeys=journeys, stitch_logs=logs)
+    return lease.publish("recover", journeys=journeys, stitch_logs=logs, devices=devices)
 
 
 def _restored(
@@ -107,12 +109,14 @@ def _restored(
 
 
 def _finish(lease: Lease, world: World, name: str, progress: Progress | None) -> World:
-    """Publish what the lake of a dataset has beyond the world, commit by commit."""
+    """Publish the batches that a dataset has beyond the world, one by one, and undo anything else."""
     table = lease.home.dataset_path(name)
     after, newest = world.datasets[name], lake.latest_version(table)
     for version, information in lake.commits(table, after, newest):
         batch = _batch(lease.home, version, information)
-        cause = f"ingest {name} batch {batch.number}" if batch else f"recover {name}"
+        if batch is None:
+            return lease.publish("recover", datasets={name: delta.restore(table, version - 1)})
+        cause = f"ingest {name} batch {batch.number}"
         world = follow(lease, world, {name: version}, cause, batch=batch, progress=progress)
     return world
 
