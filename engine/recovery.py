@@ -1,8 +1,8 @@
 """Brings a home back to a published state, and lets journeys follow the lake to the next one.
 
-Lake, devices, stitch logs and journeys are committed one after the other and become visible together, when a
-world is published. What a dead process left between is undone (journeys, logs, devices, files) or finished
-(batches in the lake).
+Lake, devices, stitch logs and journeys are committed one after the other and become visible together,
+when a world is published. What a dead process left between is undone (journeys, logs, devices, files, lake
+commits that are no batch) or finished (batches in the lake).
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from engine.world import Home, Lease, World
 def recover(lease: Lease, progress: Progress | None = None) -> World:
     """Undo or finish what a process left unpublished; return the newest world.
 
-    Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in are
-    appended to the journeys and published; other unfinished batches have failed.
+    Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in
+    are appended to the journeys and published; other commits of the lake, such as those of an
+    unfinished rollback, are taken back; other unfinished batches have failed.
     """
     home = lease.home
     world = _undo(lease, home.current())
@@ -103,12 +104,14 @@ def _restored(
 
 
 def _finish(lease: Lease, world: World, name: str, progress: Progress | None) -> World:
-    """Publish what the lake of a dataset has beyond the world, commit by commit."""
+    """Publish the batches that a dataset has beyond the world, one by one, and undo anything else."""
     table = lease.home.dataset_path(name)
     after, newest = world.datasets[name], lake.latest_version(table)
     for version, information in lake.commits(table, after, newest):
         batch = _batch(lease.home, version, information)
-        cause = f"ingest {name} batch {batch.number}" if batch else f"recover {name}"
+        if batch is None:
+            return lease.publish("recover", datasets={name: delta.restore(table, version - 1)})
+        cause = f"ingest {name} batch {batch.number}"
         world = follow(lease, world, {name: version}, cause, batch=batch, progress=progress)
     return world
 

@@ -7,8 +7,8 @@ a power cut.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from engine.errors import UnknownNameError
 
 REJECTS_KEPT: Final = 1000
 """Rejected records kept per batch; all are counted."""
+_HIDDEN: Final = (BatchStatus.INACTIVE, BatchStatus.DELETED)
 
 
 class Catalog:
@@ -40,6 +41,7 @@ class Catalog:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._engine = create_engine(
             f"sqlite:///{path}", connect_args={"timeout": 60}, pool_size=4, max_overflow=64
         )
@@ -49,6 +51,11 @@ class Catalog:
     def close(self) -> None:
         """Close all database connections."""
         self._engine.dispose()
+
+    def copy(self, target: Path) -> None:
+        """Copy the last committed state into a new file, on one moment and while others go on."""
+        with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -95,6 +102,18 @@ class Catalog:
             rows = connection.execute(select(tables.worlds).order_by(tables.worlds.c.id))
             return [WorldRecord(**row._mapping) for row in rows]
 
+    def world(self, number: int) -> WorldRecord | None:
+        """Return a world by its id; None if there is none."""
+        with self.reading() as connection:
+            row = connection.execute(select(tables.worlds).where(tables.worlds.c.id == number)).first()
+        return None if row is None else WorldRecord(**row._mapping)
+
+    def mark_vacuumed(self, connection: Connection, worlds: Collection[int]) -> None:
+        """Note that the files of worlds may go from now on: nobody may return to them."""
+        marked, known = tables.worlds.c.id.in_(list(worlds)), tables.worlds.c.vacuumed_at.is_(None)
+        moment = datetime.now(UTC)
+        connection.execute(update(tables.worlds).where(marked, known).values(vacuumed_at=moment))
+
     def newest_world_id(self) -> int:
         """Return the id of the newest published world, 0 if there is none."""
         with self.reading() as connection:
@@ -131,6 +150,10 @@ class Catalog:
         """Take back pins of a process."""
         mine = tables.pins.c.process == process
         connection.execute(delete(tables.pins).where(mine, tables.pins.c.world.in_(worlds)))
+
+    def drop_processes(self, connection: Connection, processes: Collection[str]) -> None:
+        """Take back all pins of processes."""
+        connection.execute(delete(tables.pins).where(tables.pins.c.process.in_(list(processes))))
 
     def pins(self) -> list[tuple[str, int]]:
         """Return (process, world) of every registered pin."""
@@ -182,6 +205,19 @@ class Catalog:
         with self.reading() as connection:
             return [_batch(row) for row in connection.execute(query)]
 
+    def purge_batch(self, batch_id: str) -> None:
+        """Let the files of an inactive batch go at the next vacuum, however young they are."""
+        ended = tables.batches.c.status == BatchStatus.INACTIVE
+        where = (tables.batches.c.id == batch_id) & ended
+        with self.writing() as connection:
+            connection.execute(update(tables.batches).where(where).values(purge=True))
+
+    def mark_deleted(self, connection: Connection, batch_ids: Collection[str]) -> None:
+        """Note that the files of inactive batches are gone; batches in another state stay as they are."""
+        ended = tables.batches.c.status == BatchStatus.INACTIVE
+        where = tables.batches.c.id.in_(list(batch_ids)) & ended
+        connection.execute(update(tables.batches).where(where).values(status=BatchStatus.DELETED))
+
     def save_rejects(self, connection: Connection, batch_id: str, rejects: Sequence[Reject]) -> None:
         """Store a batch's rejected records, the first REJECTS_KEPT of them."""
         rows = [{"batch": batch_id, **asdict(reject)} for reject in rejects[:REJECTS_KEPT]]
@@ -220,13 +256,23 @@ class Catalog:
             )
 
     def skips(self, name: str) -> list[Skip]:
-        """Return the skipped rows of a connection per dataset, batch and reason."""
-        query = select(tables.skips).where(tables.skips.c.connection == name)
+        """Return the skipped rows of a connection per dataset, batch and reason.
+
+        Batches that are no longer shown do not count; should one come back, so do its skips.
+        """
+        hidden = select(tables.batches.c.id).where(tables.batches.c.status.in_(_HIDDEN))
+        query = select(tables.skips).where(
+            tables.skips.c.connection == name, tables.skips.c.batch.not_in(hidden)
+        )
         with self.reading() as connection:
             return [Skip(**row._mapping) for row in connection.execute(query)]
 
     def forget_connection(self, connection: Connection, name: str) -> None:
         """Remove what is kept of a connection: its skips."""
+        self.drop_skips(connection, name)
+
+    def drop_skips(self, connection: Connection, name: str) -> None:
+        """Remove the skips of a connection."""
         connection.execute(delete(tables.skips).where(tables.skips.c.connection == name))
 
     def set_user(self, name: str, verifier: str) -> None:
