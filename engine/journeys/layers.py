@@ -219,7 +219,7 @@ class Layer:
         return cache.columns.get((self.key, "merged"), self._make_merged, held)
 
     def _make_merged(self) -> Merged:
-        ordered = self._settled(self._alive(self._copies()).sort(_BY, maintain_order=True))
+        ordered = self._settled(overlay.sorted_copies(self._alive(self._copies())))
         pieces, places = ordered["piece"].to_numpy(), ordered["at"].to_numpy()
         rows = tuple(places[pieces == piece] for piece in range(len(self._sources)))
         order = np.empty(len(pieces), np.int32)

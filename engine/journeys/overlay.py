@@ -75,7 +75,7 @@ def persons_among(highs: Numbers, touched: Numbers) -> Numbers:
     if len(highs) <= len(touched):
         places = np.searchsorted(touched, highs)
         return np.flatnonzero(np.append(touched, touched[-1:])[places] == highs)
-    return ranges(np.searchsorted(highs, touched, "left"), np.searchsorted(highs, touched, "right"))
+    return rows_of_values(highs, touched)
 
 
 def rows_of_persons(offsets: Numbers, persons: Numbers) -> Rows:
@@ -119,6 +119,27 @@ def copies_of(keys: Keys, persons: Numbers, rows: Rows, piece: int) -> pl.DataFr
             "at": rows,
         }
     )
+
+
+def sorted_copies(copies: pl.DataFrame) -> pl.DataFrame:
+    """Sort copies by person and time, stable; each piece of them has that order already."""
+    highs, lows, times = (copies[name].to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME))
+    order = np.argsort(highs, kind="stable")
+    highs, lows, times = highs[order], lows[order], times[order]
+    before = (lows[1:] < lows[:-1]) | ((lows[1:] == lows[:-1]) & (times[1:] < times[:-1]))
+    descends = np.flatnonzero((highs[1:] == highs[:-1]) & before)
+    if len(descends):
+        # Most rows of a run are later than all of their person's others: only late ones need more.
+        places = rows_of_values(highs, np.unique(highs[descends]))
+        settled = np.lexsort((times[places], lows[places], highs[places]))
+        order[places] = order[places][settled]
+    return copies[order]
+
+
+def rows_of_values(ascending: Numbers, values: Numbers) -> Numbers:
+    """Return where in an ascending array some distinct values are."""
+    begins, ends = (np.searchsorted(ascending, values, side) for side in ("left", "right"))
+    return ranges(begins, ends)
 
 
 def mixed(ordered: pl.DataFrame, by: Sequence[str]) -> npt.NDArray[np.bool_]:
