@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar, cast
 
-T = TypeVar("T")
+from engine import memory
 
-_MOST: Final = 4 << 30
+T = TypeVar("T")
 
 
 class Cache:
     """Keeps what was used last; what is being made by one thread is waited for by the others.
 
     Args:
-        budget: bytes to keep at most; one value larger than this is not kept.
+        budget: how many bytes to keep at most; one value larger than this is not kept.
     """
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: Callable[[], int]) -> None:
         self._budget = budget
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
@@ -72,16 +71,15 @@ class Cache:
         return value
 
     def _keep(self, key: Hashable, value: object, held: int) -> None:
+        budget = self._budget()
+        if held > budget:
+            return
         self._kept[key] = (value, held)
         self._bytes += held
-        while self._bytes > self._budget and self._kept:
+        while self._bytes > budget:
             _, (_, freed) = self._kept.popitem(last=False)
             self._bytes -= freed
 
 
-def _budget() -> int:
-    return min(_MOST, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
-
-
-columns: Final = Cache(_budget())
-"""The process's decoded journey columns: a quarter of the memory, at most 4 GiB."""
+columns: Final = Cache(memory.cache_budget)
+"""The process's decoded journey columns; the memory limit decides how much is kept."""

@@ -1,8 +1,12 @@
-"""Reads journeys as compressed sparse rows: persons × events, in journey order, in large chunks."""
+"""Reads journeys as compressed sparse rows: persons × events, in journey order, in large chunks.
+
+A base is read as it lies, with the persons marked that newer runs touch; those follow in chunks of
+their own, whole. So a new world costs what it touches.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from engine.errors import UnknownColumnError, did_you_mean
-from engine.journeys import chunks, delta, store
+from engine.journeys import chunks, delta, layers, overlay, store
 from engine.journeys.columns import leaf_columns
 from engine.journeys.present import Present, present
 from engine.world import Home, World
@@ -26,29 +30,80 @@ class Chunk:
         offsets: int64[P + 1]; person p owns the rows offsets[p] up to offsets[p + 1].
         times: int64[N], µs since the epoch, UTC, ascending within a person.
         columns: name → N values in journey order; strings as DictionaryArray(int32, string).
-        part: where it was decoded from, which keeps what is derived from a column.
+        kept: uint8[N], 0 on the rows of persons that do not count here: another chunk has them. None where
+            all count.
+        source: where it was decoded from, which keeps what is derived from a column.
     """
 
     offsets: npt.NDArray[np.int64]
     times: npt.NDArray[np.int64]
     columns: Mapping[str, pa.Array]
-    part: chunks.Part | None = None
+    kept: overlay.Mask | None = None
+    source: layers.Source | None = None
 
     @property
     def rows(self) -> int:
-        """Number of events."""
+        """Number of events, with those that do not count."""
         return len(self.times)
 
     @property
     def persons(self) -> int:
-        """Number of persons."""
+        """Number of persons, with those who do not count."""
         return len(self.offsets) - 1
 
     def present(self, name: str) -> Present:
         """Return a column without its NULLs."""
-        if self.part is not None:
-            return self.part.present(name)
+        if self.source is not None:
+            return self.source.present(name)
         return present(self.columns[name], self.times)
+
+    def counted(self) -> Chunk:
+        """Return the chunk with those persons only who count."""
+        if self.kept is None:
+            return self
+        rows = np.flatnonzero(self.kept)
+        persons = np.flatnonzero(self.kept[self.offsets[:-1]])
+        sizes = np.diff(self.offsets)[persons]
+        columns = {name: column.take(pa.array(rows)) for name, column in self.columns.items()}
+        return Chunk(np.concatenate(([0], np.cumsum(sizes))), self.times[rows], columns)
+
+
+@dataclass(frozen=True)
+class Load:
+    """A chunk that is yet to be decoded.
+
+    Attributes:
+        source: its persons.
+        later: groups of commits whose persons do not count here.
+        names: the columns wanted.
+    """
+
+    source: layers.Source
+    later: tuple[layers.Group, ...]
+    names: tuple[str, ...]
+    schema: pa.Schema
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes to work with the chunk."""
+        return self.source.weight(self.names)
+
+    def chunk(self, check: Callable[[], None] = lambda: None) -> Chunk | None:
+        """Decode; None if nobody in it counts.
+
+        Args:
+            check: called between columns; what it raises is raised.
+        """
+        kept = layers.kept(self.source, self.later, self.schema)
+        check()
+        keys = self.source.keys()
+        if not len(keys.times) or (kept is not None and not kept.any()):
+            return None
+        found = {}
+        for name in self.names:
+            check()
+            found[name] = self.source.column(name)
+        return Chunk(keys.offsets, keys.times, found, kept, self.source)
 
 
 def columns(home: Home, world: World, connection: str) -> dict[str, pa.DataType]:
@@ -65,10 +120,32 @@ def scan(
     start: int | None = None,
     end: int | None = None,
 ) -> Iterator[Chunk]:
-    """Yield the journeys of a version; no person is in two chunks.
+    """Yield the journeys of a version; no person is in two chunks, and all count.
 
-    Decoded columns are kept in a cache of the process, so a second scan costs next to nothing. May
-    be called, and its chunks used, by several threads; a chunk's arrays must not be written to.
+    Args: as of ``loads``.
+
+    Raises:
+        UnknownColumnError: there is no such column.
+    """
+    for load in loads(home, connection, version, columns, start=start, end=end):
+        chunk = load.chunk()
+        if chunk is not None:
+            yield chunk.counted()
+
+
+def loads(
+    home: Home,
+    connection: str,
+    version: int,
+    columns: Sequence[str],
+    *,
+    start: int | None = None,
+    end: int | None = None,
+) -> list[Load]:
+    """Return the journeys of a version in chunks to be decoded; no person counts in two of them.
+
+    Decoded columns are kept in a cache of the process, so a second time costs next to nothing. Chunks
+    may be decoded and used by several threads; their arrays must not be written to.
 
     Args:
         home: the home.
@@ -81,24 +158,26 @@ def scan(
     Raises:
         UnknownColumnError: there is no such column.
     """
-    for part in _parts(home.journeys_path(connection), version, tuple(columns), start, end):
-        layout = part.layout()
-        if len(layout.times):
-            found = {name: part.column(name) for name in columns}
-            yield Chunk(layout.offsets, layout.times, found, part)
-
-
-def _parts(
-    table: Path, version: int, columns: tuple[str, ...], start: int | None, end: int | None
-) -> list[chunks.Part]:
+    table, names = home.journeys_path(connection), tuple(columns)
     schema = _schema(table, version)
-    for name in columns:
-        if name not in schema.names:
+    _check(table, schema, names)
+    files = _near(store.files(table, version), start, end)
+    base, groups = chunks.parts(table, schema, files.base), tuple(layers.groups(files))
+    found = [Load(part, groups, names, schema) for part in base]
+    for number in range(1, len(groups) + 1):
+        over = layers.layers(base, groups[:number], schema)
+        found += [Load(layer, groups[number:], names, schema) for layer in over]
+    return found
+
+
+def _check(table: Path, schema: pa.Schema, names: Sequence[str]) -> None:
+    known = set(schema.names)
+    for name in names:
+        if name not in known:
             raise UnknownColumnError(
                 f'there is no column "{name}" in the journeys of "{table.name}"',
                 hint=did_you_mean(name, schema.names),
             )
-    return chunks.parts(table, schema, _near(store.files(table, version), start, end))
 
 
 @lru_cache(maxsize=64)

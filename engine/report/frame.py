@@ -55,9 +55,9 @@ class Frame:
 
     @cached_property
     def in_range(self) -> Mask | None:
-        """uint8[N]: the event lies in the report's range."""
+        """uint8[N]: the event lies in the report's range, and its person counts in this chunk."""
         window = self.plan.request.range
-        return both(self.since(window.start), self._before(window.end))
+        return both(self.chunk.kept, both(self.since(window.start), self._before(window.end)))
 
     @cached_property
     def chosen(self) -> Mask | None:

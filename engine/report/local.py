@@ -1,19 +1,25 @@
-"""Runs a planned report on this machine: chunks in threads, partial results merged at the end."""
+"""Runs a planned report on this machine: chunks in threads, partial results merged at the end.
+
+Chunks are decoded by the threads that work on them, a few at a time, so memory does not grow with the data.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from engine import memory
 from engine.cancellation import Cancellation
 from engine.definitions.model import Definitions
-from engine.journeys.scan import Chunk, scan
+from engine.errors import CancelledError
+from engine.journeys.scan import Chunk, Load, loads
 from engine.report.aggregate import PARTIALS, counted, merged, partial, relation_name
 from engine.report.frame import Frame
 from engine.report.lanes import lane_rows
@@ -25,6 +31,10 @@ from engine.world import Home, World
 
 Partials = list[pa.Table]
 """One partial result for each lane of a plan, in its order."""
+
+_THREADS: Final = os.cpu_count() or 1
+_POLL: Final = 0.02
+"""Seconds between two looks at whether a question was cancelled."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +62,18 @@ def run(request: ReportRequest, home: Home, world: World, cancellation: Cancella
         WaylineError: a name is unknown, a combination is not supported, or the question was cancelled.
     """
     planned = plan(request, world.definitions)
-    return answer(planned, _chunks(planned, home, world), world.definitions, cancellation)
+    return answer(planned, _loads(planned, home, world), world.definitions, cancellation)
 
 
 def answer(
     planned: ReportPlan,
-    chunks: Iterable[Chunk],
+    chunks: Iterable[Load | Chunk],
     definitions: Definitions,
     cancellation: Cancellation,
 ) -> pa.Table:
     """Evaluate a plan over chunks, however many and however cut, and merge."""
     work = _prepared(planned, cancellation)
-    partials = _in_threads(work, chunks) or [_partials(work, empty_chunk(planned, definitions))]
+    partials = _in_threads(work, chunks) or [_evaluated(work, empty_chunk(planned, definitions))]
     if planned.request.row_level:
         return pa.concat_tables(tables[0] for tables in partials)
     if all(tallied_dimension(planned, lane) for lane in planned.lanes):
@@ -79,8 +89,8 @@ def result_schema(request: ReportRequest, world: World) -> pa.Schema:
     return pa.schema([(field.name, field.type) for field in schema])
 
 
-def _chunks(planned: ReportPlan, home: Home, world: World) -> Iterator[Chunk]:
-    return scan(
+def _loads(planned: ReportPlan, home: Home, world: World) -> list[Load]:
+    return loads(
         home,
         planned.connection,
         world.journeys[planned.connection],
@@ -107,26 +117,63 @@ def _step(planned: ReportPlan, lane: Lane) -> Callable[[Frame], pa.Table]:
 @lru_cache(maxsize=1)
 def _threads() -> ThreadPoolExecutor:
     """The process's threads for chunks: starting some for each question would take as long as a chunk."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="report")
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="report")
 
 
-def _in_threads(work: Work, chunks: Iterable[Chunk]) -> list[Partials]:
-    """Return the partial results of each chunk; nothing is under way any more when this returns or raises."""
-    futures: list[Future[Partials]] = []
+def _in_threads(work: Work, chunks: Iterable[Load | Chunk]) -> list[Partials]:
+    """Return the partial results of each chunk, in their order.
+
+    Nothing is under way any more when this returns or raises; only a cancelled question is left to the
+    threads, which stop at their next step, so that it ends at once.
+    """
+    futures: list[Future[Partials | None]] = []
+    patience: float | None = None
     try:
         for chunk in chunks:
+            _wait(futures, work.cancellation, _THREADS)
             futures.append(_threads().submit(_partials, work, chunk))
-        return [future.result() for future in futures]
+        _wait(futures, work.cancellation, 0)
+        return [found for future in futures if (found := future.result()) is not None]
+    except CancelledError:
+        patience = 0
+        raise
     finally:
         for future in futures:
             future.cancel()
-        wait(futures)
+        wait(futures, patience)
 
 
-def _partials(work: Work, chunk: Chunk) -> Partials:
-    work.cancellation.check()
+def _wait(futures: Sequence[Future[Partials | None]], cancellation: Cancellation, most: int) -> None:
+    """Wait until at most so many chunks are under way; what a chunk raised is raised here."""
+    while True:
+        cancellation.check()
+        under_way = [future for future in futures if not future.done()]
+        for future in futures:
+            if future.done():
+                future.result()
+        if len(under_way) <= most:
+            return
+        wait(under_way, _POLL, FIRST_COMPLETED)
+
+
+def _partials(work: Work, chunk: Load | Chunk) -> Partials | None:
+    """Decode a chunk if need be, and evaluate it; None if nobody in it counts."""
+    check = work.cancellation.check
+    check()
+    if isinstance(chunk, Chunk):
+        return _evaluated(work, chunk)
+    with memory.decoding.taken(chunk.weight, check):
+        decoded = chunk.chunk(check)
+        return None if decoded is None else _evaluated(work, decoded)
+
+
+def _evaluated(work: Work, chunk: Chunk) -> Partials:
     frame = Frame(work.plan, chunk, Statements(work.cancellation, work.lookups))
-    return [step(frame) for step in work.steps]
+    found = []
+    for step in work.steps:
+        work.cancellation.check()
+        found.append(step(frame))
+    return found
 
 
 def _lookup_tables(planned: ReportPlan, cancellation: Cancellation) -> dict[str, pa.Table]:

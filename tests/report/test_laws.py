@@ -183,14 +183,18 @@ def request_of(question: oracle.Question, segment: str | None) -> ReportRequest:
     )
 
 
-def ask(question, found, segment=None, cuts=1, *, only_scanned=False):
+def ask(question, found, segment=None, cuts=1, *, only_scanned=False, make=chunk_of):
     known = definitions(question)
     planned = plan(request_of(question, segment), known)
     if only_scanned and planned.scan_start is not None:
         found = [event for event in found if event["time"] >= planned.scan_start]
     journeys = oracle.journeys(found)
-    chunks = [chunk_of(journeys[cut::cuts]) for cut in range(cuts)]
-    table = answer(planned, chunks, known, Cancellation())
+    chunks = [make(journeys[cut::cuts]) for cut in range(cuts)]
+    return by_group(answer(planned, chunks, known, Cancellation()), question)
+
+
+def by_group(table, question):
+    """Return group → metric → value of an answer."""
     rows = {}
     for row in table.to_pylist():
         group = tuple(
@@ -222,6 +226,40 @@ def test_report_equals_oracle_however_it_is_partitioned(found, question, segment
     text, condition = segment
     asked = oracle.Question(**{**question.__dict__, "segment": condition})
     same(ask(question, found, text, cuts), oracle.report(found, asked), question)
+
+
+def with_strangers(chunk: Chunk, strangers: Chunk) -> Chunk:
+    """Lay persons who do not count between those who do: every second one."""
+    sizes = [np.diff(chunk.offsets), np.diff(strangers.offsets)]
+    bounds = [chunk.offsets, strangers.offsets + chunk.rows]
+    people = [(place, kind) for kind in (0, 1) for place in range(sizes[kind].size)]
+    order, kept, offsets = [np.zeros(0, np.int64)], [np.zeros(0, np.uint8)], [0]
+    for place, kind in sorted(people):
+        rows = np.arange(bounds[kind][place], bounds[kind][place + 1])
+        order.append(rows)
+        kept.append(np.full(rows.size, 1 - kind, np.uint8))
+        offsets.append(offsets[-1] + rows.size)
+    columns = {}
+    for name, column in chunk.columns.items():
+        both = pa.chunked_array([column, strangers.columns[name]])
+        if pa.types.is_dictionary(both.type):
+            both = both.unify_dictionaries()
+        columns[name] = pa.concat_arrays(both.chunks).take(pa.array(np.concatenate(order)))
+    times = np.concatenate([chunk.times, strangers.times])[np.concatenate(order)]
+    return Chunk(np.array(offsets, np.int64), times, columns, np.concatenate(kept))
+
+
+@settings(max_examples=100, deadline=None)
+@given(events, events, questions(), segments)
+def test_persons_who_do_not_count_change_nothing(found, others, question, segment):
+    text, condition = segment
+    asked = oracle.Question(**{**question.__dict__, "segment": condition})
+    strangers = chunk_of(oracle.journeys(others))
+
+    def mixed(cut):
+        return with_strangers(chunk_of(cut), strangers)
+
+    same(ask(question, found, text, make=mixed), oracle.report(found, asked), question)
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,137 @@
+"""How much memory the process may use, and what follows from it for its parts.
+
+One limit decides: what the column cache keeps, how much is decoded at once, and DuckDB's own limit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from engine.errors import InputError
+
+VARIABLE: Final = "WAYLINE_MEMORY_LIMIT"
+"""Environment variable with the limit, such as ``2GB``."""
+
+_IDLE: Final = 320 << 20
+"""What the process needs before it reads anything: Python, the libraries, the catalog."""
+_LEAST: Final = 64 << 20
+_UNITS: Final = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_BINARY: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
+_NAP: Final = 0.02
+
+
+def limit() -> int:
+    """Return how many bytes the process may use: the variable's, else three quarters of the machine.
+
+    Raises:
+        InputError: the variable is not a size.
+    """
+    return _limit(os.environ.get(VARIABLE, ""))
+
+
+def set_limit(text: str) -> None:
+    """Set the limit of this process and of those that it starts.
+
+    Raises:
+        InputError: the text is not a size.
+    """
+    _limit(text)
+    os.environ[VARIABLE] = text
+
+
+def cache_budget() -> int:
+    """Return how many bytes the column cache may keep."""
+    return _free() // 3
+
+
+def decoding_budget() -> int:
+    """Return how many bytes may be under way in chunks: decoded, and derived from what is decoded."""
+    return _free() // 3
+
+
+def duckdb_budget() -> int:
+    """Return the limit of each of the process's DuckDBs, in bytes."""
+    return _free() // 4
+
+
+def size_in_bytes(text: str) -> int:
+    """Read a size such as ``2GB``, ``512 MiB`` or ``1073741824``.
+
+    Raises:
+        InputError: it is not one, or it is zero.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?\s*", text.upper())
+    if found is None or (found[3] and not found[2]):
+        raise _not_a_size(text)
+    unit = _BINARY[found[2]] if found[3] else _UNITS[found[2]]
+    size = int(float(found[1]) * unit)
+    if size <= 0:
+        raise _not_a_size(text)
+    return size
+
+
+class Room:
+    """Bytes that work takes while it runs; work that does not fit waits, but the first never does.
+
+    Args:
+        size: how many bytes there are.
+    """
+
+    def __init__(self, size: Callable[[], int]) -> None:
+        self._size = size
+        self._freed = threading.Condition()
+        self._taken = 0
+
+    @contextmanager
+    def taken(self, wanted: int, check: Callable[[], None]) -> Iterator[None]:
+        """Hold bytes while the block runs.
+
+        Args:
+            wanted: how many.
+            check: called now and then while waiting; what it raises is raised.
+        """
+        with self._freed:
+            while self._taken and self._taken + wanted > self._size():
+                self._freed.wait(_NAP)
+                check()
+            self._taken += wanted
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._taken -= wanted
+                self._freed.notify_all()
+
+
+decoding: Final = Room(decoding_budget)
+"""The process's room for chunks under way, of all questions together."""
+
+
+@lru_cache(maxsize=8)
+def _limit(text: str) -> int:
+    return size_in_bytes(text) if text else _machine() * 3 // 4
+
+
+def _free() -> int:
+    return max(limit() - _IDLE, _LEAST)
+
+
+def _machine() -> int:
+    """Bytes of the machine, or of the container if it has less."""
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(installed, int(_CGROUP.read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        return installed
+
+
+def _not_a_size(text: str) -> InputError:
+    return InputError(f"{text!r} is not a memory limit", hint="Write a size such as 2GB or 512MiB.")
