@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.journeys import cache, overlay
+from engine.journeys import cache, lacking, overlay
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, TIME
+from engine.journeys.lacking import Lake
 from engine.journeys.order import bucket_bounds, journey_order
 from engine.journeys.overlay import Keys, Numbers
 from engine.journeys.present import Present, present
@@ -72,11 +74,15 @@ class Part:
         schema: the table's columns.
         files: the files of a version, those of other times left out.
         hashes: first and last ``_hash_high``.
+        lake: where columns are read that a file lacks.
     """
 
-    def __init__(self, table: Path, schema: pa.Schema, files: Files, hashes: tuple[int, int]) -> None:
+    def __init__(
+        self, table: Path, schema: pa.Schema, files: Files, hashes: tuple[int, int], lake: Lake
+    ) -> None:
         self._table = table
         self._schema = schema
+        self._lake = lake
         self._hashes = hashes
         self._base = _in_range(files.base, hashes)
         self._level0 = files.level0
@@ -146,8 +152,16 @@ class Part:
                 ROW: row,
             }
         )
-        sequence = self._base[0].sequence if self._base else 0
-        return _numbered(copies, 0, 0, sequence).with_columns(place=pl.Series(rows, dtype=pl.Int64))
+        commits = pl.Series(self._base_commits(rows), dtype=pl.Int64)
+        places = pl.Series(rows, dtype=pl.Int64)
+        return _numbered(copies, 0, 0, 0).with_columns(place=places, sequence=commits)
+
+    def _base_commits(self, rows: Numbers) -> Numbers:
+        """Return the commits of the files that hold rows of the base."""
+        order = self._base_order()
+        ends = np.cumsum([file.rows for file in self._base])
+        files = np.searchsorted(ends, rows if order is None else order[rows], side="right")
+        return np.array([file.sequence for file in self._base], np.int64)[files]
 
     def _event_ids(self, places: pl.Series, pieces: Iterable[Piece]) -> pl.Series:
         every = [
@@ -190,12 +204,13 @@ class Part:
 
     def _read_base(self, name: str) -> pa.Array:
         kind = self._kind(name)
-        return _joined([_read(self._table, file.path, name, kind) for file in self._base], kind)
+        return _joined([_read(self._table, file.path, name, kind, self._lake) for file in self._base], kind)
 
     def _piece_column(self, piece: Piece, name: str) -> pa.Array:
         kind = self._kind(name)
         key = (str(self._table), piece.path, "column", name)
-        whole = cache.columns.get(key, lambda: _read(self._table, piece.path, name, kind), _held)
+        make = partial(_read, self._table, piece.path, name, kind, self._lake)
+        whole = cache.columns.get(key, make, _held)
         return whole.slice(piece.start, piece.rows)
 
     def _pieces(self) -> list[Piece]:
@@ -220,14 +235,17 @@ class Part:
         return _STRINGS if pa.types.is_string(kind) else kind
 
 
-def parts(table: Path, schema: pa.Schema, files: Files) -> list[Part]:
-    """Divide the persons of a version into parts for chunks: whole buckets, evenly."""
+def parts(table: Path, schema: pa.Schema, files: Files, lake: Lake) -> list[Part]:
+    """Divide the persons of a version into parts for chunks: whole buckets, evenly.
+
+    ``schema`` has every column that may be asked, whether files hold it or not.
+    """
     rows = files.base_rows + files.level0_rows
     most = files.buckets if files.base else 1 << 12
     count = 1
     while count < most and (rows >= 2 * count * TARGET_ROWS or (count == 1 and rows >= SPLIT_ROWS)):
         count *= 2
-    return [Part(table, schema, files, bucket_bounds(part, count)) for part in range(count)]
+    return [Part(table, schema, files, bucket_bounds(part, count), lake) for part in range(count)]
 
 
 def _in_range(base: Iterable[JourneyFile], hashes: tuple[int, int]) -> list[JourneyFile]:
@@ -276,11 +294,11 @@ def _mask_frame(table: Path, file: JourneyFile) -> pl.DataFrame:
     return cache.columns.get(key, make, lambda frame: int(frame.estimated_size()))
 
 
-def _read(table: Path, path: str, name: str, kind: pa.DataType) -> pa.ChunkedArray:
-    """Read a column of a file; a column that came later is NULL."""
+def _read(table: Path, path: str, name: str, kind: pa.DataType, lake: Lake) -> pa.ChunkedArray:
+    """Read a column of a file; one that it lacks is read from the lake."""
+    if name not in lacking.held(table, path):
+        return pa.chunked_array([lacking.column_from_lake(lake, table, path, name, kind)])
     metadata = pq.read_metadata(table / path)
-    if name not in metadata.schema.to_arrow_schema().names:
-        return pa.chunked_array([pa.nulls(metadata.num_rows, kind)])
     names = [name] if kind == _STRINGS else None
     options = {"read_dictionary": names, "memory_map": True, "metadata": metadata}
     with pq.ParquetFile(table / path, **options) as file:

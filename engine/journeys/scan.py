@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engine.definitions.model import Definitions
 from engine.errors import UnknownColumnError, did_you_mean
-from engine.journeys import chunks, delta, store
-from engine.journeys.columns import leaf_columns
+from engine.journeys import chunks, store
+from engine.journeys.columns import SYSTEM, leaf_columns
+from engine.journeys.lacking import lake_of, world_of
 from engine.journeys.present import Present, present
 from engine.world import Home, World
 
@@ -64,6 +64,7 @@ def scan(
     *,
     start: int | None = None,
     end: int | None = None,
+    world: World | None = None,
 ) -> Iterator[Chunk]:
     """Yield the journeys of a version; no person is in two chunks.
 
@@ -77,33 +78,44 @@ def scan(
         columns: leaf fields and system columns such as ``_person``.
         start: a hint: rows before this time in µs are not wanted; some may appear.
         end: a hint: rows at or after this time are not wanted; some may appear.
+        world: a world that shows the version; None finds one.
 
     Raises:
         UnknownColumnError: there is no such column.
     """
-    for part in _parts(home.journeys_path(connection), version, tuple(columns), start, end):
+    shown = world or world_of(home, connection, version)
+    schema = _schema(shown.definitions, connection)
+    _check(schema, columns, connection)
+    table = home.journeys_path(connection)
+    files = _near(store.files(table, version), start, end)
+    for part in chunks.parts(table, schema, files, lake_of(home, shown.definitions, connection)):
         layout = part.layout()
         if len(layout.times):
             found = {name: part.column(name) for name in columns}
             yield Chunk(layout.offsets, layout.times, found, part)
 
 
-def _parts(
-    table: Path, version: int, columns: tuple[str, ...], start: int | None, end: int | None
-) -> list[chunks.Part]:
-    schema = _schema(table, version)
+def _check(schema: pa.Schema, columns: Sequence[str], connection: str) -> None:
     for name in columns:
         if name not in schema.names:
             raise UnknownColumnError(
-                f'there is no column "{name}" in the journeys of "{table.name}"',
+                f'there is no column "{name}" in the journeys of "{connection}"',
                 hint=did_you_mean(name, schema.names),
             )
-    return chunks.parts(table, schema, _near(store.files(table, version), start, end))
 
 
-@lru_cache(maxsize=64)
-def _schema(table: Path, version: int) -> pa.Schema:
-    return delta.schema_of(table, version)
+_schemas: dict[tuple[int, str], tuple[Definitions, pa.Schema]] = {}
+
+
+def _schema(definitions: Definitions, connection: str) -> pa.Schema:
+    """Return every column that may be asked; made once per definitions object, which worlds share."""
+    known = _schemas.get((id(definitions), connection))
+    if known is None or known[0] is not definitions:
+        if len(_schemas) > 64:
+            _schemas.clear()
+        kinds = SYSTEM | leaf_columns(definitions, connection)
+        known = _schemas[id(definitions), connection] = (definitions, pa.schema(list(kinds.items())))
+    return known[1]
 
 
 def _near(files: store.Files, start: int | None, end: int | None) -> store.Files:

@@ -87,6 +87,7 @@ def _chunks(planned: ReportPlan, home: Home, world: World) -> Iterator[Chunk]:
         planned.columns,
         start=planned.scan_start,
         end=planned.request.range.end,
+        world=world,
     )
 
 
