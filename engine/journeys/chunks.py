@@ -6,6 +6,7 @@ The cache knows it by the names of the files, so nothing that comes later makes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.journeys import cache, overlay
+from engine.journeys import cache, lacking, overlay
 from engine.journeys.columns import HASH_HIGH, HASH_LOW, TIME
+from engine.journeys.lacking import Lake
 from engine.journeys.order import bucket_bounds
 from engine.journeys.overlay import Keys, Numbers, Rows
 from engine.journeys.present import Present, present
@@ -33,20 +35,38 @@ _KEY_BYTES: Final = 40
 """Per row, while keys are made: hashes, times, and the order of the rows."""
 
 
+@dataclass(frozen=True)
+class Table:
+    """A journey table as a scan asks it.
+
+    Attributes:
+        folder: where it lies.
+        schema: every column that may be asked, whether files hold it or not.
+        lake: where a column is read that a file lacks.
+    """
+
+    folder: Path
+    schema: pa.Schema
+    lake: Lake
+
+    def kind(self, name: str) -> pa.DataType:
+        """Return the type as which a column is decoded."""
+        kind = self.schema.field(name).type
+        return STRINGS if pa.types.is_string(kind) else kind
+
+
 class Part:
     """Files whose rows together are some persons' in one piece: a part of a base, or one newer run.
 
     Args:
-        table: folder of the journey table.
-        schema: the table's columns.
+        table: the journey table.
         files: each in journey order; their months do not overlap where their hashes do.
     """
 
-    def __init__(self, table: Path, schema: pa.Schema, files: Sequence[JourneyFile]) -> None:
+    def __init__(self, table: Table, files: Sequence[JourneyFile]) -> None:
         self._table = table
-        self._schema = schema
         self._files = sorted(files, key=lambda file: (hashes_of(file)[0], file.min_time or 0))
-        self.key = (str(table), tuple(file.path for file in self._files))
+        self.key = (str(table.folder), tuple(file.path for file in self._files))
 
     def keys(self) -> Keys:
         """Return persons and times of the rows in journey order."""
@@ -80,7 +100,8 @@ class Part:
     def weight(self, names: Iterable[str]) -> int:
         """Return about how many bytes it takes to decode some columns, and to work with them."""
         return sum(
-            file.rows * _KEY_BYTES + 2 * _bytes(self._table, file.path, tuple(names)) for file in self._files
+            file.rows * _KEY_BYTES + 2 * _bytes(self._table.folder, file.path, tuple(names))
+            for file in self._files
         )
 
     def _make_keys(self) -> Keys:
@@ -102,11 +123,11 @@ class Part:
         return column if order is None else column.take(pa.array(order))
 
     def _read_base(self, name: str) -> pa.Array:
-        kind = kind_of(self._schema, name)
+        kind = self._table.kind(name)
         return joined([_read(self._table, file.path, name, kind) for file in self._files], kind)
 
 
-def parts(table: Path, schema: pa.Schema, base: Sequence[JourneyFile]) -> list[Part]:
+def parts(table: Table, base: Sequence[JourneyFile]) -> list[Part]:
     """Divide the persons of a base into parts for chunks: whole buckets, evenly.
 
     Only the base decides, so that its parts are the same ones whatever lies over it.
@@ -114,7 +135,7 @@ def parts(table: Path, schema: pa.Schema, base: Sequence[JourneyFile]) -> list[P
     most = min((file.buckets for file in base), default=1)
     count = chunk_count(sum(file.rows for file in base), most)
     members = ([file for file in base if _overlaps(file, bounds)] for bounds in divided(count))
-    return [Part(table, schema, files) for files in members if files]
+    return [Part(table, files) for files in members if files]
 
 
 def chunk_count(rows: int, most: int) -> int:
@@ -138,12 +159,6 @@ def hashes_of(file: JourneyFile) -> tuple[int, int]:
 def within(files: Iterable[JourneyFile], hashes: tuple[int, int]) -> tuple[JourneyFile, ...]:
     """Return the files that may have rows of some hashes."""
     return tuple(file for file in files if _overlaps(file, hashes))
-
-
-def kind_of(schema: pa.Schema, name: str) -> pa.DataType:
-    """Return the type as which a column is decoded."""
-    kind = schema.field(name).type
-    return STRINGS if pa.types.is_string(kind) else kind
 
 
 def joined(arrays: Iterable[pa.Array | pa.ChunkedArray], kind: pa.DataType) -> pa.Array:
@@ -180,14 +195,13 @@ def _overlaps(file: JourneyFile, hashes: tuple[int, int]) -> bool:
     return first <= hashes[1] and hashes[0] <= last
 
 
-def _read(table: Path, path: str, name: str, kind: pa.DataType) -> pa.ChunkedArray:
-    """Read a column of a file; a column that came later is NULL."""
-    metadata = _metadata(table, path)
-    if name not in metadata.schema.to_arrow_schema().names:
-        return pa.chunked_array([pa.nulls(metadata.num_rows, kind)])
+def _read(table: Table, path: str, name: str, kind: pa.DataType) -> pa.ChunkedArray:
+    """Read a column of a file; one that it lacks is read from the lake."""
+    if name not in lacking.held(table.folder, path):
+        return pa.chunked_array([lacking.column_from_lake(table.lake, table.folder, path, name, kind)])
     names = [name] if kind == STRINGS else None
-    options = {"read_dictionary": names, "memory_map": True, "metadata": metadata}
-    with pq.ParquetFile(table / path, **options) as file:
+    options = {"read_dictionary": names, "memory_map": True, "metadata": _metadata(table.folder, path)}
+    with pq.ParquetFile(table.folder / path, **options) as file:
         return _decoded(file.read(columns=[name], use_threads=False)[name], kind)
 
 

@@ -1,4 +1,7 @@
-"""The columns of a journey: the system's own, and one per leaf field of the datasets."""
+"""The columns of a journey: the system's own, and one per leaf field of the datasets.
+
+Any of them may be asked; files hold those that are used (``journey_schema``), and the lake has the rest.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import pyarrow as pa
 
 from engine.definitions.model import ConnectionDefinition, Definitions
 from engine.errors import DefinitionError, UnknownNameError, did_you_mean
+from engine.journeys.fields import needed
 from engine.lake.table import ROW
 
 PERSON: Final = "_person"
@@ -69,9 +73,10 @@ def leaf_columns(definitions: Definitions, name: str) -> dict[str, pa.DataType]:
 
 
 def journey_schema(definitions: Definitions, name: str) -> pa.Schema:
-    """Return the schema of a connection's journey files: system columns, then leaf fields."""
-    columns = SYSTEM | leaf_columns(definitions, name)
-    return pa.schema([pa.field(path, kind) for path, kind in columns.items()])
+    """Return the schema of a connection's journey files: system columns, then the fields that are used."""
+    used = needed(definitions, name)
+    copied = {path: kind for path, kind in leaf_columns(definitions, name).items() if path in used}
+    return pa.schema([pa.field(path, kind) for path, kind in (SYSTEM | copied).items()])
 
 
 def _reserved(dataset: str, path: str) -> DefinitionError:

@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import delta, runs, store
+from engine.journeys import delta, lacking, runs, store
 from engine.journeys.copies import live
 from engine.journeys.order import journey_order
 from engine.journeys.runs import Progress
@@ -57,6 +57,7 @@ def merge_into_base(files: Files, schema: pa.Schema, buckets: int, progress: Pro
     def write(rows: pl.DataFrame) -> list[delta.NewFile]:
         return runs.write_base(files.table, files.version + 1, rows, grown)
 
+    schema = lacking.common(files.table, (*files.base, *files.level0), schema)
     slices = _live_slices(files, schema, most, base=True, progress=progress)
     written = _written(slices, write)
     replaced = [file.path for file in (*files.base, *files.level0, *files.masks)]
@@ -66,6 +67,7 @@ def merge_into_base(files: Files, schema: pa.Schema, buckets: int, progress: Pro
 def merge_runs(files: Files, schema: pa.Schema, progress: Progress | None = None) -> int:
     """Rewrite level 0 as one run and one mask; return the new version."""
     sequence = files.version + 1
+    schema = lacking.common(files.table, files.level0, schema)
     most = 1 << max(0, (files.level0_rows // runs.SLICE_ROWS).bit_length())
 
     def write(rows: pl.DataFrame) -> list[delta.NewFile]:

@@ -31,7 +31,7 @@ def live(
 
     Args:
         files: the files of a version.
-        columns: all columns of the table; those that a file lacks are NULL in it.
+        columns: all columns of the table; every file must hold those that are asked (see ``lacking``).
         wanted: the columns to return.
         where: condition on columns of the table.
         start: leave out files that end before this time in µs; rows outside may remain.
@@ -86,10 +86,11 @@ def _copies(
     where: pl.Expr | None,
     hashes: tuple[int, int] | None,
 ) -> pl.LazyFrame:
+    read = {*wanted, *store.MASK_COLUMNS, *(() if where is None else where.meta.root_names())}
     rows = pl.scan_parquet(
         [files.absolute(file) for file in near],
-        schema=columns,
-        missing_columns="insert",
+        schema=pl.Schema({name: columns[name] for name in sorted(read)}),
+        missing_columns="raise",
         extra_columns="ignore",
         glob=False,
     )

@@ -24,6 +24,7 @@ from engine.journeys.columns import (
     connection_of,
 )
 from engine.journeys.digests import content_digests
+from engine.lake.leaves import leaf_frame
 from engine.lake.schema import physical_schema
 from engine.lake.table import ROW, LakeFile
 
@@ -168,7 +169,7 @@ def journey_identity(member: Member) -> tuple[pl.Expr, pl.Expr]:
 def full_rows(
     member: Member, files: Sequence[LakeFile], adds: pl.DataFrame, columns: pl.Schema
 ) -> pl.DataFrame:
-    """Read whole rows from the lake and give them their persons.
+    """Read the columns of journeys from the lake and give the rows their persons.
 
     Args:
         member: the dataset in its connection.
@@ -176,32 +177,75 @@ def full_rows(
         adds: ``row, _person, _namespace`` of the rows wanted; others are left out.
         columns: the connection's journey columns; the result has them all, but for the hash.
     """
-    leaves = member.dataset.leaves()
-    rows = lake_rows(files, member.dataset)
-    if adds.height * 4 < sum(file.rows for file in files):
-        rows = rows.join(adds.lazy().select(pl.col("row").alias(ROW)), on=ROW, how="semi")
-    wide = rows.select(
-        pl.col(ROW),
-        _microseconds(member).alias(TIME),
-        _text(member.dataset.event_id).alias(EVENT_ID),
-        *(leaf(path).alias(path) for path in leaves),
-    ).collect()
+    wide = _wide(member, files, adds, columns)
     found = wide.select(row=pl.col(ROW)).join(adds, on="row", how="left", maintain_order="left")
     wanted = found[PERSON].is_not_null()
     taken = wide.with_columns(found[PERSON], found[NAMESPACE], pl.lit(member.index, pl.Int16).alias(DATASET))
     taken = taken if wanted.all() else taken.filter(wanted)
     absent = [pl.lit(None, kind).alias(name) for name, kind in columns.items() if name not in taken]
-    return _with_event_ids(taken, list(leaves)).with_columns(absent).select(list(columns))
+    return taken.with_columns(absent).select(list(columns))
 
 
-def _with_event_ids(rows: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
-    """Fill missing event ids with the digest of the row's content."""
-    lacking = rows[EVENT_ID].is_null()
-    if not lacking.any():
+def _wide(member: Member, files: Sequence[LakeFile], adds: pl.DataFrame, columns: pl.Schema) -> pl.DataFrame:
+    """Return ``_row``, ``_time``, ``_event_id`` and the wanted fields; perhaps of more rows than wanted."""
+    dataset, few = member.dataset, adds.height * 4 < sum(file.rows for file in files)
+    fields = {path for path in dataset.leaves() if path in columns}
+    if dataset.event_id is None:
+        fields = set(dataset.leaves())
+    own = {str(dataset.timestamp), *([dataset.event_id] if dataset.event_id else [])}
+    ids = adds.select(pl.col("row").alias(ROW)) if few else None
+    rows = leaf_rows(dataset, files, sorted(fields | own), ids)
+    event_id = _unblank(pl.col(dataset.event_id)) if dataset.event_id else pl.lit(None, pl.String)
+    moment = _in_microseconds(pl.col(str(dataset.timestamp)))
+    timed = rows.with_columns(moment.alias(TIME), event_id.alias(EVENT_ID))
+    return _with_event_ids(dataset, files, timed.drop(own - fields))
+
+
+def leaf_rows(
+    dataset: DatasetDefinition, files: Sequence[LakeFile], paths: Sequence[str], ids: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Read ``_row`` and leaf fields under their dotted paths; nothing else is decoded.
+
+    Args:
+        dataset: the dataset.
+        files: its lake files.
+        paths: dotted paths of leaf fields.
+        ids: ``_row`` of the rows wanted; None takes all.
+    """
+    flat = [path for path in paths if "." not in path]
+    if len(flat) == len(paths):
+        return _only(lake_rows(files, dataset), ids).select(ROW, *flat).collect()
+    # Polars would decode objects whole.
+    kinds = {path: dataset.field(path).arrow() for path in paths if "." in path}
+    frames = []
+    for file in files:
+        inner = leaf_frame(file.path, kinds)
+        outer = lake_rows([file], dataset).select(ROW, *flat).collect()
+        frames.append(_only(outer.hstack(inner).lazy(), ids).select(ROW, *paths).collect())
+    return (
+        pl.concat(frames)
+        if frames
+        else lake_rows([], dataset).select(ROW, *(leaf(path).alias(path) for path in paths)).collect()
+    )
+
+
+def _only(rows: pl.LazyFrame, ids: pl.DataFrame | None) -> pl.LazyFrame:
+    return rows if ids is None else rows.join(ids.lazy(), on=ROW, how="semi", maintain_order="left")
+
+
+def _with_event_ids(
+    dataset: DatasetDefinition, files: Sequence[LakeFile], rows: pl.DataFrame
+) -> pl.DataFrame:
+    """Fill missing event ids with the digest of the row's content, which all fields take part in."""
+    missing = rows[EVENT_ID].is_null()
+    if not missing.any():
         return rows
-    places = lacking.arg_true()
-    content = rows.select(paths).select(pl.all().gather(places))
-    return rows.with_columns(rows[EVENT_ID].scatter(places, content_digests(content)))
+    paths, places = list(dataset.leaves()), missing.arg_true()
+    content = rows.select(pl.all().gather(places))
+    if not set(paths) <= set(rows.columns):
+        ids = content.select(ROW)
+        content = ids.join(leaf_rows(dataset, files, paths, ids), on=ROW, how="left", maintain_order="left")
+    return rows.with_columns(rows[EVENT_ID].scatter(places, content_digests(content.select(paths))))
 
 
 def _polars_schema(dataset: DatasetDefinition) -> pl.Schema:
@@ -224,14 +268,21 @@ def _event_dataset(definitions: Definitions, name: str, dataset: str) -> Dataset
 
 
 def _microseconds(member: Member) -> pl.Expr:
-    moment = leaf(str(member.dataset.timestamp))
+    return _in_microseconds(leaf(str(member.dataset.timestamp)))
+
+
+def _in_microseconds(moment: pl.Expr) -> pl.Expr:
     return moment.cast(pl.Datetime("us", "UTC")).cast(pl.Int64)
 
 
 def _text(path: str | None) -> pl.Expr:
     if path is None:
         return pl.lit(None, pl.String)
-    text = leaf(path).cast(pl.String)
+    return _unblank(leaf(path))
+
+
+def _unblank(value: pl.Expr) -> pl.Expr:
+    text = value.cast(pl.String)
     return pl.when(text != "").then(text)
 
 

@@ -20,12 +20,12 @@ import pyarrow as pa
 from engine.journeys import cache, overlay
 from engine.journeys.chunks import (
     Part,
+    Table,
     chunk_count,
     divided,
     gathered,
     held,
     joined,
-    kind_of,
     within,
 )
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, TIME
@@ -65,14 +65,14 @@ class Source(Protocol):
 class Group:
     """Files of neighbouring commits, oldest first."""
 
-    table: Path
+    folder: Path
     runs: tuple[JourneyFile, ...]
     masks: tuple[JourneyFile, ...]
 
     @property
     def key(self) -> tuple[str, ...]:
         """Names what it holds."""
-        return (str(self.table), *(file.path for file in (*self.runs, *self.masks)))
+        return (str(self.folder), *(file.path for file in (*self.runs, *self.masks)))
 
     @property
     def rows(self) -> int:
@@ -81,14 +81,14 @@ class Group:
 
     def narrowed(self, hashes: tuple[int, int]) -> Group:
         """Leave out files that have no rows of some hashes."""
-        return Group(self.table, within(self.runs, hashes), within(self.masks, hashes))
+        return Group(self.folder, within(self.runs, hashes), within(self.masks, hashes))
 
-    def touched(self, schema: pa.Schema) -> Numbers:
+    def touched(self, table: Table) -> Numbers:
         """Return the ``_hash_high`` of the persons that it mentions, ascending, distinct."""
 
         def make() -> Numbers:
-            highs = [Part(self.table, schema, [file]).keys().highs for file in self.runs]
-            highs += [_mask(self.table, file)[HASH_HIGH].to_numpy() for file in self.masks]
+            highs = [Part(table, [file]).keys().highs for file in self.runs]
+            highs += [_mask(self.folder, file)[HASH_HIGH].to_numpy() for file in self.masks]
             return np.unique(np.concatenate([np.zeros(0, np.int64), *highs]))
 
         return cache.columns.get((self.key, "touched"), make, held)
@@ -113,23 +113,23 @@ def groups(files: Files) -> list[Group]:
     return found
 
 
-def layers(base: Sequence[Part], given: Sequence[Group], schema: pa.Schema) -> list[Layer]:
+def layers(base: Sequence[Part], given: Sequence[Group], table: Table) -> list[Layer]:
     """Return the layers of the newest of some groups: one, or several that divide its persons."""
     newest = given[-1]
-    guess = sum(file.rows for file in newest.runs) + _TYPICAL * len(newest.touched(schema))
-    return [Layer(base, given, schema, hashes) for hashes in divided(chunk_count(guess, _MOST))]
+    guess = sum(file.rows for file in newest.runs) + _TYPICAL * len(newest.touched(table))
+    return [Layer(base, given, table, hashes) for hashes in divided(chunk_count(guess, _MOST))]
 
 
-def kept(source: Source, later: Sequence[Group], schema: pa.Schema) -> Mask | None:
+def kept(source: Source, later: Sequence[Group], table: Table) -> Mask | None:
     """Return uint8[N]: 0 on the rows of persons that later groups touch; None where there are none."""
     if not later:
         return None
 
     def make() -> Mask | None:
         keys = source.keys()
-        persons = overlay.persons_among(keys.highs, later[-1].touched(schema))
+        persons = overlay.persons_among(keys.highs, later[-1].touched(table))
         rows = overlay.rows_of_persons(keys.offsets, persons)
-        return overlay.unmarked(kept(source, later[:-1], schema), len(keys.times), rows)
+        return overlay.unmarked(kept(source, later[:-1], table), len(keys.times), rows)
 
     key = (source.key, "kept", tuple(group.key for group in later))
     return cache.columns.get(key, make, held)
@@ -160,21 +160,20 @@ class Layer:
     Args:
         base: the parts of the base.
         given: groups of newer commits, oldest first.
-        schema: the table's columns.
+        table: the journey table.
         hashes: first and last ``_hash_high`` of its persons.
     """
 
     def __init__(
-        self, base: Sequence[Part], given: Sequence[Group], schema: pa.Schema, hashes: tuple[int, int]
+        self, base: Sequence[Part], given: Sequence[Group], table: Table, hashes: tuple[int, int]
     ) -> None:
         narrow = [group.narrowed(hashes) for group in given]
         runs = [file for group in narrow for file in group.runs]
-        self._table = given[-1].table
-        self._schema = schema
+        self._table = table
         self._hashes = hashes
         self._newest = narrow[-1]
         self._base = [part for part in base if part.touches(hashes)]
-        self._sources = [*self._base, *(Part(self._table, schema, [file]) for file in runs)]
+        self._sources = [*self._base, *(Part(table, [file]) for file in runs)]
         self._masks = [file for group in narrow for file in group.masks]
         masks = tuple(file.path for file in self._masks)
         self.key = (tuple(part.key for part in self._sources), masks, self._newest.key, hashes)
@@ -199,7 +198,7 @@ class Layer:
         return _ROW_BYTES * own + max((part.weight(wanted) for part in self._base), default=0)
 
     def _touched(self) -> Numbers:
-        every = self._newest.touched(self._schema)
+        every = self._newest.touched(self._table)
         first, last = (
             np.searchsorted(every, self._hashes[0]),
             np.searchsorted(every, self._hashes[1], "right"),
@@ -213,7 +212,7 @@ class Layer:
             for source, rows in zip(self._sources, merged.rows, strict=True)
             if len(rows)
         ]
-        return joined(arrays, kind_of(self._schema, name)).take(pa.array(merged.order))
+        return joined(arrays, self._table.kind(name)).take(pa.array(merged.order))
 
     def _merged(self) -> Merged:
         return cache.columns.get((self.key, "merged"), self._make_merged, held)
@@ -256,7 +255,7 @@ class Layer:
         """The masks of some persons' rows, each with the last commit that masks it; None without any."""
         if not self._masks:
             return None
-        every = pl.concat([_mask(self._table, file) for file in self._masks])
+        every = pl.concat([_mask(self._table.folder, file) for file in self._masks])
         named = every.join(highs.to_frame(), on=HASH_HIGH, how="semi")
         return named.group_by(MASK_COLUMNS).agg(pl.col("masked").max()) if named.height else None
 
@@ -280,7 +279,7 @@ class Layer:
     def _values(self, copies: pl.DataFrame, name: str) -> pl.Series:
         """A column on some copies, in their order; of a base, event ids are not kept whole."""
         pieces, rows = copies["piece"].to_numpy(), copies["at"].to_numpy()
-        arrays = [pa.array([], pa.string() if name == EVENT_ID else self._schema.field(name).type)]
+        arrays = [pa.array([], pa.string() if name == EVENT_ID else self._table.schema.field(name).type)]
         order: list[Any] = [np.zeros(0, np.int64)]
         for piece in np.unique(pieces).tolist():
             places = np.flatnonzero(pieces == piece)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engine.definitions.model import Definitions
 from engine.errors import UnknownColumnError, did_you_mean
-from engine.journeys import chunks, delta, layers, overlay, store
-from engine.journeys.columns import leaf_columns
+from engine.journeys import chunks, layers, overlay, store
+from engine.journeys.columns import SYSTEM, leaf_columns
+from engine.journeys.lacking import lake_of, world_of
 from engine.journeys.present import Present, present
 from engine.world import Home, World
 
@@ -81,7 +81,7 @@ class Load:
     source: layers.Source
     later: tuple[layers.Group, ...]
     names: tuple[str, ...]
-    schema: pa.Schema
+    table: chunks.Table
 
     @property
     def weight(self) -> int:
@@ -94,7 +94,7 @@ class Load:
         Args:
             check: called between columns; what it raises is raised.
         """
-        kept = layers.kept(self.source, self.later, self.schema)
+        kept = layers.kept(self.source, self.later, self.table)
         check()
         keys = self.source.keys()
         if not len(keys.times) or (kept is not None and not kept.any()):
@@ -119,6 +119,7 @@ def scan(
     *,
     start: int | None = None,
     end: int | None = None,
+    world: World | None = None,
 ) -> Iterator[Chunk]:
     """Yield the journeys of a version; no person is in two chunks, and all count.
 
@@ -127,7 +128,7 @@ def scan(
     Raises:
         UnknownColumnError: there is no such column.
     """
-    for load in loads(home, connection, version, columns, start=start, end=end):
+    for load in loads(home, connection, version, columns, start=start, end=end, world=world):
         chunk = load.chunk()
         if chunk is not None:
             yield chunk.counted()
@@ -141,6 +142,7 @@ def loads(
     *,
     start: int | None = None,
     end: int | None = None,
+    world: World | None = None,
 ) -> list[Load]:
     """Return the journeys of a version in chunks to be decoded; no person counts in two of them.
 
@@ -154,35 +156,49 @@ def loads(
         columns: leaf fields and system columns such as ``_person``.
         start: a hint: rows before this time in µs are not wanted; some may appear.
         end: a hint: rows at or after this time are not wanted; some may appear.
+        world: a world that shows the version; None finds one.
 
     Raises:
         UnknownColumnError: there is no such column.
     """
-    table, names = home.journeys_path(connection), tuple(columns)
-    schema = _schema(table, version)
-    _check(table, schema, names)
-    files = _near(store.files(table, version), start, end)
-    base, groups = chunks.parts(table, schema, files.base), tuple(layers.groups(files))
-    found = [Load(part, groups, names, schema) for part in base]
+    names, shown = tuple(columns), world or world_of(home, connection, version)
+    table = chunks.Table(
+        home.journeys_path(connection),
+        _schema(shown.definitions, connection),
+        lake_of(home, shown.definitions, connection),
+    )
+    _check(table.schema, names, connection)
+    files = _near(store.files(table.folder, version), start, end)
+    base, groups = chunks.parts(table, files.base), tuple(layers.groups(files))
+    found = [Load(part, groups, names, table) for part in base]
     for number in range(1, len(groups) + 1):
-        over = layers.layers(base, groups[:number], schema)
-        found += [Load(layer, groups[number:], names, schema) for layer in over]
+        over = layers.layers(base, groups[:number], table)
+        found += [Load(layer, groups[number:], names, table) for layer in over]
     return found
 
 
-def _check(table: Path, schema: pa.Schema, names: Sequence[str]) -> None:
+def _check(schema: pa.Schema, names: Sequence[str], connection: str) -> None:
     known = set(schema.names)
     for name in names:
         if name not in known:
             raise UnknownColumnError(
-                f'there is no column "{name}" in the journeys of "{table.name}"',
+                f'there is no column "{name}" in the journeys of "{connection}"',
                 hint=did_you_mean(name, schema.names),
             )
 
 
-@lru_cache(maxsize=64)
-def _schema(table: Path, version: int) -> pa.Schema:
-    return delta.schema_of(table, version)
+_schemas: dict[tuple[int, str], tuple[Definitions, pa.Schema]] = {}
+
+
+def _schema(definitions: Definitions, connection: str) -> pa.Schema:
+    """Return every column that may be asked; made once per definitions object, which worlds share."""
+    known = _schemas.get((id(definitions), connection))
+    if known is None or known[0] is not definitions:
+        if len(_schemas) > 64:
+            _schemas.clear()
+        kinds = SYSTEM | leaf_columns(definitions, connection)
+        known = _schemas[id(definitions), connection] = (definitions, pa.schema(list(kinds.items())))
+    return known[1]
 
 
 def _near(files: store.Files, start: int | None, end: int | None) -> store.Files:

@@ -24,6 +24,7 @@ __all__ = [
     "ROW",
     "LakeFile",
     "added_files",
+    "batch_files",
     "commits",
     "create",
     "evolve",
@@ -166,6 +167,19 @@ def commits(table: Path, after: int, upto: int) -> tuple[tuple[int, Mapping[str,
 def file_name(number: int, batch_id: str, part: int) -> str:
     """Return the name of a batch's file; names sort in commit order."""
     return f"{number:08d}-{batch_id}-{part:05d}.parquet"
+
+
+def batch_files(table: Path) -> dict[int, list[str]]:
+    """Return batch number → absolute paths of its files, in order, of whatever lies in the folder.
+
+    A row id names its batch, so this finds a row's file without a version; a batch that was reverted
+    is found for as long as its files are there.
+    """
+    found: dict[int, list[str]] = {}
+    for name in sorted(path.name for path in table.iterdir()):
+        if name.endswith(".parquet"):
+            found.setdefault(int(name.split("-")[0]), []).append(str(table / name))
+    return found
 
 
 def _batch_of(path: str) -> str:

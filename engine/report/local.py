@@ -97,6 +97,7 @@ def _loads(planned: ReportPlan, home: Home, world: World) -> list[Load]:
         planned.columns,
         start=planned.scan_start,
         end=planned.request.range.end,
+        world=world,
     )
 
 
