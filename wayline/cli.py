@@ -28,6 +28,7 @@ from engine.ingest.schema_text import schema_yaml
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
+from wayline import upkeep
 from wayline.options import HERE, HomeOption, JsonOption, duration, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar
 
@@ -53,6 +54,7 @@ schema_app = typer.Typer(no_args_is_help=True, help="Schemas of files.")
 user_app = typer.Typer(no_args_is_help=True, help="Users of the SQL server.")
 app.add_typer(schema_app, name="schema")
 app.add_typer(user_app, name="user")
+app.command()(upkeep.compact)
 
 
 class FileFormat(StrEnum):

@@ -146,8 +146,16 @@ class Part:
                 ROW: row,
             }
         )
-        sequence = self._base[0].sequence if self._base else 0
-        return _numbered(copies, 0, 0, sequence).with_columns(place=pl.Series(rows, dtype=pl.Int64))
+        sequence = pl.Series(self._base_sequences()[rows], dtype=pl.Int64)
+        return _numbered(copies, 0, 0, 0).with_columns(
+            place=pl.Series(rows, dtype=pl.Int64), sequence=sequence
+        )
+
+    def _base_sequences(self) -> Numbers:
+        """Return per row of the base the commit that wrote its copy."""
+        sequences = np.repeat([file.sequence for file in self._base], [file.rows for file in self._base])
+        order = self._base_order()
+        return (sequences if order is None else sequences[order]).astype(np.int64)
 
     def _event_ids(self, places: pl.Series, pieces: Iterable[Piece]) -> pl.Series:
         every = [
@@ -200,7 +208,7 @@ class Part:
 
     def _pieces(self) -> list[Piece]:
         found = []
-        for file in self._level0:
+        for file in (file for file in self._level0 if file.meets(self._hashes)):
             highs = _level0_frame(self._table, file.path)[HASH_HIGH]
             start = int(highs.search_sorted(self._hashes[0], side="left"))
             end = int(highs.search_sorted(self._hashes[1], side="right"))
@@ -210,7 +218,7 @@ class Part:
 
     def _masks_in_range(self) -> pl.DataFrame:
         schema = {DATASET: pl.Int16, ROW: pl.Int64, HASH_HIGH: pl.Int64, "masked": pl.Int64}
-        frames = [_mask_frame(self._table, file) for file in self._masks]
+        frames = [_mask_frame(self._table, file) for file in self._masks if file.meets(self._hashes)]
         every = pl.concat([pl.DataFrame(schema=schema), *frames])
         inside = every.filter(pl.col(HASH_HIGH).is_between(*self._hashes))
         return inside.group_by(MASK_COLUMNS).agg(pl.col("masked").max())
@@ -223,7 +231,7 @@ class Part:
 def parts(table: Path, schema: pa.Schema, files: Files) -> list[Part]:
     """Divide the persons of a version into parts for chunks: whole buckets, evenly."""
     rows = files.base_rows + files.level0_rows
-    most = files.buckets if files.base else 1 << 12
+    most = files.fewest_buckets if files.places else 1 << 12
     count = 1
     while count < most and (rows >= 2 * count * TARGET_ROWS or (count == 1 and rows >= SPLIT_ROWS)):
         count *= 2
@@ -233,10 +241,10 @@ def parts(table: Path, schema: pa.Schema, files: Files) -> list[Part]:
 def _in_range(base: Iterable[JourneyFile], hashes: tuple[int, int]) -> list[JourneyFile]:
     found = []
     for file in base:
-        first, last = bucket_bounds(file.bucket, file.buckets)
+        first, last = file.hashes
         if hashes[0] <= first and last <= hashes[1]:
             found.append(file)
-    return sorted(found, key=lambda file: (file.bucket, file.min_time or 0))
+    return sorted(found, key=lambda file: (file.hashes, file.min_time or 0))
 
 
 def _numbered(copies: pl.DataFrame, first: int, piece: int, sequence: int) -> pl.DataFrame:

@@ -133,7 +133,7 @@ def _move(
 ) -> _Move:
     rows = _rows(files, columns, member, window)
     changed = _changed(member, rows, _evidence(files, columns, member, window, rows))
-    dead = rows.join(changed, left_on=ROW, right_on="row", how="semi").select(store.MASK_COLUMNS)
+    dead = rows.join(changed, left_on=ROW, right_on="row", how="semi").select(store.MASK_ROW)
     return _Move(rows.height, Part(member, _lake_files(home, world, member, window), changed), dead)
 
 
