@@ -185,7 +185,7 @@ def sweep(table: Path, version: int, folders: Iterable[str] = KINDS) -> int:
     removed = 0
     for folder in folders:
         for path in (table / folder).rglob("*.parquet"):
-            if sequence_of(path.name) > version:
+            if path.parent.name != "_delta_log" and sequence_of(path.name) > version:
                 path.unlink()
                 removed += 1
     return removed

@@ -275,6 +275,15 @@ THERE_AND_BACK = [
     Compact("merge", bucket=1),
 ]
 """A row leaves its person and comes back, with compaction between the ways."""
+OLDER_MASK = [
+    FIRST,
+    Compact("all"),
+    Arrive(tuple((TIMES[3], person, "late") for person in PERSONS[:3])),
+    Compact("split"),
+    Move(tuple(range(9)), None),
+    Compact("merge"),
+]
+"""A month is merged after a mask came that hits other months too: files of one bucket differ in age."""
 
 
 @settings(
@@ -284,6 +293,7 @@ THERE_AND_BACK = [
 )
 @given(operations=OPERATIONS, buckets=st.sampled_from([1, 2, 4]))
 @example(operations=THERE_AND_BACK, buckets=2)
+@example(operations=OLDER_MASK, buckets=1)
 def test_answers_and_files_stay_right(
     folder: Path, tiny: pytest.MonkeyPatch, operations: list[Operation], buckets: int
 ) -> None:
