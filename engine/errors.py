@@ -41,6 +41,10 @@ class HomeError(WaylineError):
     http_status = 503
 
 
+class BusyError(HomeError):
+    """Another process or thread is writing to the home."""
+
+
 class InputError(WaylineError):
     """A file or record that was handed in cannot be read or breaks its schema."""
 

@@ -2,6 +2,7 @@
 
 Every change takes the writer's lease, first brings the home back to a published state, and ends in
 exactly one new world. A process that dies on the way leaves the world before, or the world after.
+Compaction that is due then follows in worlds of its own.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from engine.applying import Applied, apply
+from engine import applying
+from engine.applying import Applied
 from engine.catalog.records import ReplayRecord
+from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
 from engine.ingest.batch import ingest as ingest_batch
 from engine.ingest.report import BatchReport
@@ -25,12 +28,14 @@ from engine.journeys.runs import Progress
 from engine.lake import table as lake
 from engine.recovery import follow, publication, recover
 from engine.status import Status, status
+from engine.upkeep import compact, keep_up
 from engine.world import Home, World
 
 __all__ = [
     "Applied",
     "Status",
     "apply",
+    "compact",
     "ingest",
     "rebuild",
     "recover",
@@ -40,6 +45,29 @@ __all__ = [
 
 OnWait = Callable[[str], None]
 """Told a sentence for the user when another process holds the lease."""
+
+
+def apply(
+    home: Home,
+    definitions: Definitions,
+    *,
+    progress: Progress | None = None,
+    on_wait: OnWait | None = None,
+) -> Applied:
+    """Make definitions the home's own: all of them, so what they lack is removed.
+
+    Args:
+        home: the home.
+        definitions: the new definitions, complete.
+        progress: told (phase, done, total) while journeys are built.
+        on_wait: told if another process is writing.
+
+    Raises:
+        DefinitionError: they contradict themselves, or data would be lost.
+    """
+    applied = applying.apply(home, definitions, progress=progress, on_wait=on_wait)
+    keep_up(home, progress)
+    return applied
 
 
 def ingest(
@@ -76,6 +104,7 @@ def ingest(
             batch=report.record,
             progress=journey_progress,
         )
+    keep_up(home, journey_progress)
     return report
 
 
@@ -120,6 +149,7 @@ def replay(
             replay=record,
             **publication({connection: Outcome(done.versions)}),
         )
+    keep_up(home, progress)
     return replace(record, id=home.catalog.replays(connection)[-1].id)
 
 
@@ -135,9 +165,11 @@ def rebuild(home: Home, connection: str, *, progress: Progress | None = None) ->
         outcome = rebuild_journeys(
             home, world.definitions, connection, world.datasets, keep=stitched, progress=progress
         )
-        return lease.publish(
+        rebuilt = lease.publish(
             f"rebuild {connection}", forget=[connection], **publication({connection: outcome})
         )
+    keep_up(home, progress)
+    return rebuilt
 
 
 def _aware(moment: datetime) -> datetime:

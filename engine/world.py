@@ -186,7 +186,7 @@ class Home:
             on_wait: called once with a sentence for the user if there is something to wait for.
 
         Raises:
-            HomeError: another writer held the lease for longer than ``wait``.
+            BusyError: another writer held the lease for longer than ``wait``.
         """
         with exclusive(self.root / "writer.lock", wait=wait, on_wait=on_wait):
             yield Lease(self)

@@ -28,7 +28,7 @@ from engine.ingest.schema_text import schema_yaml
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
-from wayline import worlds
+from wayline import upkeep, worlds
 from wayline.options import HERE, HomeOption, JsonOption, duration, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar
 
@@ -56,6 +56,7 @@ app.add_typer(schema_app, name="schema")
 app.add_typer(user_app, name="user")
 for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.backup, worlds.restore):
     app.command()(world_command)
+app.command()(upkeep.compact)
 
 
 class FileFormat(StrEnum):

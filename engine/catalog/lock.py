@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from engine.errors import HomeError
+from engine.errors import BusyError
 
 _POLL_SECONDS: Final = 0.05
 
@@ -27,7 +27,7 @@ def exclusive(
         on_wait: called once with a sentence for the user if there is something to wait for.
 
     Raises:
-        HomeError: another process or thread held it for longer than ``wait``.
+        BusyError: another process or thread held it for longer than ``wait``.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -45,7 +45,7 @@ def _acquire(descriptor: int, home: Path, wait: float | None, on_wait: Callable[
         holder = os.pread(descriptor, 100, 0).decode(errors="replace") or "another process"
         if deadline is not None and time.monotonic() >= deadline:
             message = f"{home} is being written by {holder}"
-            raise HomeError(message, hint="Try again when it is done.")
+            raise BusyError(message, hint="Try again when it is done.")
         if on_wait is not None:
             on_wait(f"waiting for {holder}, which is writing to {home}")
             on_wait = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -11,8 +11,8 @@ import pyarrow as pa
 from engine.catalog.records import Skip
 from engine.definitions.model import Definitions
 from engine.journeys import delta, runs, stitch_log, store
-from engine.journeys.columns import DATASET, HASH_HIGH, journey_schema
-from engine.journeys.compact import compact
+from engine.journeys.columns import DATASET, journey_schema
+from engine.journeys.compact import covering, grown_buckets
 from engine.journeys.copies import live
 from engine.journeys.runs import Part, Progress
 from engine.lake.table import ROW
@@ -56,13 +56,15 @@ class Change:
 
     Attributes:
         parts: the rows, per dataset.
-        dead: masks of the copies that no longer count (``_dataset, _row, _hash_high``), or None.
+        dead: what masks the copies that no longer count (``store.MASK_ROW``), or None.
         kind: why, for the log.
+        schema: the columns that the rows bring; None if they bring all that journeys hold.
     """
 
     parts: Sequence[Part]
     dead: pl.DataFrame | None
     kind: stitch_log.Kind
+    schema: pa.Schema | None = None
 
 
 def commit(
@@ -73,20 +75,20 @@ def commit(
     change: Change,
     progress: Progress | None = None,
 ) -> Versions:
-    """Write and commit a change to a connection's stitch log and journeys; compact if due."""
+    """Write and commit a change to a connection's stitch log and journeys."""
     log = commit_log(home, name, versions.stitch_log, change.parts, change.kind)
-    schema = journey_schema(definitions, name)
+    schema = change.schema or journey_schema(definitions, name)
     buckets = definitions.connections[name].buckets
     table = home.journeys_path(name)
     files = store.files(table, versions.journeys)
-    written = _write_rows(files, schema, change.parts, buckets, progress)
+    write = writer(files, sum(part.adds.height for part in change.parts), buckets)
+    written = [
+        file for rows in runs.ordered_slices(change.parts, schema, progress) for file in write.rows(rows)
+    ]
     if change.dead is not None and change.dead.height:
-        written.append(runs.write_mask(table, versions.journeys + 1, change.dead))
-    if not written:
-        return replace(versions, stitch_log=log)
-    journeys = delta.commit(table, versions.journeys, written)
-    compacted = compact(table, journeys, schema, buckets, progress)
-    return replace(versions, journeys=compacted, stitch_log=log)
+        written += write.mask(change.dead)
+    journeys = delta.commit(table, files.version, written) if written else files.version
+    return replace(versions, journeys=journeys, stitch_log=log)
 
 
 def commit_log(
@@ -105,30 +107,44 @@ def commit_log(
 
 
 def masks_of(files: store.Files, schema: pa.Schema, dataset: int, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the masks that take rows (``row, time``) of a dataset out of the journeys."""
+    """Return what masks rows (``row, time``) of a dataset: ``store.MASK_ROW`` of their live copies."""
     columns = runs.polars_columns(schema)
     if not rows.height:
-        return pl.DataFrame(schema={column: columns[column] for column in store.MASK_COLUMNS})
+        return pl.DataFrame(schema={column: columns[column] for column in store.MASK_ROW})
     low, high = rows.select(low=pl.min("time"), high=pl.max("time")).row(0)
     wanted = pl.col(ROW).is_in(rows["row"].implode()) & (pl.col(DATASET) == dataset)
-    found = live(files, columns, store.MASK_COLUMNS, where=wanted, start=low, end=high + 1)
-    return found.select(DATASET, ROW, HASH_HIGH).collect()
+    return live(files, columns, store.MASK_ROW, where=wanted, start=low, end=high + 1).collect()
 
 
-def _write_rows(
-    files: store.Files,
-    schema: pa.Schema,
-    parts: Sequence[Part],
-    buckets: int,
-    progress: Progress | None,
-) -> list[delta.NewFile]:
-    sequence = files.version + 1
-    total = sum(part.adds.height for part in parts)
-    first = not files.base and not files.level0 and not files.masks and total <= runs.SLICE_ROWS
-    written: list[delta.NewFile] = []
-    for rows in runs.ordered_slices(parts, schema, progress):
-        if first:
-            written += runs.write_base(files.table, sequence, rows, buckets)
-        else:
-            written.append(runs.write_level0(files.table, sequence, rows))
-    return written
+@dataclass(frozen=True)
+class Writer:
+    """How rows of a change, in journey order, and its mask become files."""
+
+    rows: Callable[[pl.DataFrame], list[delta.NewFile]]
+    mask: Callable[[pl.DataFrame], list[delta.NewFile]]
+
+
+def writer(files: store.Files, rows: int, buckets: int) -> Writer:
+    """Choose the files of a change: unsplit ones, unless nothing is there that forbids others.
+
+    The first rows are the base, or where they are many split at once, as are others if no file is
+    unsplit: they take the way into the base bucket by bucket, within the memory of a slice.
+    """
+    table, sequence = files.table, files.version + 1
+    many, empty = rows > runs.SLICE_ROWS, not files.places and not files.unsplit
+    if many and not files.unsplit:
+        places = covering(files.places, grown_buckets(rows, buckets) if empty else buckets)
+        return Writer(
+            lambda found: runs.split_rows(table, sequence, found, places),
+            lambda dead: runs.split_mask(table, sequence, dead, places),
+        )
+    if empty:
+        grown = grown_buckets(rows, buckets)
+        return Writer(
+            lambda found: runs.write_base(table, sequence, found, grown),
+            lambda dead: [runs.write_mask(table, sequence, dead)],
+        )
+    return Writer(
+        lambda found: [runs.write_level0(table, sequence, found)],
+        lambda dead: [runs.write_mask(table, sequence, dead)],
+    )

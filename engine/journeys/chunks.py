@@ -65,7 +65,7 @@ class Part:
 
     def __init__(self, table: Table, files: Sequence[JourneyFile]) -> None:
         self._table = table
-        self._files = sorted(files, key=lambda file: (hashes_of(file)[0], file.min_time or 0))
+        self._files = sorted(files, key=lambda file: (file.hashes, file.min_time or 0))
         self.key = (str(table.folder), tuple(file.path for file in self._files))
 
     def keys(self) -> Keys:
@@ -134,7 +134,7 @@ def parts(table: Table, base: Sequence[JourneyFile]) -> list[Part]:
     """
     most = min((file.buckets for file in base), default=1)
     count = chunk_count(sum(file.rows for file in base), most)
-    members = ([file for file in base if _overlaps(file, bounds)] for bounds in divided(count))
+    members = ([file for file in base if file.meets(bounds)] for bounds in divided(count))
     return [Part(table, files) for files in members if files]
 
 
@@ -151,14 +151,9 @@ def divided(count: int) -> list[tuple[int, int]]:
     return [bucket_bounds(part, count) for part in range(count)]
 
 
-def hashes_of(file: JourneyFile) -> tuple[int, int]:
-    """Return the first and the last ``_hash_high`` that a file may have."""
-    return bucket_bounds(file.bucket, file.buckets)
-
-
 def within(files: Iterable[JourneyFile], hashes: tuple[int, int]) -> tuple[JourneyFile, ...]:
     """Return the files that may have rows of some hashes."""
-    return tuple(file for file in files if _overlaps(file, hashes))
+    return tuple(file for file in files if file.meets(hashes))
 
 
 def joined(arrays: Iterable[pa.Array | pa.ChunkedArray], kind: pa.DataType) -> pa.Array:
@@ -188,11 +183,6 @@ def held(value: Any) -> int:
     if isinstance(value, pl.DataFrame):
         return int(value.estimated_size())
     return 0 if value is None else int(value.nbytes)
-
-
-def _overlaps(file: JourneyFile, hashes: tuple[int, int]) -> bool:
-    first, last = hashes_of(file)
-    return first <= hashes[1] and hashes[0] <= last
 
 
 def _read(table: Table, path: str, name: str, kind: pa.DataType) -> pa.ChunkedArray:

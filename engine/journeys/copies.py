@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from typing import Literal
 
 import polars as pl
 
 from engine.journeys import store
-from engine.journeys.columns import DATASET, HASH_HIGH
-from engine.journeys.order import bucket_bounds
+from engine.journeys.columns import HASH_HIGH, TIME
 from engine.journeys.store import Files, JourneyFile
-from engine.lake.table import ROW
-
-_MASKED = "_masked"
 
 
 def live(
@@ -25,7 +21,7 @@ def live(
     start: int | None = None,
     end: int | None = None,
     hashes: tuple[int, int] | None = None,
-    base: bool = True,
+    sources: Sequence[JourneyFile] | None = None,
 ) -> pl.LazyFrame:
     """Return the live copies, in no order.
 
@@ -37,69 +33,70 @@ def live(
         start: leave out files that end before this time in µs; rows outside may remain.
         end: leave out files that start at or after this time, likewise.
         hashes: first and last ``_hash_high`` of the rows to return.
-        base: read base files; otherwise level 0 alone.
+        sources: the base and level-0 files to read; None reads all.
     """
-    sources = [*(files.base if base else ()), *files.level0]
-    frames = []
-    for sequence, members in _commits(sources):
-        near = [file for file in members if file.overlaps(start, end) and _within(file, hashes)]
-        if near:
-            frames.append(_copies(files, near, sequence, columns, wanted, where, hashes))
-    if not frames:
-        return pl.LazyFrame(schema={name: columns[name] for name in wanted})
-    return pl.concat(frames)
-
-
-def masks(files: Files, hashes: tuple[int, int] | None = None) -> pl.LazyFrame | None:
-    """Return mask columns and ``_masked`` (commit of the last mask); None without masks."""
-    if not files.masks:
-        return None
-    frames = []
-    for sequence, members in _commits(files.masks):
-        scanned = pl.scan_parquet([files.absolute(file) for file in members], glob=False)
-        frames.append(scanned.with_columns(pl.lit(sequence, pl.Int64).alias(_MASKED)))
-    every = pl.concat(frames)
+    conditions = [] if where is None else [where]
     if hashes is not None:
-        every = every.filter(pl.col(HASH_HIGH).is_between(*hashes))
-    return every.group_by(store.MASK_COLUMNS).agg(pl.col(_MASKED).max())
+        conditions.append(pl.col(HASH_HIGH).is_between(*hashes))
+    every = [*files.base, *files.level0] if sources is None else sources
+    near = [file for file in every if file.overlaps(start, end) and file.meets(hashes)]
+    read = {*wanted, *store.MASK_COLUMNS, *(name for asked in conditions for name in asked.meta.root_names())}
+    schema = pl.Schema({name: columns[name] for name in sorted(read)})
+    frames = []
+    for members, later in _by_masks(near, files.masks):
+        rows = _rows(files, members, schema).filter(*conditions)
+        if later:
+            dead = masked(files, later, columns, hashes)
+            rows = rows.join(dead, on=store.MASK_COLUMNS, how="anti")
+        frames.append(rows.select(wanted))
+    return pl.concat(frames) if frames else pl.LazyFrame(schema={name: columns[name] for name in wanted})
 
 
-def _commits(sources: Sequence[JourneyFile]) -> Iterator[tuple[int, list[JourneyFile]]]:
-    ordered = sorted(sources, key=lambda file: file.sequence)
-    for sequence, members in groupby(ordered, key=lambda file: file.sequence):
-        yield sequence, list(members)
-
-
-def _within(file: JourneyFile, hashes: tuple[int, int] | None) -> bool:
-    if hashes is None or file.kind is not store.Kind.BASE:
-        return True
-    first, last = bucket_bounds(file.bucket, file.buckets)
-    return first <= hashes[1] and last >= hashes[0]
-
-
-def _copies(
+def masked(
     files: Files,
-    near: Sequence[JourneyFile],
-    sequence: int,
+    masks: Sequence[JourneyFile],
     columns: pl.Schema,
-    wanted: Sequence[str],
-    where: pl.Expr | None,
-    hashes: tuple[int, int] | None,
+    hashes: tuple[int, int] | None = None,
 ) -> pl.LazyFrame:
-    read = {*wanted, *store.MASK_COLUMNS, *(() if where is None else where.meta.root_names())}
-    rows = pl.scan_parquet(
-        [files.absolute(file) for file in near],
-        schema=pl.Schema({name: columns[name] for name in sorted(read)}),
-        missing_columns="raise",
+    """Return what masks name (``store.MASK_ROW``), each once; a time that none of them knows is NULL."""
+    schema = {name: columns[name] for name in store.MASK_ROW}
+    if not masks:
+        return pl.LazyFrame(schema=schema)
+    rows = _rows(files, masks, pl.Schema(schema), missing="insert")
+    if hashes is not None:
+        rows = rows.filter(pl.col(HASH_HIGH).is_between(*hashes))
+    return rows.group_by(store.MASK_COLUMNS).agg(pl.col(TIME).max())
+
+
+def _rows(
+    files: Files,
+    members: Sequence[JourneyFile],
+    columns: pl.Schema,
+    missing: Literal["insert", "raise"] = "raise",
+) -> pl.LazyFrame:
+    return pl.scan_parquet(
+        [files.absolute(file) for file in members],
+        schema=columns,
+        missing_columns=missing,
         extra_columns="ignore",
         glob=False,
     )
-    if hashes is not None:
-        rows = rows.filter(pl.col(HASH_HIGH).is_between(*hashes))
-    if where is not None:
-        rows = rows.filter(where)
-    dead = masks(files, hashes)
-    if dead is None:
-        return rows.select(wanted)
-    later = dead.filter(pl.col(_MASKED) > sequence).select(DATASET, ROW, HASH_HIGH)
-    return rows.join(later, on=[DATASET, ROW, HASH_HIGH], how="anti").select(wanted)
+
+
+def _by_masks(
+    sources: Sequence[JourneyFile], masks: Sequence[JourneyFile]
+) -> Iterator[tuple[list[JourneyFile], tuple[JourneyFile, ...]]]:
+    """Put the files together that the same masks may hit."""
+    groups: dict[tuple[JourneyFile, ...], list[JourneyFile]] = {}
+    for file in sources:
+        groups.setdefault(tuple(mask for mask in masks if _may_hit(mask, file)), []).append(file)
+    for later, members in groups.items():
+        yield members, later
+
+
+def _may_hit(mask: JourneyFile, file: JourneyFile) -> bool:
+    if mask.sequence <= file.sequence or not mask.meets(file.hashes):
+        return False
+    if mask.min_time is None or mask.max_time is None:
+        return True
+    return file.overlaps(mask.min_time, mask.max_time + 1)

@@ -15,14 +15,22 @@ from deltalake import DeltaTable, Schema
 from deltalake.transaction import (
     AddAction,
     CommitProperties,
+    PostCommitHookProperties,
     RemoveAction,
+    Transaction,
     create_table_with_add_actions,
 )
 
 from engine.errors import HomeError
 from engine.lake.table import sync_file
 
+CHECKPOINT_EVERY: Final = 32
+"""Commits after which the log is summed up, so that opening a table does not slow with its age."""
+
 _STATISTICS: Final = "delta.dataSkippingStatsColumns"
+_APPLICATION: Final = "wayline"
+# The library's own checkpoints would also remove old logs, and with them the way to older versions.
+_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 @dataclass(frozen=True)
@@ -73,17 +81,21 @@ def write_file(
         path: where to write, relative to the table.
         rows: at least one row.
         group: rows per row group.
-        time_column: the int64 column whose bounds go to the Delta log.
+        time_column: the int64 column whose bounds go to the Delta log, if it has no NULL.
     """
     target = table / path
     target.parent.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(target, compression="lz4", statistics=False, row_group_size=group)
     sync_file(target)
-    times = None
-    if time_column is not None:
-        moments = rows[time_column]
-        times = (time_column, int(moments.min()), int(moments.max()))  # type: ignore[arg-type]
+    times = None if time_column is None else _bounds(rows[time_column])
     return NewFile(path, rows.height, target.stat().st_size, times)
+
+
+def _bounds(moments: pl.Series) -> tuple[str, int, int] | None:
+    """Return name, smallest and largest value of a column; None if any is unknown."""
+    if moments.null_count():
+        return None
+    return (moments.name, int(moments.min()), int(moments.max()))  # type: ignore[arg-type]
 
 
 def commit(
@@ -107,15 +119,21 @@ def commit(
     """
     delta = DeltaTable(table)
     _require(table, delta.version() == expected)
+    # Delta itself takes a transaction again, and the removal of a file that is not there.
+    _require(table, (delta.transaction_version(_APPLICATION) or 0) <= expected)
     if removed:
         live = set(pa.table(delta.get_add_actions())["path"].to_pylist())
         _require(table, live.issuperset(removed))
     now = time.time_ns() // 1_000_000
     actions: list[AddAction | RemoveAction] = [_add(file, now) for file in added]
     actions += [RemoveAction(path, True, now) for path in removed]
-    properties = CommitProperties(custom_metadata=dict(metadata or {}))
+    transaction = Transaction(_APPLICATION, expected + 1)
     delta.create_write_transaction(
-        actions, mode="append", schema=delta.schema(), commit_properties=properties
+        actions,
+        mode="append",
+        schema=delta.schema(),
+        commit_properties=CommitProperties(dict(metadata or {}), app_transactions=[transaction]),
+        post_commithook_properties=_NO_HOOKS,
     )
     return _confirm(table, expected + 1)
 
@@ -131,6 +149,7 @@ def overwrite(table: Path, expected: int, schema: pa.Schema, added: Sequence[New
         [_add(file, now) for file in added],
         mode="overwrite",
         configuration=current.metadata().configuration,
+        post_commithook_properties=_NO_HOOKS,
     )
     return _confirm(table, expected + 1)
 
@@ -143,7 +162,7 @@ def add_columns(table: Path, expected: int, schema: pa.Schema) -> int:
     missing = [field for field in Schema.from_arrow(schema).fields if field.name not in present]
     if not missing:
         return expected
-    delta.alter.add_columns(missing)
+    delta.alter.add_columns(missing, post_commithook_properties=_NO_HOOKS)
     return _confirm(table, expected + 1)
 
 
@@ -153,7 +172,7 @@ def restore(table: Path, version: int) -> int:
     newest = int(delta.version())
     if newest == version:
         return version
-    delta.restore(version)
+    delta.restore(version, post_commithook_properties=_NO_HOOKS)
     return _confirm(table, newest + 1)
 
 
@@ -174,7 +193,12 @@ def _add(file: NewFile, now: int) -> AddAction:
 
 def _confirm(table: Path, expected: int) -> int:
     _require(table, latest_version(table) == expected)
-    sync_file(table / "_delta_log" / f"{expected:020d}.json")
+    log = table / "_delta_log"
+    sync_file(log / f"{expected:020d}.json")
+    if expected % CHECKPOINT_EVERY == 0:
+        DeltaTable(table, version=expected).create_checkpoint()
+        for file in (*log.glob(f"{expected:020d}.checkpoint*.parquet"), log / "_last_checkpoint"):
+            sync_file(file)
     return expected
 
 

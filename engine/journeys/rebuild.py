@@ -18,7 +18,7 @@ from engine.journeys import change, delta, device_table, devices, intake, runs, 
 from engine.journeys.append import arrive, stitch
 from engine.journeys.change import Outcome, Versions
 from engine.journeys.columns import NAMESPACE, PERSON, TIME, journey_schema
-from engine.journeys.compact import compact, grown_buckets
+from engine.journeys.compact import covering, grown_buckets
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
 from engine.lake import table as lake
@@ -122,11 +122,11 @@ def _write(
     version = delta.create(table, schema, TIME)
     store.sweep(table, version)
     total = sum(part.adds.height for part in parts)
+    grown = grown_buckets(total, buckets)
     written: list[delta.NewFile] = []
     for rows in runs.ordered_slices(parts, schema, progress):
         if total <= runs.SLICE_ROWS:
-            written += runs.write_base(table, version + 1, rows, grown_buckets(total, buckets))
+            written += runs.write_base(table, version + 1, rows, grown)
         else:
-            written.append(runs.write_level0(table, version + 1, rows))
-    journeys = delta.overwrite(table, version, schema, written)
-    return compact(table, journeys, schema, buckets, progress)
+            written += runs.split_rows(table, version + 1, rows, covering((), grown))
+    return delta.overwrite(table, version, schema, written)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pyarrow as pa
 
-from engine.journeys import change, device_table, devices, intake, store
+from engine.journeys import change, device_table, devices, intake, lacking, store
 from engine.journeys.append import named
 from engine.journeys.change import Change, Versions
-from engine.journeys.columns import DATASET, HASH_HIGH, NAMESPACE, PERSON, TIME
+from engine.journeys.columns import DATASET, HASH_HIGH, NAMESPACE, PERSON, TIME, journey_schema
 from engine.journeys.copies import live
 from engine.journeys.devices import Journeys
 from engine.journeys.intake import Member
@@ -86,11 +87,13 @@ def replay(
     definitions = world.definitions
     versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
     source = devices.journeys(home, definitions, name, versions.journeys)
+    carried = journey_schema(definitions, name)
     moves = []
     for member in intake.members(definitions, name):
         if member.stitching is not None:
             window = window_of(at, lookback or member.stitching.lookback)
-            moves.append(_move(home, name, versions, source, member, window))
+            carried = _carried(source, window, carried)
+            moves.append(_move(home, name, versions, source, member, window, carried.names))
         if progress is not None:
             progress("restitching", member.index + 1, len(definitions.connections[name].datasets))
     before, after = (_distinct([getattr(move, side) for move in moves]) for side in ("before", "after"))
@@ -98,7 +101,7 @@ def replay(
     moved = sum(move.part.adds.height for move in moves)
     if moved:
         masks = pl.concat([move.dead for move in moves])
-        changes = Change([move.part for move in moves], masks, Kind.REPLAY)
+        changes = Change([move.part for move in moves], masks, Kind.REPLAY, carried)
         versions = change.commit(home, definitions, name, versions, changes, progress)
     return Replayed(versions, seen, moved, before, after)
 
@@ -124,20 +127,32 @@ class _Move:
 
 
 def _move(
-    home: Home, name: str, versions: Versions, source: Journeys, member: Member, window: Window
+    home: Home,
+    name: str,
+    versions: Versions,
+    source: Journeys,
+    member: Member,
+    window: Window,
+    carried: Sequence[str],
 ) -> _Move:
     rows = _rows(source, member, window)
     known = _evidence(home, name, versions, member, window, rows)
     now = named(member, field_based.replay(rows.select(**_EVENT), known))
     differs = (now[PERSON] != rows[PERSON]) | (now[NAMESPACE] != rows[NAMESPACE])
-    whole = _live(source, member, window, source.columns.names())
     return _Move(
         rows=rows.height,
-        part=Part(member, (), now.filter(differs), whole),
-        dead=rows.filter(differs).select(store.MASK_COLUMNS),
+        part=Part(member, (), now.filter(differs), _live(source, member, window, carried)),
+        dead=rows.filter(differs).select(store.MASK_ROW),
         before=rows[PERSON].unique(),
         after=now[PERSON].unique(),
     )
+
+
+def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
+    """Return the columns that all files hold whose rows may move; the lake has the others."""
+    every = (*source.files.base, *source.files.level0)
+    near = [file for file in every if file.overlaps(window.start + 1, window.end + 1)]
+    return lacking.common(source.files.table, near, schema)
 
 
 def _rows(source: Journeys, member: Member, window: Window) -> pl.DataFrame:

@@ -19,9 +19,9 @@ from engine.lake.table import ROW, LakeFile
 
 SLICE_ROWS: Final = 1 << 21
 """Rows that are in memory at once while journeys are written."""
-_LEVEL0_GROUP: Final = 1 << 17
-_BASE_GROUP: Final = 1 << 20
-_FILE_ROWS: Final = 1 << 14
+FILE_ROWS: Final = 1 << 14
+"""Neighbouring months share a base file until it has this many rows."""
+_GROUP: Final = 1 << 20
 
 Progress = Callable[[str, int, int], None]
 """Told (phase, done, total) now and then."""
@@ -76,30 +76,58 @@ def _whole(part: Part, columns: pl.Schema) -> pl.DataFrame:
     return rows.join(adds, on=ROW).select(list(columns))
 
 
-def write_level0(table: Path, sequence: int, rows: pl.DataFrame) -> delta.NewFile:
-    """Write rows in journey order as a level-0 file."""
-    path = store.level0_path(sequence)
-    return delta.write_file(table, path, rows, group=_LEVEL0_GROUP, time_column=TIME)
+def write_level0(
+    table: Path, sequence: int, rows: pl.DataFrame, place: tuple[int, int] | None = None
+) -> delta.NewFile:
+    """Write rows in journey order as a level-0 file, a split one if a bucket is given."""
+    path = store.level0_path(sequence, place)
+    return delta.write_file(table, path, rows, group=rows.height, time_column=TIME)
 
 
-def write_mask(table: Path, sequence: int, dead: pl.DataFrame) -> delta.NewFile:
-    """Write a mask: ``_dataset, _row, _hash_high`` of copies that no longer count."""
-    rows = dead.select(store.MASK_COLUMNS).sort(HASH_HIGH)
-    return delta.write_file(table, store.mask_path(sequence), rows, group=_BASE_GROUP)
+def write_mask(
+    table: Path, sequence: int, dead: pl.DataFrame, place: tuple[int, int] | None = None
+) -> delta.NewFile:
+    """Write a mask: ``store.MASK_ROW`` of copies that no longer count."""
+    rows = dead.select(store.MASK_ROW).sort(HASH_HIGH)
+    return delta.write_file(table, store.mask_path(sequence, place), rows, group=_GROUP, time_column=TIME)
+
+
+def split_rows(
+    table: Path, sequence: int, rows: pl.DataFrame, places: Sequence[tuple[int, int]]
+) -> list[delta.NewFile]:
+    """Write rows in journey order as one level-0 file per bucket that has any."""
+    pieces = _pieces(rows, places)
+    return [write_level0(table, sequence, piece, place) for place, piece in pieces]
+
+
+def split_mask(
+    table: Path, sequence: int, dead: pl.DataFrame, places: Sequence[tuple[int, int]]
+) -> list[delta.NewFile]:
+    """Write a mask per bucket that has any."""
+    pieces = _pieces(dead.sort(HASH_HIGH), places)
+    return [write_mask(table, sequence, piece, place) for place, piece in pieces]
+
+
+def _pieces(
+    rows: pl.DataFrame, places: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], pl.DataFrame]]:
+    """Cut rows in the order of hashes along buckets; places without rows are left out."""
+    highs = rows[HASH_HIGH].to_numpy()
+    for place in places:
+        first, last = bucket_bounds(*place)
+        start, end = np.searchsorted(highs, first, "left"), np.searchsorted(highs, last, "right")
+        if end > start:
+            yield place, rows.slice(int(start), int(end - start))
 
 
 def write_base(table: Path, sequence: int, rows: pl.DataFrame, buckets: int) -> list[delta.NewFile]:
     """Write rows in journey order as base files: per bucket, a month or several small ones."""
-    highs = rows[HASH_HIGH].to_numpy()
-    places = buckets_of(highs, buckets)
-    present = np.unique(places)
-    starts = np.searchsorted(places, present)
-    ends = np.append(starts[1:], rows.height)
     written = []
-    for bucket, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        for month, epoch in _epochs(rows.slice(start, end - start)):
+    present = np.unique(buckets_of(rows[HASH_HIGH].to_numpy(), buckets)).tolist()
+    for (bucket, _), piece in _pieces(rows, [(bucket, buckets) for bucket in present]):
+        for month, epoch in _epochs(piece):
             path = store.base_path(sequence, bucket, buckets, month)
-            written.append(delta.write_file(table, path, epoch, group=_BASE_GROUP, time_column=TIME))
+            written.append(delta.write_file(table, path, epoch, group=_GROUP, time_column=TIME))
     return written
 
 
@@ -121,7 +149,7 @@ def _epochs(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     for place, (month, count) in enumerate(counts.iter_rows()):
         names.append(month)
         gathered += count
-        if gathered >= _FILE_ROWS or place == counts.height - 1:
+        if gathered >= FILE_ROWS or place == counts.height - 1:
             yield names[0], rows if gathered == rows.height else rows.filter(months.is_in(names))
             names, gathered = [], 0
 

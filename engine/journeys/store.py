@@ -1,8 +1,13 @@
 """The journey table of a connection: its files, their kinds, and how they are named.
 
 ``base/`` holds one bucket and one or more months per file; ``level0/`` the rows of one commit, in
-journey order; ``masks/`` names rows whose copies in files of earlier commits are dead. The number
-in a file's name is the version of the commit that added it.
+journey order; ``masks/`` names rows whose copies in files of earlier commits are dead. Rows and
+masks are of the whole hash space at first (unsplit), of one bucket once they are on their way into
+the base (split). The number in a file's name is the version of the commit that added it.
+
+Two things hold at every version: every unsplit file is newer than every split one, so a mask's
+commit may be moved forward by compaction; and the buckets of base and split files, though of
+different sizes, are equal or apart.
 """
 
 from __future__ import annotations
@@ -19,10 +24,13 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from engine.journeys.columns import DATASET, HASH_HIGH, TIME
+from engine.journeys.order import bucket_bounds
 from engine.lake.table import ROW
 
 MASK_COLUMNS: Final = (DATASET, ROW, HASH_HIGH)
-"""Columns of a mask: which row, and the bucket's side of the person that lost it."""
+"""What a mask names: which row, and the hash of the person that lost it."""
+MASK_ROW: Final = (*MASK_COLUMNS, TIME)
+"""Columns of a mask's file: the row's time says which months it hits; NULL in older homes."""
 
 
 class Kind(StrEnum):
@@ -44,10 +52,11 @@ class JourneyFile:
     Attributes:
         path: relative to the table.
         sequence: version of the commit that added it.
-        bucket: bucket of a base file, else 0.
-        buckets: number of buckets when it was written, else 1.
-        min_time: earliest event time in µs; None for masks.
-        max_time: latest event time in µs; None for masks.
+        bucket: bucket of a base or split file, else 0.
+        buckets: into how many buckets that one's size divides the hash space, else 1.
+        split: whether it holds rows of its bucket alone; base files do.
+        min_time: earliest event time in µs; None if not known, as in masks of older homes.
+        max_time: latest event time in µs, likewise.
     """
 
     path: str
@@ -56,6 +65,7 @@ class JourneyFile:
     sequence: int
     bucket: int = 0
     buckets: int = 1
+    split: bool = False
     min_time: int | None = None
     max_time: int | None = None
 
@@ -64,6 +74,21 @@ class JourneyFile:
         if self.min_time is None or self.max_time is None:
             return True
         return (start is None or self.max_time >= start) and (end is None or self.min_time < end)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The bucket that the file belongs to, and of how many."""
+        return self.bucket, self.buckets
+
+    @property
+    def hashes(self) -> tuple[int, int]:
+        """First and last ``_hash_high`` that the file may have."""
+        return bucket_bounds(self.bucket, self.buckets)
+
+    def meets(self, hashes: tuple[int, int] | None) -> bool:
+        """Return whether the file may have rows of a hash range; None is all of it."""
+        first, last = self.hashes
+        return hashes is None or (first <= hashes[1] and last >= hashes[0])
 
 
 @dataclass(frozen=True)
@@ -92,9 +117,26 @@ class Files:
         return len({file.sequence for file in (*self.level0, *self.masks)})
 
     @property
-    def buckets(self) -> int:
-        """Number of buckets of the base; 1 without a base."""
-        return self.base[0].buckets if self.base else 1
+    def unsplit(self) -> tuple[JourneyFile, ...]:
+        """Level-0 files and masks of the whole hash space, in the order of commits."""
+        found = [file for file in (*self.level0, *self.masks) if not file.split]
+        return tuple(sorted(found, key=lambda file: file.sequence))
+
+    @property
+    def split(self) -> tuple[JourneyFile, ...]:
+        """Level-0 files and masks of one bucket each."""
+        return tuple(file for file in (*self.level0, *self.masks) if file.split)
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """The buckets of base and split files: (bucket, of how many), in the order of hashes."""
+        found = {file.place: file.hashes for file in (*self.base, *self.split)}
+        return tuple(sorted(found, key=lambda place: found[place]))
+
+    @property
+    def fewest_buckets(self) -> int:
+        """Into how many equal hash ranges the table can be cut so that no base or split file straddles."""
+        return min((buckets for _, buckets in self.places), default=1)
 
     def absolute(self, file: JourneyFile) -> str:
         """Return the file's absolute path."""
@@ -116,18 +158,17 @@ def files(table: Path, version: int) -> Files:
 
 def base_path(sequence: int, bucket: int, buckets: int, month: str) -> str:
     """Return the name of a new base file whose first month is ``month`` (``2024-01``)."""
-    folder = f"b{bucket:04d}-of-{buckets:04d}"
-    return f"{Kind.BASE}/{folder}/{month}-{_unique(sequence)}.parquet"
+    return f"{Kind.BASE}/{_folder((bucket, buckets))}/{month}-{_unique(sequence)}.parquet"
 
 
-def level0_path(sequence: int) -> str:
-    """Return the name of a new level-0 file."""
-    return f"{Kind.LEVEL0}/{_unique(sequence)}.parquet"
+def level0_path(sequence: int, place: tuple[int, int] | None = None) -> str:
+    """Return the name of a new level-0 file: unsplit, or split for a (bucket, of how many)."""
+    return _path(Kind.LEVEL0, sequence, place)
 
 
-def mask_path(sequence: int) -> str:
-    """Return the name of a new mask."""
-    return f"{Kind.MASK}/{_unique(sequence)}.parquet"
+def mask_path(sequence: int, place: tuple[int, int] | None = None) -> str:
+    """Return the name of a new mask, unsplit or split likewise."""
+    return _path(Kind.MASK, sequence, place)
 
 
 def sequence_of(path: str) -> int:
@@ -144,10 +185,19 @@ def sweep(table: Path, version: int, folders: Iterable[str] = KINDS) -> int:
     removed = 0
     for folder in folders:
         for path in (table / folder).rglob("*.parquet"):
-            if sequence_of(path.name) > version:
+            if path.parent.name != "_delta_log" and sequence_of(path.name) > version:
                 path.unlink()
                 removed += 1
     return removed
+
+
+def _path(kind: Kind, sequence: int, place: tuple[int, int] | None) -> str:
+    folder = kind if place is None else f"{kind}/{_folder(place)}"
+    return f"{folder}/{_unique(sequence)}.parquet"
+
+
+def _folder(place: tuple[int, int]) -> str:
+    return f"b{place[0]:04d}-of-{place[1]:04d}"
 
 
 def _unique(sequence: int) -> str:
@@ -156,17 +206,16 @@ def _unique(sequence: int) -> str:
 
 def _file(action: dict[str, Any]) -> JourneyFile:
     path = action["path"]
-    kind, folder = Kind(path.split("/")[0]), path.split("/")[1]
-    bucket, buckets = (0, 1)
-    if kind is Kind.BASE:
-        bucket, buckets = (int(part) for part in folder[1:].split("-of-"))
+    kind, *folders = path.split("/")[:-1]
+    bucket, buckets = (int(part) for part in folders[0][1:].split("-of-")) if folders else (0, 1)
     return JourneyFile(
         path=path,
-        kind=kind,
+        kind=Kind(kind),
         rows=action["num_records"],
         sequence=sequence_of(path),
         bucket=bucket,
         buckets=buckets,
+        split=bool(folders),
         min_time=action.get(f"min.{TIME}"),
         max_time=action.get(f"max.{TIME}"),
     )

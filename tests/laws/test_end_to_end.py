@@ -34,7 +34,8 @@ def expected(home):
 @pytest.mark.parametrize(("seed", "batches"), [(1, 1), (2, 3), (3, 9)])
 def test_arrival_independence(seed, batches, made, expected, tmp_path, monkeypatch):
     # The last variant leaves its runs and masks where they are, the others merge them at once.
-    monkeypatch.setattr(compact, "BASE_SHARE", 0 if seed == 3 else 1_000_000)
+    monkeypatch.setattr(compact, "SPLIT_ROWS", 1_000_000 if seed == 3 else 0)
+    monkeypatch.setattr(compact, "BASE_SHARE", 1_000_000)
     random = Random(seed)
     web = shop.shuffled_web(made, tmp_path, random, batches)
     calls = shop.shuffled_calls(made, tmp_path, random)

@@ -55,7 +55,8 @@ def report(home: Home, world: World, number: int) -> Rows:
 
 def write(root: Path, made: generate.Generated, web: Sequence[Path]) -> None:
     """Publish worlds one after the other; runs in a process of its own."""
-    compact.MAX_RUNS = 4  # type: ignore[misc]  # so that runs are merged into the base on the way
+    # So that runs are merged on the way, and put into the base.
+    compact.MAX_RUNS, compact.SPLIT_ROWS = 2, 100  # type: ignore[misc]
     home = Home.open(root)
     for number, file in enumerate(web):
         flow.ingest(home, "web", [file])
