@@ -104,10 +104,12 @@ def _entries(definitions: Definitions) -> dict[str, object]:
 
 
 def _refuse_losses(home: Home, old: Definitions, new: Definitions) -> None:
+    # Worlds that show an inactive batch still need its dataset's table and schema.
+    nothing = (BatchStatus.LOADING, BatchStatus.FAILED)
     filled = {
         name: dataset
         for name, dataset in old.datasets.items()
-        if home.catalog.batches(name, BatchStatus.SUCCESS)
+        if any(batch.status not in nothing for batch in home.catalog.batches(name))
     }
     for name in filled.keys() - new.datasets.keys():
         raise DefinitionError(

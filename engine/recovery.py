@@ -7,7 +7,7 @@ world is published. What a dead process left between is undone (journeys, logs, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,13 @@ import polars as pl
 
 from engine.catalog.records import BatchRecord, BatchStatus, Skip
 from engine.ingest.batch import abandon_unfinished
+from engine.ingest.ending import ended
 from engine.journeys import delta, store
 from engine.journeys.append import append
 from engine.journeys.change import Outcome
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
+from engine.lake.removal import removed_batches
 from engine.world import Home, Lease, World
 
 
@@ -47,6 +49,7 @@ def follow(
     cause: str,
     *,
     batch: BatchRecord | None = None,
+    gone: Sequence[BatchRecord] = (),
     progress: Progress | None = None,
 ) -> World:
     """Append new dataset versions to all connections that use them, and publish all as one world.
@@ -57,6 +60,7 @@ def follow(
         datasets: dataset → version that the world shall show.
         cause: what happened, in a few words.
         batch: the batch that the new version holds, as it shall be stored.
+        gone: the batches that it no longer holds, likewise.
         progress: told (phase, done, total).
     """
     outcomes = {
@@ -64,7 +68,19 @@ def follow(
         for name, connection in world.definitions.connections.items()
         if not connection.datasets.keys().isdisjoint(datasets)
     }
-    return lease.publish(cause, datasets=datasets, batch=batch, **publication(outcomes))
+    return lease.publish(cause, datasets=datasets, batch=batch, ended=gone, **publication(outcomes))
+
+
+def ingest_cause(batch: BatchRecord, replaced: Sequence[BatchRecord] = ()) -> str:
+    """Return what a world says that shows a new batch."""
+    numbers = ", ".join(str(record.number) for record in replaced)
+    return f"ingest {batch.dataset} batch {batch.number}" + (f" in place of {numbers}" if numbers else "")
+
+
+def revert_cause(batches: Sequence[BatchRecord]) -> str:
+    """Return what a world says that no longer shows batches of a dataset."""
+    numbers = ", ".join(str(record.number) for record in batches)
+    return f"revert {batches[0].dataset} batch {numbers}"
 
 
 def publication(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
@@ -112,9 +128,24 @@ def _finish(lease: Lease, world: World, name: str, progress: Progress | None) ->
     after, newest = world.datasets[name], lake.latest_version(table)
     for version, information in lake.commits(table, after, newest):
         batch = _batch(lease.home, version, information)
-        cause = f"ingest {name} batch {batch.number}" if batch else f"recover {name}"
-        world = follow(lease, world, {name: version}, cause, batch=batch, progress=progress)
+        gone = _ended(lease.home, batch, information)
+        cause = _cause(name, batch, gone)
+        world = follow(lease, world, {name: version}, cause, batch=batch, gone=gone, progress=progress)
     return world
+
+
+def _cause(dataset: str, batch: BatchRecord | None, gone: Sequence[BatchRecord]) -> str:
+    if batch is not None:
+        return ingest_cause(batch, gone)
+    return revert_cause(gone) if gone else f"recover {dataset}"
+
+
+def _ended(home: Home, batch: BatchRecord | None, information: Mapping[str, Any]) -> tuple[BatchRecord, ...]:
+    """Return the records of the batches that a lake commit took out."""
+    ids, purge = removed_batches(information)
+    number = None if batch is None else batch.number
+    gone = [ended(home.catalog.batch(name), replaced_by=number, purge=purge) for name in ids]
+    return tuple(sorted(gone, key=lambda record: record.number))
 
 
 def _batch(home: Home, version: int, information: Mapping[str, Any]) -> BatchRecord | None:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from engine.catalog import memory as device_memory
 from engine.catalog.lock import exclusive
-from engine.catalog.migrations import add_devices_to_worlds
+from engine.catalog.migrations import to_format_2
 from engine.catalog.pins import Pins
 from engine.catalog.records import BatchRecord, ReplayRecord, Skip, WorldRecord
 from engine.catalog.store import Catalog
@@ -29,7 +29,7 @@ from engine.errors import HomeError
 FORMAT: Final = 2
 """The format of homes that this version writes."""
 
-UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (add_devices_to_worlds,)
+UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2,)
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
 
 
@@ -229,6 +229,7 @@ class Lease:
         stitch_logs: Mapping[str, int] | None = None,
         devices: Mapping[str, int] | None = None,
         batch: BatchRecord | None = None,
+        ended: Sequence[BatchRecord] = (),
         replay: ReplayRecord | None = None,
         skips: Sequence[Skip] = (),
         memory: Mapping[tuple[str, str], pl.DataFrame] | None = None,
@@ -244,6 +245,7 @@ class Lease:
             stitch_logs: changed connection → Delta version of its stitch log.
             devices: changed connection → Delta version of its devices.
             batch: the batch that this world shows; stored as it is given.
+            ended: the batches that this world no longer shows; likewise.
             replay: the replay that this world shows.
             skips: rows that connections did not take.
             memory: (connection, dataset) → changed device memory, columns device and person.
@@ -259,7 +261,9 @@ class Lease:
                 revision = catalog.add_document(connection, _document(definitions))
             for name in forget:
                 catalog.forget_connection(connection, name)
-            self._record(connection, batch, replay, skips, memory)
+            for stored in (*ended, *([batch] if batch else [])):
+                catalog.save_batch(connection, stored)
+            self._record(connection, replay, skips, memory)
             record = WorldRecord(
                 id=previous.id + 1,
                 published_at=datetime.now(UTC),
@@ -276,14 +280,11 @@ class Lease:
     def _record(
         self,
         connection: Connection,
-        batch: BatchRecord | None,
         replay: ReplayRecord | None,
         skips: Sequence[Skip],
         memory: Mapping[tuple[str, str], pl.DataFrame] | None,
     ) -> None:
         catalog = self.home.catalog
-        if batch is not None:
-            catalog.save_batch(connection, batch)
         if replay is not None:
             catalog.add_replay(connection, replay)
         catalog.add_skips(connection, skips)

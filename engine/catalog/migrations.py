@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from engine.catalog.store import Catalog
 
 
+def to_format_2(catalog: Catalog) -> None:
+    """Format 1 to 2: worlds know versions of devices, and batches how they ended."""
+    add_devices_to_worlds(catalog)
+    add_ends_to_batches(catalog)
+
+
 def add_devices_to_worlds(catalog: Catalog) -> None:
-    """Format 1 to 2: a world also has the versions of its connections' devices; older ones have none."""
+    """A world also has the versions of its connections' devices; older ones have none."""
     with catalog.writing() as connection:
-        columns = connection.exec_driver_sql("PRAGMA table_info(worlds)").all()
-        if all(column.name != "devices" for column in columns):
-            connection.exec_driver_sql("ALTER TABLE worlds ADD COLUMN devices JSON NOT NULL DEFAULT '{}'")
+        _add_column(connection, "worlds", "devices", "JSON NOT NULL DEFAULT '{}'")
+
+
+def add_ends_to_batches(catalog: Catalog) -> None:
+    """A batch also says when and by what it became inactive; none was before."""
+    with catalog.writing() as connection:
+        _add_column(connection, "batches", "ended_at", "DATETIME")
+        _add_column(connection, "batches", "replaced_by", "INTEGER")
+        _add_column(connection, "batches", "purge", "BOOLEAN NOT NULL DEFAULT 0")
+
+
+def _add_column(connection: Connection, table: str, name: str, kind: str) -> None:
+    columns = connection.exec_driver_sql(f"PRAGMA table_info({table})").all()
+    if all(column.name != name for column in columns):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")

@@ -9,11 +9,17 @@ from enum import StrEnum
 
 
 class BatchStatus(StrEnum):
-    """Where a batch stands. Only a successful one is visible."""
+    """Where a batch stands. Only a successful one is visible.
+
+    An inactive batch was reverted or replaced: older worlds still show it. Of a deleted one the files
+    are gone.
+    """
 
     LOADING = "loading"
     SUCCESS = "success"
     FAILED = "failed"
+    INACTIVE = "inactive"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,9 @@ class BatchRecord:
         number: 1, 2, 3 … within the dataset; the high half of its rows' ids.
         files: the files that were read, as named by the user.
         version: Delta version of its commit; None until known.
+        ended_at: when it became inactive.
+        replaced_by: number of the batch that replaced it; None if it was reverted.
+        purge: once inactive, its files may go without waiting for the retention time.
     """
 
     id: str
@@ -47,6 +56,9 @@ class BatchRecord:
     files: tuple[str, ...] = ()
     errors: tuple[BatchError, ...] = ()
     version: int | None = None
+    ended_at: datetime | None = None
+    replaced_by: int | None = None
+    purge: bool = False
 
 
 @dataclass(frozen=True)

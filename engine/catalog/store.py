@@ -7,7 +7,7 @@ a power cut.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,7 @@ from engine.errors import UnknownNameError
 
 REJECTS_KEPT: Final = 1000
 """Rejected records kept per batch; all are counted."""
+_HIDDEN: Final = (BatchStatus.INACTIVE, BatchStatus.DELETED)
 
 
 class Catalog:
@@ -183,6 +184,19 @@ class Catalog:
         with self.reading() as connection:
             return [_batch(row) for row in connection.execute(query)]
 
+    def purge_batch(self, batch_id: str) -> None:
+        """Let the files of an inactive batch go at the next vacuum, however young they are."""
+        ended = tables.batches.c.status == BatchStatus.INACTIVE
+        where = (tables.batches.c.id == batch_id) & ended
+        with self.writing() as connection:
+            connection.execute(update(tables.batches).where(where).values(purge=True))
+
+    def mark_deleted(self, connection: Connection, batch_ids: Collection[str]) -> None:
+        """Note that the files of inactive batches are gone; batches in another state stay as they are."""
+        ended = tables.batches.c.status == BatchStatus.INACTIVE
+        where = tables.batches.c.id.in_(list(batch_ids)) & ended
+        connection.execute(update(tables.batches).where(where).values(status=BatchStatus.DELETED))
+
     def save_rejects(self, connection: Connection, batch_id: str, rejects: Sequence[Reject]) -> None:
         """Store a batch's rejected records, the first REJECTS_KEPT of them."""
         rows = [{"batch": batch_id, **asdict(reject)} for reject in rejects[:REJECTS_KEPT]]
@@ -221,8 +235,14 @@ class Catalog:
             )
 
     def skips(self, name: str) -> list[Skip]:
-        """Return the skipped rows of a connection per dataset, batch and reason."""
-        query = select(tables.skips).where(tables.skips.c.connection == name)
+        """Return the skipped rows of a connection per dataset, batch and reason.
+
+        Batches that are no longer shown do not count; should one come back, so do its skips.
+        """
+        hidden = select(tables.batches.c.id).where(tables.batches.c.status.in_(_HIDDEN))
+        query = select(tables.skips).where(
+            tables.skips.c.connection == name, tables.skips.c.batch.not_in(hidden)
+        )
         with self.reading() as connection:
             return [Skip(**row._mapping) for row in connection.execute(query)]
 

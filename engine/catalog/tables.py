@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 
@@ -92,6 +94,9 @@ batches: Final = Table(
     Column("files", JSON, nullable=False),
     Column("errors", JSON, nullable=False),
     Column("version", BigInteger),
+    Column("ended_at", UtcDateTime),
+    Column("replaced_by", Integer),
+    Column("purge", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("dataset", "number"),
 )
 

@@ -1,4 +1,4 @@
-"""Appends what the lake took in: admit, resolve duplicates, stitch live, write, mask.
+"""Follows what the lake took in or out: admit, resolve duplicates, stitch live, write, mask.
 
 The cost grows with what arrived, not with the history.
 """
@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 
 from engine.catalog.records import Skip
-from engine.journeys import change, intake, store
+from engine.journeys import change, intake, store, withdraw
 from engine.journeys.change import Change, Outcome, Versions
 from engine.journeys.columns import NAMESPACE, PERSON, journey_schema
 from engine.journeys.duplicates import Resolution, resolve, touches
@@ -31,15 +31,17 @@ _ASK_FOR: Final = 20_000
 
 @dataclass(frozen=True)
 class Arrival:
-    """New rows of one dataset.
+    """Rows of one dataset that came or went.
 
     Attributes:
         files: the lake files that hold the new events.
+        departed: identity rows that are no longer in the lake.
         resolution: what the rows do to the dataset's events.
         skips: rows that are not taken.
     """
 
     files: Sequence[LakeFile]
+    departed: pl.DataFrame
     resolution: Resolution
     skips: tuple[Skip, ...]
 
@@ -72,7 +74,17 @@ def append(
         if datasets.get(member.name) in (None, world.datasets[member.name]):
             continue
         arrival = _arrival(home, name, world, member, datasets[member.name])
-        adds, learned = stitch(home, name, member, arrival.resolution.events)
+        recalled = withdraw.recall(
+            home,
+            definitions,
+            name,
+            member,
+            versions,
+            files,
+            departed=arrival.departed,
+            dead=arrival.resolution.dead,
+        )
+        adds, learned = stitch(home, name, member, arrival.resolution.events, recalled=recalled)
         parts.append(Part(member, arrival.files, adds))
         dead.append(change.masks_of(files, schema, member.index, arrival.resolution.dead))
         skips += arrival.skips
@@ -84,11 +96,12 @@ def append(
 
 
 def _arrival(home: Home, name: str, world: World, member: Member, version: int) -> Arrival:
-    """Take in what came to a dataset since the world, up to a version."""
+    """Take in what came to a dataset since the world, up to a version, and what left it."""
     path, before = home.dataset_path(member.name), world.datasets[member.name]
     window = world.definitions.connections[name].duplicate_window
-    earlier, added = lake.files(path, before), lake.added_files(path, before, version)
-    return arrive(home, name, member, earlier=earlier, added=added, window=window)
+    added, removed = (find(path, before, version) for find in (lake.added_files, lake.removed_files))
+    earlier = [file for file in lake.files(path, before) if file not in set(removed)]
+    return arrive(home, name, member, earlier=earlier, added=added, removed=removed, window=window)
 
 
 def arrive(
@@ -98,19 +111,34 @@ def arrive(
     *,
     earlier: Sequence[LakeFile],
     added: Sequence[LakeFile],
+    removed: Sequence[LakeFile] = (),
     window: timedelta,
 ) -> Arrival:
-    """Admit the rows of new lake files and resolve their duplicates."""
+    """Admit the rows of new lake files and resolve duplicates, without the rows of removed ones."""
     rows = intake.identities(member, intake.lake_rows(added, member.dataset)).collect()
     admitted = rows.filter(intake.admissible())
     microseconds = window // timedelta(microseconds=1)
-    resolution = resolve(member, admitted, earlier=earlier, added=added, window=microseconds)
+    departed = withdraw.departures(member, removed)
+    resolution = resolve(
+        member,
+        admitted,
+        departures=departed,
+        earlier=earlier,
+        moved=[*added, *removed],
+        window=microseconds,
+    )
     skips = _skips(home, name, member, rows) if admitted.height < rows.height else ()
-    return Arrival(_holding(earlier, added, resolution.revived), resolution, skips)
+    return Arrival(_holding(earlier, added, resolution.revived), departed, resolution, skips)
 
 
 def stitch(
-    home: Home, name: str, member: Member, events: pl.DataFrame, *, remembered: bool = True
+    home: Home,
+    name: str,
+    member: Member,
+    events: pl.DataFrame,
+    *,
+    remembered: bool = True,
+    recalled: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Give new events their persons: ``row, _person, _namespace``; and what the devices taught.
 
@@ -120,14 +148,17 @@ def stitch(
         member: the dataset in it.
         events: identity rows.
         remembered: use that memory; otherwise nothing is known before the events.
+        recalled: ``device, person`` that the memory must be corrected by, NULL to forget.
     """
     if member.stitching is None:
         return intake.own_person(member, events), None
     memory = pl.DataFrame(schema={"device": pl.String, "person": pl.String})
     if remembered:
         memory = _memory(home, name, member, events["device"].drop_nulls().unique())
+    memory = withdraw.overlaid(memory, recalled)
     stitched = field_based.live(events.select("row", "device", "person", "time"), memory)
-    return named(member, stitched.rows), stitched.memory
+    learned = stitched.memory if recalled is None else withdraw.overlaid(recalled, stitched.memory)
+    return named(member, stitched.rows), learned
 
 
 def _memory(home: Home, name: str, member: Member, devices: pl.Series) -> pl.DataFrame:
