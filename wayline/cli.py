@@ -28,6 +28,7 @@ from engine.ingest.schema_text import schema_yaml
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
+from wayline.batches import batch_app
 from wayline.options import HERE, HomeOption, JsonOption, duration, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar
 
@@ -53,6 +54,7 @@ schema_app = typer.Typer(no_args_is_help=True, help="Schemas of files.")
 user_app = typer.Typer(no_args_is_help=True, help="Users of the SQL server.")
 app.add_typer(schema_app, name="schema")
 app.add_typer(user_app, name="user")
+app.add_typer(batch_app, name="batch")
 
 
 class FileFormat(StrEnum):
@@ -165,11 +167,17 @@ def ingest(
         bool, typer.Option("--ignore-unknown", help="Leave out columns that the schema does not have.")
     ] = False,
     delimiter: Annotated[str | None, typer.Option(help="Of CSV files, if not a comma.")] = None,
+    replace: Annotated[
+        list[int] | None,
+        typer.Option(help="Number of a batch that this one replaces; may be given several times."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Take files into a dataset as one batch: all or nothing, bad records kept with their reasons.
 
     Example: wayline ingest web day-1.parquet day-2.parquet --reject-limit 5
+
+    Example: wayline ingest web day-1-mended.parquet --replace 1
     """
     opened = Home.open(home)
     with progress_bar(not json) as report:
@@ -178,6 +186,7 @@ def ingest(
             dataset,
             files,
             reject_limit_percent=reject_limit,
+            replaces=replace or (),
             options=FormatOptions(ignore_unknown=ignore_unknown, delimiter=delimiter),
             progress=lambda done, total, _: report("reading", done, total),
             journey_progress=report,
@@ -195,6 +204,7 @@ def _print_batch(dataset: str, batch: BatchReport, json: bool) -> None:
                 "input": batch.input,
                 "output": batch.output,
                 "failed": batch.failed,
+                "replaced": [record.number for record in batch.replaced],
                 "reasons": [
                     {"code": code, "reason": reason, "records": count}
                     for (code, reason), count in batch.reasons.items()
@@ -206,6 +216,9 @@ def _print_batch(dataset: str, batch: BatchReport, json: bool) -> None:
         f"Batch {batch.number} of {dataset}: {batch.output:,} of {batch.input:,} records taken, "
         f"{batch.failed:,} rejected."
     )
+    if batch.replaced:
+        numbers = ", ".join(str(record.number) for record in batch.replaced)
+        console.print(f"It replaces {numbers}.")
     if batch.reasons:
         rows = [(code, reason, count) for (code, reason), count in batch.reasons.items()]
         print_table(["code", "reason", "records"], rows)

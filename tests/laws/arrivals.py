@@ -39,7 +39,7 @@ def _row(random: Random, number: int) -> Row:
         number,
         "web",
         time,
-        event_id=random.choice(["a", "b", None]) if repeated else f"e{number}",
+        event_id=random.choice(["a", "a", "b", None]) if repeated else f"e{number}",
         device=random.choice([None, "d1", "d1", "d2"]),
         person=random.choice([None, None, None, "Ann", "Bob", "d1"]),
         channel=random.choice([None, "paid", "mail"]),
@@ -71,21 +71,35 @@ def replays() -> st.SearchStrategy[Replay]:
 
 @st.composite
 def operations(draw: st.DrawFn, *, most: int = 30) -> list[Operation]:
-    """Batches, some in place of earlier ones, with reverts and replays in between."""
+    """Batches, some in place of earlier ones, with reverts and replays in between.
+
+    Some rows are delivered more than once. Most reverts come late, when there is more to undo.
+    """
     found: list[Operation] = []
     arrived: dict[str, list[Ingest | Replace | None]] = {"web": [], "calls": []}
-    for batch in draw(batches(draw(rows(most=most)))):
-        coming = draw(_replacement(batch, arrived[batch.dataset]))
+    for place, batch in enumerate(draw(batches(draw(rows(most=most)), most=5)), 1):
+        coming = draw(_arriving(batch, arrived[batch.dataset], 1_000 * place))
         found.append(coming)
         _note(arrived[batch.dataset], coming)
-        for kind in draw(st.lists(st.sampled_from(["revert", "replay"]), max_size=2)):
-            active = [(dataset, number) for dataset in arrived for number in _active(arrived[dataset])]
-            if kind == "revert" and active:
-                dataset, number = draw(st.sampled_from(active))
-                arrived[dataset][number - 1] = None
-                found.append(Revert(dataset, number))
-            else:
-                found.append(draw(replays()))
+        kind = draw(st.sampled_from(["nothing", "nothing", "replay", "revert"]))
+        found += draw(_later([kind] if len(found) > 1 else [], arrived))
+    return found + draw(_later(draw(st.lists(st.sampled_from(["revert", "replay"]), max_size=3)), arrived))
+
+
+@st.composite
+def _later(
+    draw: st.DrawFn, kinds: list[str], arrived: dict[str, list[Ingest | Replace | None]]
+) -> list[Operation]:
+    """What is done to batches that are there."""
+    found: list[Operation] = []
+    for kind in kinds:
+        active = [(dataset, number) for dataset in arrived for number in _active(arrived[dataset])]
+        if kind == "revert" and active:
+            dataset, number = draw(st.sampled_from(active))
+            arrived[dataset][number - 1] = None
+            found.append(Revert(dataset, number))
+        elif kind == "replay":
+            found.append(draw(replays()))
     return found
 
 
@@ -125,16 +139,20 @@ def _others(given: list[Row]) -> list[Row]:
 
 
 @st.composite
-def _replacement(draw: st.DrawFn, batch: Ingest, arrived: list[Ingest | Replace | None]) -> Ingest | Replace:
-    """A batch, or the same in place of earlier ones, with some of their rows delivered again."""
+def _arriving(
+    draw: st.DrawFn, batch: Ingest, arrived: list[Ingest | Replace | None], first: int
+) -> Ingest | Replace:
+    """A batch with some earlier rows delivered again; perhaps in place of earlier batches."""
     active = _active(arrived)
-    if not active or draw(st.integers(0, 2)):
+    if not active:
         return batch
+    old = [row for number in active for row in _rows_of(arrived[number - 1])]
+    again = draw(st.lists(st.sampled_from(old), max_size=4))
+    coming = (*(replace(row, number=first + place) for place, row in enumerate(again)), *batch.rows)
+    if draw(st.integers(0, 2)):
+        return Ingest(coming)
     numbers = draw(st.lists(st.sampled_from(active), min_size=1, max_size=2, unique=True))
-    old = [row for number in numbers for row in _rows_of(arrived[number - 1])]
-    again = draw(st.lists(st.sampled_from(old), max_size=4, unique=True))
-    coming = [replace(row, number=row.number + 10_000) for row in again]
-    return Replace(tuple(numbers), (*coming, *batch.rows))
+    return Replace(tuple(numbers), coming)
 
 
 def _rows_of(batch: Ingest | Replace | None) -> tuple[Row, ...]:
