@@ -83,15 +83,11 @@ def ingest(
             closing(_blocks(sources, definition, options, progress)) as blocks,
         ):
             _write(blocks, definition, writer, diagnostics, reject_limit_percent)
-            record = _counted(record, diagnostics)
-            _check_limit(record, diagnostics, reject_limit_percent)
-            # Counts come first: a batch found in the lake after a crash can then be published.
-            _save(catalog, record, diagnostics)
-            version = writer.commit({"records": str(record.output_records)}, [batch.id for batch in replaced])
+            _check_limit(_counted(record, diagnostics), diagnostics, reject_limit_percent)
+            done = _commit(catalog, writer, _counted(record, diagnostics), diagnostics, replaced)
     except BaseException as error:
         _save(catalog, _failed(record, diagnostics, error), diagnostics)
         raise
-    done = replace(record, status=BatchStatus.SUCCESS, version=version)
     gone = tuple(ended(batch, replaced_by=record.number) for batch in replaced)
     return BatchReport(done, diagnostics.rejects, diagnostics.reasons, gone)
 
@@ -179,6 +175,20 @@ def _check_limit(record: BatchRecord, diagnostics: Diagnostics, limit: float) ->
     if record.failed_records * 100 > limit * record.input_records:
         failed = _failed(record, diagnostics, None)
         raise BatchFailedError(BatchReport(failed, diagnostics.rejects, diagnostics.reasons))
+
+
+def _commit(
+    catalog: Catalog,
+    writer: BatchWriter,
+    record: BatchRecord,
+    diagnostics: Diagnostics,
+    replaced: Sequence[BatchRecord],
+) -> BatchRecord:
+    """Commit a batch in place of others; return its finished record."""
+    # Counts come first: a batch found in the lake after a crash can then be published.
+    _save(catalog, record, diagnostics)
+    version = writer.commit({"records": str(record.output_records)}, [batch.id for batch in replaced])
+    return replace(record, status=BatchStatus.SUCCESS, version=version)
 
 
 def _failed(record: BatchRecord, diagnostics: Diagnostics, error: BaseException | None) -> BatchRecord:

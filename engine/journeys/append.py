@@ -35,13 +35,11 @@ class Arrival:
 
     Attributes:
         files: the lake files that hold the new events.
-        departed: identity rows that are no longer in the lake.
         resolution: what the rows do to the dataset's events.
         skips: rows that are not taken.
     """
 
     files: Sequence[LakeFile]
-    departed: pl.DataFrame
     resolution: Resolution
     skips: tuple[Skip, ...]
 
@@ -74,16 +72,7 @@ def append(
         if datasets.get(member.name) in (None, world.datasets[member.name]):
             continue
         arrival = _arrival(home, name, world, member, datasets[member.name])
-        recalled = withdraw.recall(
-            home,
-            definitions,
-            name,
-            member,
-            versions,
-            files,
-            departed=arrival.departed,
-            dead=arrival.resolution.dead,
-        )
+        recalled = withdraw.recall(home, name, member, versions, files, schema, arrival.resolution)
         adds, learned = stitch(home, name, member, arrival.resolution.events, recalled=recalled)
         parts.append(Part(member, arrival.files, adds))
         dead.append(change.masks_of(files, schema, member.index, arrival.resolution.dead))
@@ -118,17 +107,16 @@ def arrive(
     rows = intake.identities(member, intake.lake_rows(added, member.dataset)).collect()
     admitted = rows.filter(intake.admissible())
     microseconds = window // timedelta(microseconds=1)
-    departed = withdraw.departures(member, removed)
     resolution = resolve(
         member,
         admitted,
-        departures=departed,
+        departures=withdraw.departures(member, removed),
         earlier=earlier,
         moved=[*added, *removed],
         window=microseconds,
     )
     skips = _skips(home, name, member, rows) if admitted.height < rows.height else ()
-    return Arrival(_holding(earlier, added, resolution.revived), departed, resolution, skips)
+    return Arrival(_holding(earlier, added, resolution.revived), resolution, skips)
 
 
 def stitch(

@@ -33,11 +33,13 @@ class Resolution:
         events: identity rows that become events; most are new, some were repeats until now.
         revived: ``row, time`` of those that were repeats.
         dead: ``row, time`` of earlier events that left, or that turned out to repeat another row.
+        departed: identity rows that left, whether they were events or repeats.
     """
 
     events: pl.DataFrame
     revived: pl.DataFrame
     dead: pl.DataFrame
+    departed: pl.DataFrame
 
 
 def resolve(
@@ -62,7 +64,8 @@ def resolve(
     history, names = _candidates(member, pl.concat([arrivals, departures]), earlier, window)
     places = ["row", "time"]
     if not len(names):
-        return Resolution(arrivals, arrivals.clear().select(places), departures.select(places))
+        none = arrivals.clear().select(places)
+        return Resolution(arrivals, none, departures.select(places), departures)
     repeated = pl.col("event_id").is_in(names.implode())
     fresh, gone = arrivals.filter(repeated), departures.filter(repeated)
     everything = _with_content(member, pl.concat([history, fresh, gone]), [*earlier, *moved])
@@ -74,7 +77,7 @@ def resolve(
     events = pl.concat([arrivals.filter(alone), gained.select(list(IDENTITIES))])
     revived = gained.join(history, on="row", how="semi")
     dead = pl.concat([departures.filter(alone).select(places), lost.select(places)])
-    return Resolution(events, revived.select(places), dead)
+    return Resolution(events, revived.select(places), dead, departures)
 
 
 def winners(rows: pl.DataFrame, window: int) -> pl.DataFrame:

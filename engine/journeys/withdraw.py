@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import polars as pl
+import pyarrow as pa
 
-from engine.definitions.model import Definitions
 from engine.journeys import intake, runs, stitch_log
 from engine.journeys.change import Versions
-from engine.journeys.columns import DATASET, TIME, journey_schema
+from engine.journeys.columns import DATASET, TIME
 from engine.journeys.copies import live
+from engine.journeys.duplicates import Resolution
 from engine.journeys.intake import IDENTITIES, Member
 from engine.journeys.store import Files
 from engine.lake.table import ROW, LakeFile
@@ -30,14 +31,12 @@ def departures(member: Member, removed: Sequence[LakeFile]) -> pl.DataFrame:
 
 def recall(
     home: Home,
-    definitions: Definitions,
     name: str,
     member: Member,
     versions: Versions,
     files: Files,
-    *,
-    departed: pl.DataFrame,
-    dead: pl.DataFrame,
+    schema: pa.Schema,
+    resolution: Resolution,
 ) -> pl.DataFrame | None:
     """Return whom live stitching knows on the devices whose persons departed rows had named.
 
@@ -46,24 +45,23 @@ def recall(
 
     Args:
         home: the home.
-        definitions: where the connection is defined.
         name: the connection.
         member: the dataset in it.
         versions: where the connection's tables stand.
         files: the journeys' files at that version.
-        departed: identity rows that are no longer in the lake.
-        dead: ``row`` of the events that no longer count.
+        schema: their columns.
+        resolution: which rows left the lake, and which events no longer count.
 
     Returns:
         ``device, person``; None if the dataset is not stitched or nothing is to be forgotten.
     """
-    told = departed.filter(pl.col("person").is_not_null() & pl.col("device").is_not_null())
+    told = resolution.departed.filter(pl.col("person").is_not_null() & pl.col("device").is_not_null())
     devices = told.select("device").unique()
     if member.stitching is None or versions.stitch_log is None or not devices.height:
         return None
     # devices.refresh(…, devices=devices["device"]) belongs here once devices have a table of their own.
-    columns = runs.polars_columns(journey_schema(definitions, name))
-    events = _naming(files, columns, member, devices).join(dead.lazy(), on="row", how="anti").collect()
+    events = _naming(files, runs.polars_columns(schema), member, devices)
+    events = events.join(resolution.dead, on="row", how="anti")
     log = home.stitch_log_path(name)
     seen = stitch_log.stitched_live(log, versions.stitch_log, member.index, events["row"])
     last = (
@@ -81,7 +79,7 @@ def overlaid(memory: pl.DataFrame, newer: pl.DataFrame | None) -> pl.DataFrame:
     return pl.concat([memory.join(newer, on="device", how="anti"), newer.select(memory.columns)])
 
 
-def _naming(files: Files, columns: pl.Schema, member: Member, devices: pl.DataFrame) -> pl.LazyFrame:
+def _naming(files: Files, columns: pl.Schema, member: Member, devices: pl.DataFrame) -> pl.DataFrame:
     """Return the events of devices that name a person: ``row, time, device, person``."""
     device, person = str(member.device_path), member.person_path
     named = (pl.col(DATASET) == member.index) & pl.col(person).is_not_null()
@@ -95,4 +93,5 @@ def _naming(files: Files, columns: pl.Schema, member: Member, devices: pl.DataFr
         )
         .filter(pl.col("person") != "")
         .join(devices.lazy(), on="device", how="semi")
+        .collect()
     )
