@@ -17,6 +17,7 @@ from engine.catalog.records import ReplayRecord
 from engine.errors import UnsupportedError
 from engine.ingest.batch import ingest as ingest_batch
 from engine.ingest.report import BatchReport
+from engine.journeys.change import Outcome
 from engine.journeys.columns import connection_of
 from engine.journeys.rebuild import rebuild as rebuild_journeys
 from engine.journeys.replay import replay as replay_journeys
@@ -117,9 +118,8 @@ def replay(
         )
         lease.publish(
             f"replay {connection}",
-            journeys={connection: done.versions.journeys},
-            stitch_logs={connection: done.versions.stitch_log or 0},
             replay=record,
+            **publication({connection: Outcome(done.versions)}),
         )
     return replace(record, id=home.catalog.replays(connection)[-1].id)
 

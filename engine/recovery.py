@@ -1,7 +1,7 @@
 """Brings a home back to a published state, and lets journeys follow the lake to the next one.
 
-Lake, stitch logs and journeys are committed one after the other and become visible together, when a
-world is published. What a dead process left between is undone (journeys, logs, files) or finished
+Lake, devices, stitch logs and journeys are committed one after the other and become visible together, when a
+world is published. What a dead process left between is undone (journeys, logs, devices, files) or finished
 (batches in the lake).
 """
 
@@ -13,9 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from engine.catalog.records import BatchRecord, BatchStatus, Skip
+from engine.catalog.records import BatchRecord, BatchStatus
 from engine.ingest.batch import abandon_unfinished
 from engine.ingest.ending import ended
 from engine.journeys import delta, store
@@ -30,7 +28,7 @@ from engine.world import Home, Lease, World
 def recover(lease: Lease, progress: Progress | None = None) -> World:
     """Undo or finish what a process left unpublished; return the newest world.
 
-    Journeys and stitch logs go back to the world's versions; batches that the lake took in are
+    Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in are
     appended to the journeys and published; other unfinished batches have failed.
     """
     home = lease.home
@@ -85,28 +83,26 @@ def revert_cause(batches: Sequence[BatchRecord]) -> str:
 
 def publication(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
     """Return the arguments of ``Lease.publish`` that show connections' outcomes."""
-    memory: dict[tuple[str, str], pl.DataFrame] = {}
-    skips: list[Skip] = []
-    for outcome in outcomes.values():
-        memory |= outcome.memory
-        skips += outcome.skips
-    logs = {name: outcome.versions.stitch_log for name, outcome in outcomes.items()}
+    versions = {name: outcome.versions for name, outcome in outcomes.items()}
+    logs = {name: found.stitch_log for name, found in versions.items()}
+    devices = {name: found.devices for name, found in versions.items()}
     return {
-        "journeys": {name: outcome.versions.journeys for name, outcome in outcomes.items()},
+        "journeys": {name: found.journeys for name, found in versions.items()},
         "stitch_logs": {name: log for name, log in logs.items() if log is not None},
-        "skips": skips,
-        "memory": memory,
+        "devices": {name: version for name, version in devices.items() if version is not None},
+        "skips": [skip for outcome in outcomes.values() for skip in outcome.skips],
     }
 
 
 def _undo(lease: Lease, world: World) -> World:
-    """Take journeys and logs back to the world's versions, and remove files that nobody knows."""
+    """Take a connection's tables back to the world's versions, and remove files that nobody knows."""
     home = lease.home
     journeys = _restored(home.journeys_path, world.journeys, store.KINDS)
     logs = _restored(home.stitch_log_path, world.stitch_logs, ("",))
-    if not journeys and not logs:
+    devices = _restored(home.devices_path, world.devices, ("",))
+    if not journeys and not logs and not devices:
         return world
-    return lease.publish("recover", journeys=journeys, stitch_logs=logs)
+    return lease.publish("recover", journeys=journeys, stitch_logs=logs, devices=devices)
 
 
 def _restored(

@@ -6,14 +6,13 @@ The cost grows with what arrived, not with the history.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
 
 import polars as pl
 
 from engine.catalog.records import Skip
-from engine.journeys import change, intake, store, withdraw
+from engine.journeys import change, device_table, devices, intake, withdraw
 from engine.journeys.change import Change, Outcome, Versions
 from engine.journeys.columns import NAMESPACE, PERSON, journey_schema
 from engine.journeys.duplicates import Resolution, resolve, touches
@@ -24,9 +23,6 @@ from engine.lake import table as lake
 from engine.lake.table import LakeFile
 from engine.world import Home, World
 from stitching import field_based
-
-_ASK_FOR: Final = 20_000
-"""More devices than this are looked up by reading the whole memory."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +57,41 @@ def append(
         progress: told (phase, done, total).
     """
     definitions = world.definitions
-    versions = Versions(world.journeys[name], world.stitch_logs.get(name))
+    versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
+    source = devices.journeys(home, definitions, name, versions.journeys)
     schema = journey_schema(definitions, name)
-    files = store.files(home.journeys_path(name), versions.journeys)
     parts: list[Part] = []
     dead: list[pl.DataFrame] = []
     skips: list[Skip] = []
-    memory: dict[tuple[str, str], pl.DataFrame] = {}
+    learned: dict[int, pl.DataFrame] = {}
     for member in intake.members(definitions, name):
         if datasets.get(member.name) in (None, world.datasets[member.name]):
             continue
         arrival = _arrival(home, name, world, member, datasets[member.name])
-        recalled = withdraw.recall(home, name, member, versions, files, schema, arrival.resolution)
-        adds, learned = stitch(home, name, member, arrival.resolution.events, recalled=recalled)
-        parts.append(Part(member, arrival.files, adds))
-        dead.append(change.masks_of(files, schema, member.index, arrival.resolution.dead))
+        events, gone = arrival.resolution.events, arrival.resolution.dead
+        known = _states(home, name, versions, member, arrival.resolution)
+        memory = withdraw.memory(source, member, known, arrival.resolution)
+        parts.append(Part(member, arrival.files, stitch(member, events, memory)))
+        dead.append(change.masks_of(source.files, schema, member.index, gone))
         skips += arrival.skips
-        if learned is not None:
-            memory[(name, member.name)] = learned
+        if member.stitching is not None:
+            learned[member.index] = devices.learn(source, member, known, events, gone)
+    if learned and versions.devices is not None:
+        told = device_table.commit(home.devices_path(name), versions.devices, learned)
+        versions = replace(versions, devices=told)
     changes = Change(parts, pl.concat(dead) if dead else None, Kind.LIVE)
     after = change.commit(home, definitions, name, versions, changes, progress)
-    return Outcome(after, tuple(skips), memory)
+    return Outcome(after, tuple(skips))
+
+
+def _states(
+    home: Home, name: str, versions: Versions, member: Member, resolution: Resolution
+) -> pl.DataFrame:
+    """Return what is known of the devices of rows that come or go."""
+    seen = pl.concat([resolution.events["device"], resolution.dead["device"]]).drop_nulls().unique()
+    if versions.devices is None:
+        return pl.DataFrame(schema=device_table.STATES)
+    return device_table.read(home.devices_path(name), versions.devices, member.index, seen)
 
 
 def _arrival(home: Home, name: str, world: World, member: Member, version: int) -> Arrival:
@@ -119,42 +129,18 @@ def arrive(
     return Arrival(_holding(earlier, added, resolution.revived), resolution, skips)
 
 
-def stitch(
-    home: Home,
-    name: str,
-    member: Member,
-    events: pl.DataFrame,
-    *,
-    remembered: bool = True,
-    recalled: pl.DataFrame | None = None,
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Give new events their persons: ``row, _person, _namespace``; and what the devices taught.
+def stitch(member: Member, events: pl.DataFrame, memory: pl.DataFrame) -> pl.DataFrame:
+    """Give new events their persons: ``row, _person, _namespace``.
 
     Args:
-        home: the home, whose catalog remembers the devices' persons.
-        name: the connection.
-        member: the dataset in it.
+        member: the dataset in its connection.
         events: identity rows.
-        remembered: use that memory; otherwise nothing is known before the events.
-        recalled: ``device, person`` that the memory must be corrected by, NULL to forget.
+        memory: ``device, person``: whom the devices saw last before the events.
     """
     if member.stitching is None:
-        return intake.own_person(member, events), None
-    memory = pl.DataFrame(schema={"device": pl.String, "person": pl.String})
-    if remembered:
-        memory = _memory(home, name, member, events["device"].drop_nulls().unique())
-    memory = withdraw.overlaid(memory, recalled)
+        return intake.own_person(member, events)
     stitched = field_based.live(events.select("row", "device", "person", "time"), memory)
-    learned = stitched.memory if recalled is None else withdraw.overlaid(recalled, stitched.memory)
-    return named(member, stitched.rows), learned
-
-
-def _memory(home: Home, name: str, member: Member, devices: pl.Series) -> pl.DataFrame:
-    """Return ``device, person`` of the devices that live stitching knows."""
-    if len(devices) <= _ASK_FOR:
-        return home.catalog.device_memory(name, member.name, devices)
-    every = home.catalog.device_memory(name, member.name)
-    return every.join(devices.to_frame("device"), on="device", how="semi")
+    return named(member, stitched.rows)
 
 
 def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:

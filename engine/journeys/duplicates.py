@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
+import numpy as np
 import polars as pl
 
 from engine.journeys.digests import content_digests
@@ -22,7 +25,12 @@ from engine.journeys.intake import (
     lake_rows,
     leaf,
 )
+from engine.lake import event_ids
+from engine.lake.hashes import Hashes, text_hashes
 from engine.lake.table import ROW, LakeFile
+
+_BLOCK: Final = 1 << 15
+"""Rows of a lake file that are read together around a row that may have a wanted event id."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Resolution:
     Attributes:
         events: identity rows that become events; most are new, some were repeats until now.
         revived: ``row, time`` of those that were repeats.
-        dead: ``row, time`` of earlier events that left, or that turned out to repeat another row.
+        dead: identity rows of earlier events that left, or that turned out to repeat another row.
         departed: identity rows that left, whether they were events or repeats.
     """
 
@@ -64,8 +72,7 @@ def resolve(
     history, names = _candidates(member, pl.concat([arrivals, departures]), earlier, window)
     places = ["row", "time"]
     if not len(names):
-        none = arrivals.clear().select(places)
-        return Resolution(arrivals, none, departures.select(places), departures)
+        return Resolution(arrivals, arrivals.clear().select(places), departures, departures)
     repeated = pl.col("event_id").is_in(names.implode())
     fresh, gone = arrivals.filter(repeated), departures.filter(repeated)
     everything = _with_content(member, pl.concat([history, fresh, gone]), [*earlier, *moved])
@@ -76,7 +83,7 @@ def resolve(
     alone = pl.col("event_id").is_null() | ~repeated
     events = pl.concat([arrivals.filter(alone), gained.select(list(IDENTITIES))])
     revived = gained.join(history, on="row", how="semi")
-    dead = pl.concat([departures.filter(alone).select(places), lost.select(places)])
+    dead = pl.concat([departures.filter(alone), lost.select(list(IDENTITIES))])
     return Resolution(events, revived.select(places), dead, departures)
 
 
@@ -149,8 +156,20 @@ def touches(file: LakeFile, low: int, high: int) -> bool:
 
 
 def _with_ids(member: Member, files: Sequence[LakeFile], wanted: pl.DataFrame) -> pl.DataFrame:
-    rows = identities(member, lake_rows(files, member.dataset))
+    hashes = np.unique(text_hashes(wanted["event_id"]))
+    blocks = [block for file in files for block in _blocks(member, file, hashes)]
+    if not blocks:
+        return pl.DataFrame(schema=IDENTITIES)
+    rows = identities(member, pl.concat(blocks))
     return rows.join(wanted.lazy(), on="event_id", how="semi").filter(admissible()).collect()
+
+
+def _blocks(member: Member, file: LakeFile, hashes: Hashes) -> list[pl.LazyFrame]:
+    """Return the blocks of a lake file in which rows may have an event id of these hashes."""
+    places = event_ids.find(Path(file.path), str(member.dataset.event_id), hashes)
+    blocks = np.unique(places // _BLOCK).tolist()
+    rows = lake_rows([file], member.dataset)
+    return [rows.slice(block * _BLOCK, _BLOCK) for block in blocks]
 
 
 def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile]) -> pl.DataFrame:

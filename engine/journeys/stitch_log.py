@@ -65,17 +65,6 @@ def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind
     return delta.write_file(log, name, entries, group=_GROUP)
 
 
-def stitched_live(log: Path, version: int, dataset: int, rows: pl.Series) -> pl.DataFrame:
-    """Return when rows of a dataset were last stitched live: ``row, sequence``."""
-    uris = DeltaTable(log, version=version).file_uris()
-    if not uris:
-        return pl.DataFrame(schema={"row": pl.Int64, "sequence": pl.Int64})
-    entries = pl.scan_parquet(uris, glob=False)
-    mine = entries.filter((pl.col("dataset") == dataset) & (pl.col("kind") == Kind.LIVE.value))
-    wanted = mine.join(rows.to_frame("row").lazy(), on="row", how="semi")
-    return wanted.group_by("row").agg(pl.col("sequence").max()).collect()
-
-
 def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:
     """Return what a version last says of a dataset's rows: ``row, _person, _namespace``."""
     uris = DeltaTable(log, version=version).file_uris()

@@ -22,6 +22,7 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction, CommitProperties, Transaction
 
 from engine.definitions.model import DatasetDefinition
+from engine.lake import event_ids
 from engine.lake.removal import removal_information, removals
 from engine.lake.schema import ROW, physical_schema, string_columns
 from engine.lake.table import file_name, latest_version, sync_file
@@ -56,6 +57,7 @@ class BatchWriter:
         self._number = number
         self._order_by = tuple(order_by)
         self._timestamp = dataset.timestamp
+        self._event_id = dataset.event_id
         self._schema = dataset.arrow()
         self._pending: list[pa.Table] = []
         self._actions: list[AddAction] = []
@@ -126,7 +128,10 @@ class BatchWriter:
         self._pending.clear()
         name = file_name(self._number, self._batch_id, len(self._actions))
         path = self._table / name
-        self._write_file(path, _sorted(rows, self._order_by))
+        ordered = _sorted(rows, self._order_by)
+        self._write_file(path, ordered)
+        if self._event_id is not None:
+            event_ids.write(path, self._event_id, pl.Series(_column(ordered, self._event_id)))
         statistics = json.dumps(_statistics(rows, self._timestamp))
         size, now = path.stat().st_size, time.time_ns() // 1_000_000
         self._actions.append(AddAction(name, size, {}, now, True, statistics))
@@ -146,6 +151,7 @@ class BatchWriter:
 def remove_files(table: Path, batch_id: str) -> None:
     """Remove the files of a batch that was never committed."""
     for path in table.glob(f"*-{batch_id}-*.parquet"):
+        event_ids.remove(path)
         path.unlink()
 
 

@@ -3,10 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
 import pytest
 
-from engine.catalog import memory
 from engine.catalog.records import BatchError, BatchStatus, Reject, ReplayRecord, Skip
 from engine.catalog.store import REJECTS_KEPT, Catalog
 from engine.errors import UnknownNameError
@@ -91,22 +89,6 @@ def test_inactive_batches_hide_their_skips_and_can_be_purged_and_deleted(catalog
         catalog.mark_deleted(connection, ["a1", "a2"])
     assert [batch.status for batch in catalog.batches("web")] == ["success", "deleted", "loading"]
     assert [skip.batch for skip in catalog.skips("shop")] == ["a1", "a3"]
-
-
-def test_device_memory_is_replaced_entry_by_entry(catalog):
-    many = pl.DataFrame({"device": [f"d{n}" for n in range(25_000)]}).with_columns(person=pl.lit("p"))
-    changed = pl.DataFrame({"device": ["d1", "new"], "person": ["q", None]})
-    with catalog.writing() as connection:
-        memory.write(connection, "shop", "web", many)
-        memory.write(connection, "shop", "web", changed)
-    found = catalog.device_memory("shop", "web", pl.Series(["d1", "d2", None, "d1", "none", "new"]))
-    assert dict(found.iter_rows()) == {"d1": "q", "d2": "p", "new": None}
-    assert len(catalog.device_memory("shop", "web")) == 25_001
-    assert len(catalog.device_memory("shop", "web", many["device"])) == 25_000
-    assert catalog.device_memory("shop", "app", pl.Series(["d1"])).is_empty()
-    with catalog.writing() as connection:
-        catalog.forget_connection(connection, "shop")
-    assert catalog.device_memory("shop", "web").is_empty()
 
 
 def test_users_have_one_verifier(catalog):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.oracle import stitching
+from tests.oracle import devices, stitching
 
 ORDER = {"web": 0, "calls": 1}
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC).timestamp()
@@ -111,20 +111,17 @@ Operation = Ingest | Revert | Replace | Replay
 class State:
     """All rows so far, and who owns the events among them.
 
-    ``stitched`` says in which step each event was stitched as it arrived, or came back.
+    ``delivered`` has the batches of each dataset, empty once taken back; ``batches`` their numbers.
     """
 
     window: int
     rows: list[Row] = field(default_factory=list)
     owners: dict[Row, tuple[str, str]] = field(default_factory=dict)
-    memory: dict[str, str] = field(default_factory=dict)
-    batches: dict[str, list[tuple[Row, ...]]] = field(default_factory=dict)
-    stitched: dict[Row, int] = field(default_factory=dict)
-    step: int = 0
+    batches: dict[Row, int] = field(default_factory=dict)
+    delivered: dict[str, list[tuple[Row, ...]]] = field(default_factory=dict)
 
     def apply(self, operation: Operation) -> None:
         """Carry out one operation."""
-        self.step += 1
         if isinstance(operation, Replay):
             self._replay(operation)
         elif isinstance(operation, Revert):
@@ -132,44 +129,32 @@ class State:
         else:
             numbers = operation.numbers if isinstance(operation, Replace) else ()
             gone = self._taken(operation.dataset, numbers)
-            self.batches.setdefault(operation.dataset, []).append(operation.rows)
+            delivered = self.delivered.setdefault(operation.dataset, [])
+            delivered.append(operation.rows)
+            self.batches |= dict.fromkeys(operation.rows, len(delivered))
             self._change(operation.rows, gone)
 
     def _taken(self, dataset: str, numbers: Sequence[int]) -> list[Row]:
         """Take batches out and return their rows."""
-        gone = [row for number in numbers for row in self.batches[dataset][number - 1]]
+        gone = [row for number in numbers for row in self.delivered[dataset][number - 1]]
         for number in numbers:
-            self.batches[dataset][number - 1] = ()
-        return [row for row in gone if admitted(row)]
+            self.delivered[dataset][number - 1] = ()
+        return gone
 
     def _change(self, arriving: Sequence[Row], gone: Sequence[Row]) -> None:
+        """Let rows go and others arrive; what only the former told is forgotten before the latter."""
         self.rows = [row for row in self.rows if row not in gone]
         self.rows += [row for row in arriving if admitted(row)]
+        for row in gone:
+            self.owners.pop(row, None)
+        memory = self.memory()
         events = winners(self.rows, self.window)
         fresh = [row for row in events if row not in self.owners]
         for row in list(self.owners):
             if row not in events:
                 del self.owners[row]
-        for device in {row.device for row in gone if row.dataset == "web" and row.person is not None}:
-            self._remember_anew(device)
-        self._stitch(fresh)
-
-    def _remember_anew(self, device: str | None) -> None:
-        """Know of a device what its remaining events told last, in the order of arrival."""
-        told = [row for row in self.owners if row.dataset == "web" and row.device == device]
-        told = [row for row in told if row.person is not None]
-        if device is None:
-            return
-        self.memory.pop(device, None)
-        if told:
-            last = max((self.stitched[row], row.time or 0) for row in told)
-            same = [row for row in told if (self.stitched[row], row.time or 0) == last]
-            self.memory[device] = min(row.person or "" for row in same)
-
-    def _stitch(self, fresh: Sequence[Row]) -> None:
-        self.stitched |= dict.fromkeys(fresh, self.step)
         web = [event(row) for row in fresh if row.dataset == "web"]
-        found, self.memory = stitching.live(web, self.memory)
+        found, _ = stitching.live(web, memory)
         for row in fresh:
             if row.dataset == "web":
                 self.owners[row] = named(found[row.number])
@@ -181,14 +166,23 @@ class State:
         start = replay.at - replay.lookback
         web = [row for row in self.owners if row.dataset == "web" and row.time is not None]
         inside = [row for row in web if start < (row.time or 0) <= replay.at]
-        before = [row for row in web if (row.time or 0) <= start and row.person is not None]
-        evidence: dict[str, str] = {}
-        for row in sorted(before, key=lambda row: (row.time or 0, _reverse(row.person or ""))):
-            if row.device is not None:
-                evidence[row.device] = row.person or ""
+        told = self.device_events()
+        persons = {event["device"]: devices.evidence(told, event["device"], start) for event in told}
+        evidence = {device: person for device, person in persons.items() if person is not None}
         found = stitching.replay([event(row) for row in inside], evidence)
         for row in inside:
             self.owners[row] = named(found[row.number])
+
+    def device_events(self) -> list[devices.Event]:
+        """Return the events of devices, as their oracle takes them."""
+        web = [row for row in self.owners if row.dataset == "web" and row.device is not None]
+        return [event(row) | {"batch": self.batches[row]} for row in web]
+
+    def memory(self) -> dict[str, str]:
+        """Return whom each device saw last."""
+        told = self.device_events()
+        persons = {event["device"]: devices.known(told, event["device"]) for event in told}
+        return {device: person for device, person in persons.items() if person is not None}
 
     def journeys(self) -> dict[str, list[tuple[int, int, str, str, str | None]]]:
         """Return person → events in order: time, dataset, event id, namespace, channel."""
@@ -229,7 +223,7 @@ def winners(rows: Sequence[Row], window: int) -> list[Row]:
     return found
 
 
-def event(row: Row) -> stitching.Event:
+def event(row: Row) -> dict[str, Any]:
     """Return a row as the stitching oracle takes it."""
     return {"row": row.number, "device": row.device, "person": row.person, "time": row.time}
 
@@ -239,8 +233,3 @@ def named(answer: tuple[str | None, bool]) -> tuple[str, str]:
     person, known = answer
     assert person is not None
     return person, "crm" if known else "ecid"
-
-
-def _reverse(text: str) -> tuple[int, ...]:
-    """Return a key that sorts texts backwards, so that the alphabetically first comes last."""
-    return (*(-ord(letter) for letter in text), 1)
