@@ -26,7 +26,7 @@ from engine.journeys.rebuild import rebuild as rebuild_journeys
 from engine.journeys.replay import replay as replay_journeys
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
-from engine.recovery import follow, publication, recover
+from engine.recovery import follow, ingest_cause, publication, recover
 from engine.status import Status, status
 from engine.upkeep import compact, keep_up
 from engine.world import Home, World
@@ -87,7 +87,7 @@ def ingest(
         files: what to read.
         journey_progress: told (phase, done, total) while journeys follow.
         on_wait: told if another process is writing.
-        options: of ``engine.ingest.batch.ingest``.
+        options: of ``engine.ingest.batch.ingest``, such as the batches that this one replaces.
 
     Raises:
         WaylineError: the batch failed; nothing was written.
@@ -100,8 +100,9 @@ def ingest(
             lease,
             world,
             {dataset: version},
-            f"ingest {dataset} batch {report.number}",
+            ingest_cause(report.record, report.replaced),
             batch=report.record,
+            gone=report.replaced,
             progress=journey_progress,
         )
     keep_up(home, journey_progress)

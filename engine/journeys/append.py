@@ -1,4 +1,4 @@
-"""Appends what the lake took in: admit, resolve duplicates, stitch live, write, mask.
+"""Follows what the lake took in or out: admit, resolve duplicates, stitch live, write, mask.
 
 The cost grows with what arrived, not with the history.
 """
@@ -12,7 +12,7 @@ from datetime import timedelta
 import polars as pl
 
 from engine.catalog.records import Skip
-from engine.journeys import change, device_table, devices, intake
+from engine.journeys import change, device_table, devices, intake, withdraw
 from engine.journeys.change import Change, Outcome, Versions
 from engine.journeys.columns import NAMESPACE, PERSON, journey_schema
 from engine.journeys.duplicates import Resolution, resolve, touches
@@ -27,7 +27,7 @@ from stitching import field_based
 
 @dataclass(frozen=True)
 class Arrival:
-    """New rows of one dataset.
+    """Rows of one dataset that came or went.
 
     Attributes:
         files: the lake files that hold the new events.
@@ -70,7 +70,8 @@ def append(
         arrival = _arrival(home, name, world, member, datasets[member.name])
         events, gone = arrival.resolution.events, arrival.resolution.dead
         known = _states(home, name, versions, member, arrival.resolution)
-        parts.append(Part(member, arrival.files, stitch(member, events, devices.memory(known))))
+        memory = withdraw.memory(source, member, known, arrival.resolution)
+        parts.append(Part(member, arrival.files, stitch(member, events, memory)))
         dead.append(change.masks_of(source.files, schema, member.index, gone))
         skips += arrival.skips
         if member.stitching is not None:
@@ -94,11 +95,12 @@ def _states(
 
 
 def _arrival(home: Home, name: str, world: World, member: Member, version: int) -> Arrival:
-    """Take in what came to a dataset since the world, up to a version."""
+    """Take in what came to a dataset since the world, up to a version, and what left it."""
     path, before = home.dataset_path(member.name), world.datasets[member.name]
     window = world.definitions.connections[name].duplicate_window
-    earlier, added = lake.files(path, before), lake.added_files(path, before, version)
-    return arrive(home, name, member, earlier=earlier, added=added, window=window)
+    added, removed = (find(path, before, version) for find in (lake.added_files, lake.removed_files))
+    earlier = [file for file in lake.files(path, before) if file not in set(removed)]
+    return arrive(home, name, member, earlier=earlier, added=added, removed=removed, window=window)
 
 
 def arrive(
@@ -108,13 +110,21 @@ def arrive(
     *,
     earlier: Sequence[LakeFile],
     added: Sequence[LakeFile],
+    removed: Sequence[LakeFile] = (),
     window: timedelta,
 ) -> Arrival:
-    """Admit the rows of new lake files and resolve their duplicates."""
+    """Admit the rows of new lake files and resolve duplicates, without the rows of removed ones."""
     rows = intake.identities(member, intake.lake_rows(added, member.dataset)).collect()
     admitted = rows.filter(intake.admissible())
     microseconds = window // timedelta(microseconds=1)
-    resolution = resolve(member, admitted, earlier=earlier, added=added, window=microseconds)
+    resolution = resolve(
+        member,
+        admitted,
+        departures=withdraw.departures(member, removed),
+        earlier=earlier,
+        moved=[*added, *removed],
+        window=microseconds,
+    )
     skips = _skips(home, name, member, rows) if admitted.height < rows.height else ()
     return Arrival(_holding(earlier, added, resolution.revived), resolution, skips)
 

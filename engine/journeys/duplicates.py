@@ -35,51 +35,56 @@ _BLOCK: Final = 1 << 15
 
 @dataclass(frozen=True)
 class Resolution:
-    """What new rows do to the events of a dataset.
+    """What rows that come and go do to the events of a dataset.
 
     Attributes:
         events: identity rows that become events; most are new, some were repeats until now.
         revived: ``row, time`` of those that were repeats.
-        dead: identity rows of earlier events that turned out to repeat a new one.
+        dead: identity rows of earlier events that left, or that turned out to repeat another row.
+        departed: identity rows that left, whether they were events or repeats.
     """
 
     events: pl.DataFrame
     revived: pl.DataFrame
     dead: pl.DataFrame
+    departed: pl.DataFrame
 
 
 def resolve(
     member: Member,
     arrivals: pl.DataFrame,
     *,
+    departures: pl.DataFrame,
     earlier: Sequence[LakeFile],
-    added: Sequence[LakeFile],
+    moved: Sequence[LakeFile],
     window: int,
 ) -> Resolution:
-    """Decide which rows are events after some rows arrived.
+    """Decide which rows are events after some rows arrived and others left.
 
     Args:
         member: the dataset in its connection.
         arrivals: admitted identity rows that are new.
-        earlier: lake files of the rows that arrived before.
-        added: lake files of the new rows.
+        departures: admitted identity rows that are no longer there.
+        earlier: lake files of the rows that were there before and still are.
+        moved: lake files of the rows that arrived or left.
         window: microseconds after a winner in which equal event ids repeat it.
     """
-    history, names = _candidates(member, arrivals, earlier, window)
+    history, names = _candidates(member, pl.concat([arrivals, departures]), earlier, window)
+    places = ["row", "time"]
     if not len(names):
-        nothing = arrivals.clear().select("row", "time")
-        return Resolution(arrivals, nothing, arrivals.clear())
+        return Resolution(arrivals, arrivals.clear().select(places), departures, departures)
     repeated = pl.col("event_id").is_in(names.implode())
-    fresh = arrivals.filter(repeated)
-    everything = _with_content(member, pl.concat([history, fresh]), [*earlier, *added])
-    before = winners(everything.join(history, on="row", how="semi"), window)
-    after = winners(everything, window)
+    fresh, gone = arrivals.filter(repeated), departures.filter(repeated)
+    everything = _with_content(member, pl.concat([history, fresh, gone]), [*earlier, *moved])
+    before = winners(everything.join(fresh, on="row", how="anti"), window)
+    after = winners(everything.join(gone, on="row", how="anti"), window)
     gained = after.join(before, on="row", how="anti")
     lost = before.join(after, on="row", how="anti")
-    alone = arrivals.filter(pl.col("event_id").is_null() | ~repeated)
-    events = pl.concat([alone, gained.select(list(IDENTITIES))])
+    alone = pl.col("event_id").is_null() | ~repeated
+    events = pl.concat([arrivals.filter(alone), gained.select(list(IDENTITIES))])
     revived = gained.join(history, on="row", how="semi")
-    return Resolution(events, revived.select("row", "time"), lost.select(list(IDENTITIES)))
+    dead = pl.concat([departures.filter(alone), lost.select(list(IDENTITIES))])
+    return Resolution(events, revived.select(places), dead, departures)
 
 
 def winners(rows: pl.DataFrame, window: int) -> pl.DataFrame:
@@ -108,13 +113,13 @@ def _next_winners(first: list[bool], times: list[int], window: int) -> pl.Series
 
 
 def _candidates(
-    member: Member, arrivals: pl.DataFrame, earlier: Sequence[LakeFile], window: int
+    member: Member, moved: pl.DataFrame, earlier: Sequence[LakeFile], window: int
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """Return earlier rows with the ids of new ones, and all ids that occur twice."""
+    """Return earlier rows with the ids of moved ones, and all ids that occur twice."""
     none = pl.DataFrame(schema=IDENTITIES)
     if member.dataset.event_id is None:
         return none, pl.Series(dtype=pl.String)
-    named = arrivals.filter(pl.col("event_id").is_not_null())
+    named = moved.filter(pl.col("event_id").is_not_null())
     if not named.height:
         return none, pl.Series(dtype=pl.String)
     history = _history(member, named, earlier, window)
@@ -123,10 +128,10 @@ def _candidates(
 
 
 def _history(member: Member, named: pl.DataFrame, earlier: Sequence[LakeFile], window: int) -> pl.DataFrame:
-    """Read earlier rows with the new rows' ids, as far as they can touch each other.
+    """Read earlier rows with the moved rows' ids, as far as they can touch each other.
 
     Rows of one id that lie further apart than the window do not touch, so files are read outwards
-    from the new rows' times until nothing more is found.
+    from the moved rows' times until nothing more is found.
     """
     found = [pl.DataFrame(schema=IDENTITIES)]
     wanted, unread = named.select("event_id").unique(), list(earlier)

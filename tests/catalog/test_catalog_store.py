@@ -72,6 +72,25 @@ def test_replays_and_skips_are_read_back(catalog):
     assert catalog.replays("other") == []
 
 
+def test_inactive_batches_hide_their_skips_and_can_be_purged_and_deleted(catalog):
+    records = [catalog.start_batch(name, "web", []) for name in ("a1", "a2", "a3")]
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    ended = replace(records[1], status=BatchStatus.INACTIVE, ended_at=moment, replaced_by=3)
+    with catalog.writing() as connection:
+        catalog.save_batch(connection, replace(records[0], status=BatchStatus.SUCCESS))
+        catalog.save_batch(connection, ended)
+        catalog.add_skips(connection, [Skip("shop", "web", name, "r", 1) for name in ("a1", "a2", "a3")])
+    assert catalog.batch("a2") == ended
+    assert [skip.batch for skip in catalog.skips("shop")] == ["a1", "a3"]
+    for name in ("a1", "a2"):
+        catalog.purge_batch(name)
+    assert [batch.purge for batch in catalog.batches("web")] == [False, True, False]
+    with catalog.writing() as connection:
+        catalog.mark_deleted(connection, ["a1", "a2"])
+    assert [batch.status for batch in catalog.batches("web")] == ["success", "deleted", "loading"]
+    assert [skip.batch for skip in catalog.skips("shop")] == ["a1", "a3"]
+
+
 def test_users_have_one_verifier(catalog):
     catalog.set_user("ann", "one")
     catalog.set_user("ann", "two")

@@ -1,4 +1,4 @@
-"""Journeys, one row at a time: who owns which event after batches and replays, in which order.
+"""Journeys, one row at a time: who owns which event after batches, reverts and replays, in which order.
 
 Written from docs/semantics.md for the web shop of ``tests/journeys/support.py``: ``web`` is
 stitched and has event ids, ``calls`` carries its own person and has none. Times are whole seconds.
@@ -65,9 +65,35 @@ class Row:
 
 @dataclass(frozen=True)
 class Ingest:
-    """A batch arrives."""
+    """A batch arrives. The batches of a dataset are numbered 1, 2, 3 … as they arrive."""
 
     rows: tuple[Row, ...]
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that the rows belong to."""
+        return self.rows[0].dataset
+
+
+@dataclass(frozen=True)
+class Revert:
+    """An active batch is taken back."""
+
+    dataset: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Replace:
+    """A batch arrives in place of active ones of its dataset."""
+
+    numbers: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that the rows belong to."""
+        return self.rows[0].dataset
 
 
 @dataclass(frozen=True)
@@ -78,27 +104,50 @@ class Replay:
     lookback: int
 
 
+Operation = Ingest | Revert | Replace | Replay
+
+
 @dataclass
 class State:
-    """All rows so far, and who owns the events among them."""
+    """All rows so far, and who owns the events among them.
+
+    ``delivered`` has the batches of each dataset, empty once taken back; ``batches`` their numbers.
+    """
 
     window: int
     rows: list[Row] = field(default_factory=list)
     owners: dict[Row, tuple[str, str]] = field(default_factory=dict)
     batches: dict[Row, int] = field(default_factory=dict)
+    delivered: dict[str, list[tuple[Row, ...]]] = field(default_factory=dict)
 
-    def apply(self, operation: Ingest | Replay) -> None:
+    def apply(self, operation: Operation) -> None:
         """Carry out one operation."""
-        if isinstance(operation, Ingest):
-            self._ingest(operation)
-        else:
+        if isinstance(operation, Replay):
             self._replay(operation)
+        elif isinstance(operation, Revert):
+            self._change((), self._taken(operation.dataset, (operation.number,)))
+        else:
+            numbers = operation.numbers if isinstance(operation, Replace) else ()
+            gone = self._taken(operation.dataset, numbers)
+            delivered = self.delivered.setdefault(operation.dataset, [])
+            delivered.append(operation.rows)
+            self.batches |= dict.fromkeys(operation.rows, len(delivered))
+            self._change(operation.rows, gone)
 
-    def _ingest(self, batch: Ingest) -> None:
-        self.rows += [row for row in batch.rows if admitted(row)]
+    def _taken(self, dataset: str, numbers: Sequence[int]) -> list[Row]:
+        """Take batches out and return their rows."""
+        gone = [row for number in numbers for row in self.delivered[dataset][number - 1]]
+        for number in numbers:
+            self.delivered[dataset][number - 1] = ()
+        return gone
+
+    def _change(self, arriving: Sequence[Row], gone: Sequence[Row]) -> None:
+        """Let rows go and others arrive; what only the former told is forgotten before the latter."""
+        self.rows = [row for row in self.rows if row not in gone]
+        self.rows += [row for row in arriving if admitted(row)]
+        for row in gone:
+            self.owners.pop(row, None)
         memory = self.memory()
-        number = max(self.batches.values(), default=0) + 1
-        self.batches |= dict.fromkeys(batch.rows, number)
         events = winners(self.rows, self.window)
         fresh = [row for row in events if row not in self.owners]
         for row in list(self.owners):
@@ -145,7 +194,7 @@ class State:
         return {person: sorted(rows, key=lambda row: row[:3]) for person, rows in found.items()}
 
 
-def run(operations: Iterable[Ingest | Replay], window: int) -> State:
+def run(operations: Iterable[Operation], window: int) -> State:
     """Carry out operations from nothing."""
     state = State(window)
     for operation in operations:
@@ -166,7 +215,8 @@ def winners(rows: Sequence[Row], window: int) -> list[Row]:
     for name in {(row.dataset, row.event_id) for row in rows if row.event_id is not None}:
         same = [row for row in rows if (row.dataset, row.event_id) == name]
         winner = None
-        for row in sorted(same, key=lambda row: (row.time or 0, row.digest(), row.number)):
+        # Of rows that are equal in all, the one that arrived first comes first: sorting is stable.
+        for row in sorted(same, key=lambda row: (row.time or 0, row.digest())):
             if winner is None or (row.time or 0) - (winner.time or 0) > window:
                 winner = row
                 found.append(row)
