@@ -9,12 +9,15 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from engine.errors import BusyError, WaylineError
 from engine.journeys import compact as steps
 from engine.journeys import store
+from engine.journeys.backfill import backfill, lagging
 from engine.journeys.columns import connection_of, journey_schema
+from engine.journeys.lacking import lake_of
 from engine.journeys.runs import Progress
 from engine.recovery import recover
 from engine.world import Home, World
@@ -131,7 +134,8 @@ def _one_due(home: Home, progress: Progress | None = None) -> bool:
 
 
 def _is_due(home: Home, world: World, name: str, due: steps.Due) -> bool:
-    return due(store.files(home.journeys_path(name), world.journeys[name])) is not None
+    files = store.files(home.journeys_path(name), world.journeys[name])
+    return due(files) is not None or bool(lagging(files, journey_schema(world.definitions, name)))
 
 
 def _step(
@@ -151,7 +155,12 @@ def _step(
             schema = journey_schema(world.definitions, name)
             buckets = world.definitions.connections[name].buckets
             table = home.journeys_path(name)
-            version = steps.step(table, world.journeys[name], schema, buckets, progress, due=due)
+            fill = partial(
+                backfill, schema=schema, lake=lake_of(home, world.definitions, name), progress=progress
+            )
+            version = steps.step(
+                table, world.journeys[name], schema, buckets, progress, due=due, otherwise=fill
+            )
             if version is not None:
                 lease.publish(f"compact {name}", journeys={name: version})
                 return True
