@@ -5,7 +5,6 @@ What would lose data is refused before anything is written.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -137,9 +136,8 @@ def _dataset_table(home: Home, world: World, definitions: Definitions, name: str
     old = world.definitions.datasets.get(name)
     fits = old is not None and old.kind == dataset.kind and old.timestamp == dataset.timestamp
     if old is None or not fits or _lost(old.fields, dataset.fields):
-        # Nothing in it was ever published, or a loss would have been refused.
-        shutil.rmtree(path, ignore_errors=True)
-        return lake.create(path, dataset.arrow(), timestamp=dataset.timestamp)
+        # The newest world shows nothing of it, or a loss would have been refused; older worlds may.
+        return lake.replace(path, dataset.arrow(), timestamp=dataset.timestamp)
     return lake.evolve(path, dataset.arrow())
 
 

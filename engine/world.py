@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -22,13 +22,22 @@ from engine.catalog.pins import Pins
 from engine.catalog.records import BatchRecord, ReplayRecord, Skip, WorldRecord
 from engine.catalog.store import Catalog
 from engine.definitions.model import Definitions
-from engine.errors import HomeError
+from engine.errors import HomeError, UnknownNameError
 
 FORMAT: Final = 2
 """The format of homes that this version writes."""
 
 UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2,)
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
+
+
+class Versions(NamedTuple):
+    """The versions of all tables of a world, by kind and name."""
+
+    datasets: Mapping[str, int]
+    journeys: Mapping[str, int]
+    stitch_logs: Mapping[str, int]
+    devices: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class World:
             ``datasets`` and nothing else.
         stitch_logs: connection → Delta version of its stitch log; only connections that stitch.
         devices: connection → Delta version of what is known of its devices; likewise.
+        vacuumed_at: since when its files may be gone; None while it can be rolled back to.
     """
 
     id: int
@@ -52,6 +62,7 @@ class World:
     journeys: Mapping[str, int]
     stitch_logs: Mapping[str, int]
     devices: Mapping[str, int]
+    vacuumed_at: datetime | None = None
 
 
 class Home:
@@ -151,6 +162,18 @@ class Home:
             self._pins.release(record.id)
 
     @contextmanager
+    def snapshot(self, catalog: Path) -> Iterator[World]:
+        """Copy the catalog to a new file and hold the world that is newest in it, as ``pin`` does.
+
+        Nobody can publish between the two, and nobody has to stop writing.
+        """
+        record = self._pins.take(copy_to=catalog)
+        try:
+            yield self._world_of(record)
+        finally:
+            self._pins.release(record.id)
+
+    @contextmanager
     def lease(
         self, *, wait: float | None = None, on_wait: Callable[[str], None] | None = None
     ) -> Iterator[Lease]:
@@ -199,7 +222,20 @@ class Home:
             journeys=record.journeys,
             stitch_logs=record.stitch_logs,
             devices=record.devices,
+            vacuumed_at=record.vacuumed_at,
         )
+
+    def world(self, number: int) -> World:
+        """Return a world by its id.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        record = self.catalog.world(number)
+        if record is None:
+            newest = self.catalog.newest_world_id()
+            raise UnknownNameError(f"there is no world {number}", hint=f"There are worlds 1 to {newest}.")
+        return self._world_of(record)
 
     def _remember(self, record: WorldRecord) -> World:
         known = self._world
@@ -270,6 +306,37 @@ class Lease:
                 stitch_logs=_merge(previous.stitch_logs, forget, stitch_logs),
                 devices=_merge(previous.devices, forget, devices),
             )
+            catalog.add_world(connection, record)
+        return self.home._remember(record)
+
+    def publish_again(
+        self,
+        cause: str,
+        shown: World,
+        versions: Versions,
+        *,
+        batches: Sequence[BatchRecord] = (),
+        skips: Mapping[str, Sequence[Skip]] | None = None,
+    ) -> World:
+        """Publish an older world anew, in one transaction: its definitions, and exactly these versions.
+
+        Args:
+            cause: what happened, in a few words.
+            shown: the older world.
+            versions: versions of the tables that hold what it shows.
+            batches: batches that this world shows, or no longer shows; stored as they are given.
+            skips: connection → all rows that it did not take; other connections keep theirs.
+        """
+        catalog = self.home.catalog
+        with catalog.writing() as connection:
+            newest, older = catalog.newest_world(connection), catalog.world(shown.id)
+            assert newest is not None and older is not None  # noqa: S101 - worlds are never removed
+            for name, rows in (skips or {}).items():
+                catalog.drop_skips(connection, name)
+                catalog.add_skips(connection, rows)
+            for batch in batches:
+                catalog.save_batch(connection, batch)
+            record = WorldRecord(newest.id + 1, datetime.now(UTC), cause, older.revision, *versions)
             catalog.add_world(connection, record)
         return self.home._remember(record)
 

@@ -28,6 +28,7 @@ from engine.ingest.schema_text import schema_yaml
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
+from wayline import worlds
 from wayline.batches import batch_app
 from wayline.options import HERE, HomeOption, JsonOption, duration, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar
@@ -55,6 +56,8 @@ user_app = typer.Typer(no_args_is_help=True, help="Users of the SQL server.")
 app.add_typer(schema_app, name="schema")
 app.add_typer(user_app, name="user")
 app.add_typer(batch_app, name="batch")
+for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.backup, worlds.restore):
+    app.command()(world_command)
 
 
 class FileFormat(StrEnum):

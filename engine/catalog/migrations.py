@@ -8,8 +8,9 @@ from engine.catalog.store import Catalog
 
 
 def to_format_2(catalog: Catalog) -> None:
-    """Format 1 to 2: worlds know versions of devices, and batches how they ended."""
+    """Format 1 to 2: worlds know versions of devices and when they went, and batches how they ended."""
     add_devices_to_worlds(catalog)
+    add_ends_to_worlds(catalog)
     add_ends_to_batches(catalog)
 
 
@@ -21,6 +22,12 @@ def add_devices_to_worlds(catalog: Catalog) -> None:
     with catalog.writing() as connection:
         _add_column(connection, "worlds", "devices", "JSON NOT NULL DEFAULT '{}'")
         connection.exec_driver_sql("DROP TABLE IF EXISTS device_memory")
+
+
+def add_ends_to_worlds(catalog: Catalog) -> None:
+    """A world also says since when its files may be gone; none was before."""
+    with catalog.writing() as connection:
+        _add_column(connection, "worlds", "vacuumed_at", "DATETIME")
 
 
 def add_ends_to_batches(catalog: Catalog) -> None:

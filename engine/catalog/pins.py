@@ -11,6 +11,7 @@ import socket
 import threading
 import uuid
 from collections import Counter
+from pathlib import Path
 
 from engine.catalog.records import WorldRecord
 from engine.catalog.store import Catalog
@@ -28,12 +29,16 @@ class Pins:
         self._held: set[int] = set()
         self._readers: Counter[int] = Counter()
 
-    def take(self) -> WorldRecord:
-        """Pin the newest world and return it; ``release`` it after use."""
+    def take(self, copy_to: Path | None = None) -> WorldRecord:
+        """Pin the newest world and return it; ``release`` it after use.
+
+        Args:
+            copy_to: where to copy the catalog to, in the instant in which that world is the newest.
+        """
         with self._lock:
             record = self._newest
-            if record is None or record.id != self._catalog.newest_world_id():
-                record = self._newest = self._register()
+            if copy_to or record is None or record.id != self._catalog.newest_world_id():
+                record = self._newest = self._register(copy_to)
             self._readers[record.id] += 1
             return record
 
@@ -48,7 +53,7 @@ class Pins:
             self._catalog.drop_pins(connection, self._process, list(self._held))
             self._held, self._newest = set(), None
 
-    def _register(self) -> WorldRecord:
+    def _register(self, copy_to: Path | None) -> WorldRecord:
         with self._catalog.writing() as connection:
             record = self._catalog.newest_world(connection)
             if record is None:
@@ -56,6 +61,9 @@ class Pins:
             idle = {world for world in self._held if self._readers[world] == 0} - {record.id}
             self._catalog.drop_pins(connection, self._process, list(idle))
             self._catalog.add_pin(connection, self._process, record.id)
+            if copy_to is not None:
+                # This transaction keeps others from publishing until the copy is made.
+                self._catalog.copy(copy_to)
         self._held = (self._held - idle) | {record.id}
         return record
 
@@ -65,10 +73,16 @@ def pinned_worlds(catalog: Catalog) -> frozenset[int]:
 
     Pins of processes of this machine that are gone do not count; another machine's always do.
     """
-    return frozenset(world for process, world in catalog.pins() if _may_live(process))
+    return frozenset(world for process, world in catalog.pins() if may_live(process))
 
 
-def _may_live(process: str) -> bool:
+def machine_of(process: str) -> str:
+    """Return the name of the machine that a pin's process runs on."""
+    return process.rsplit(":", 2)[0]
+
+
+def may_live(process: str) -> bool:
+    """Return whether a pin's process may still read: it lives, or runs on another machine."""
     host, pid, _ = process.rsplit(":", 2)
     if host != socket.gethostname():
         return True

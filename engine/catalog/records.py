@@ -112,7 +112,11 @@ class Skip:
 
 @dataclass(frozen=True)
 class WorldRecord:
-    """A published world as stored: versions per name and the revision of the definitions."""
+    """A published world as stored: versions per name and the revision of the definitions.
+
+    Attributes:
+        vacuumed_at: since when its files may be gone; None while it can be read and rolled back to.
+    """
 
     id: int
     published_at: datetime
@@ -122,3 +126,4 @@ class WorldRecord:
     journeys: Mapping[str, int]
     stitch_logs: Mapping[str, int]
     devices: Mapping[str, int]
+    vacuumed_at: datetime | None = None

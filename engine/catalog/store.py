@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +41,7 @@ class Catalog:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._engine = create_engine(
             f"sqlite:///{path}", connect_args={"timeout": 60}, pool_size=4, max_overflow=64
         )
@@ -50,6 +51,11 @@ class Catalog:
     def close(self) -> None:
         """Close all database connections."""
         self._engine.dispose()
+
+    def copy(self, target: Path) -> None:
+        """Copy the last committed state into a new file, on one moment and while others go on."""
+        with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -96,6 +102,18 @@ class Catalog:
             rows = connection.execute(select(tables.worlds).order_by(tables.worlds.c.id))
             return [WorldRecord(**row._mapping) for row in rows]
 
+    def world(self, number: int) -> WorldRecord | None:
+        """Return a world by its id; None if there is none."""
+        with self.reading() as connection:
+            row = connection.execute(select(tables.worlds).where(tables.worlds.c.id == number)).first()
+        return None if row is None else WorldRecord(**row._mapping)
+
+    def mark_vacuumed(self, connection: Connection, worlds: Collection[int]) -> None:
+        """Note that the files of worlds may go from now on: nobody may return to them."""
+        marked, known = tables.worlds.c.id.in_(list(worlds)), tables.worlds.c.vacuumed_at.is_(None)
+        moment = datetime.now(UTC)
+        connection.execute(update(tables.worlds).where(marked, known).values(vacuumed_at=moment))
+
     def newest_world_id(self) -> int:
         """Return the id of the newest published world, 0 if there is none."""
         with self.reading() as connection:
@@ -132,6 +150,10 @@ class Catalog:
         """Take back pins of a process."""
         mine = tables.pins.c.process == process
         connection.execute(delete(tables.pins).where(mine, tables.pins.c.world.in_(worlds)))
+
+    def drop_processes(self, connection: Connection, processes: Collection[str]) -> None:
+        """Take back all pins of processes."""
+        connection.execute(delete(tables.pins).where(tables.pins.c.process.in_(list(processes))))
 
     def pins(self) -> list[tuple[str, int]]:
         """Return (process, world) of every registered pin."""
@@ -247,6 +269,10 @@ class Catalog:
 
     def forget_connection(self, connection: Connection, name: str) -> None:
         """Remove what is kept of a connection: its skips."""
+        self.drop_skips(connection, name)
+
+    def drop_skips(self, connection: Connection, name: str) -> None:
+        """Remove the skips of a connection."""
         connection.execute(delete(tables.skips).where(tables.skips.c.connection == name))
 
     def set_user(self, name: str, verifier: str) -> None:

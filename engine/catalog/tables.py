@@ -69,6 +69,7 @@ worlds: Final = Table(
     Column("journeys", JSON, nullable=False),
     Column("stitch_logs", JSON, nullable=False),
     Column("devices", JSON, nullable=False),
+    Column("vacuumed_at", UtcDateTime),
 )
 
 pins: Final = Table(

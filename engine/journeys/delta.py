@@ -49,7 +49,11 @@ def create(table: Path, schema: pa.Schema, statistics: str) -> int:
         statistics: the one column whose bounds the log keeps; never an identity.
     """
     table.mkdir(parents=True, exist_ok=True)
-    configuration: Mapping[str, str | None] = {_STATISTICS: statistics}
+    configuration: Mapping[str, str | None] = {
+        _STATISTICS: statistics,
+        # Worlds that are pinned or kept for long need old commits.
+        "delta.enableExpiredLogCleanup": "false",
+    }
     DeltaTable.create(table, schema, mode="ignore", configuration=configuration)
     return latest_version(table)
 

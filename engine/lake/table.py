@@ -16,6 +16,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, Schema
+from deltalake.transaction import create_table_with_add_actions
 
 from engine.lake.schema import ROW, physical_schema
 
@@ -29,6 +30,7 @@ __all__ = [
     "files",
     "latest_version",
     "removed_files",
+    "replace",
 ]
 
 _STATISTICS: Final = "delta.dataSkippingStatsColumns"
@@ -60,11 +62,35 @@ def create(table: Path, schema: pa.Schema, *, timestamp: str | None = None) -> i
         schema: the dataset's own columns; the row id is added.
         timestamp: dotted path of the event time, the only column with statistics.
     """
-    # No writer may add statistics on identities: the log would keep them after an erasure.
-    configuration = {_STATISTICS: timestamp or ROW}
+    configuration = _configuration(timestamp)
     table.mkdir(parents=True, exist_ok=True)
     made = DeltaTable.create(table, physical_schema(schema), mode="ignore", configuration=configuration)
     return made.version()
+
+
+def _configuration(timestamp: str | None) -> dict[str, str | None]:
+    # No writer may add statistics on identities: the log would keep them after an erasure. And none
+    # may drop old commits from the log: worlds that are pinned or kept for long need them.
+    return {_STATISTICS: timestamp or ROW, "delta.enableExpiredLogCleanup": "false"}
+
+
+def replace(table: Path, schema: pa.Schema, *, timestamp: str | None = None) -> int:
+    """Make a dataset's table empty and of another schema; return its version.
+
+    A table that is there gets a commit, so that older worlds can still read what it held before.
+    """
+    if not DeltaTable.is_deltatable(str(table)):
+        return create(table, schema, timestamp=timestamp)
+    create_table_with_add_actions(
+        str(table),
+        Schema.from_arrow(physical_schema(schema)),
+        [],
+        mode="overwrite",
+        configuration=_configuration(timestamp),
+    )
+    version = latest_version(table)
+    sync_file(table / "_delta_log" / f"{version:020d}.json")
+    return version
 
 
 def evolve(table: Path, schema: pa.Schema) -> int:
