@@ -29,7 +29,7 @@ from engine.lake import event_ids
 from engine.lake.hashes import Hashes, text_hashes
 from engine.lake.table import ROW, LakeFile
 
-_BLOCK: Final = 1 << 15
+_BLOCK: Final = 1 << 13
 """Rows of a lake file that are read together around a row that may have a wanted event id."""
 
 
@@ -169,15 +169,16 @@ def _blocks(member: Member, file: LakeFile, hashes: Hashes) -> list[pl.LazyFrame
 
 def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile]) -> pl.DataFrame:
     """Add ``content``: a digest where rows of one event id have one timestamp, else NULL."""
-    tied = rows.filter(pl.struct("event_id", "time").is_duplicated()).select("row", "time")
+    tied = rows.filter(pl.struct("event_id", "time").is_duplicated()).select("row", "time", "event_id")
     if not tied.height:
         return rows.with_columns(content=pl.lit(None, pl.String))
     low, high = int(tied["time"].min()), int(tied["time"].max())  # type: ignore[arg-type]
+    hashes = np.unique(text_hashes(tied["event_id"]))
     near = [file for file in files if touches(file, low, high)]
     paths = list(member.dataset.leaves())
     content = (
-        lake_rows(near, member.dataset)
-        .join(tied.lazy().select(pl.col("row").alias(ROW)), on=ROW, how="semi")
+        pl.concat([block for file in near for block in _blocks(member, file, hashes)])
+        .filter(pl.col(ROW).is_in(tied["row"].implode()))
         .select(ROW, *(leaf(path).alias(path) for path in paths))
         .collect()
     )
