@@ -8,7 +8,7 @@ that was a repeat.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -152,19 +152,20 @@ def touches(file: LakeFile, low: int, high: int) -> bool:
 
 def _with_ids(member: Member, files: Sequence[LakeFile], wanted: pl.DataFrame) -> pl.DataFrame:
     hashes = np.unique(text_hashes(wanted["event_id"]))
-    blocks = [block for file in files for block in _blocks(member, file, hashes)]
+    blocks = list(_blocks(member, files, hashes))
     if not blocks:
         return pl.DataFrame(schema=IDENTITIES)
     rows = identities(member, pl.concat(blocks))
     return rows.join(wanted.lazy(), on="event_id", how="semi").filter(admissible()).collect()
 
 
-def _blocks(member: Member, file: LakeFile, hashes: Hashes) -> list[pl.LazyFrame]:
-    """Return the blocks of a lake file in which rows may have an event id of these hashes."""
-    places = event_ids.find(Path(file.path), str(member.dataset.event_id), hashes)
-    blocks = np.unique(places // _BLOCK).tolist()
-    rows = lake_rows([file], member.dataset)
-    return [rows.slice(block * _BLOCK, _BLOCK) for block in blocks]
+def _blocks(member: Member, files: Sequence[LakeFile], hashes: Hashes) -> Iterator[pl.LazyFrame]:
+    """Yield the blocks of lake files in which rows may have an event id of these hashes."""
+    for file in files:
+        places = event_ids.find(Path(file.path), str(member.dataset.event_id), hashes)
+        if len(places):
+            rows = lake_rows([file], member.dataset)
+            yield from (rows.slice(block * _BLOCK, _BLOCK) for block in np.unique(places // _BLOCK).tolist())
 
 
 def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile]) -> pl.DataFrame:
@@ -177,7 +178,7 @@ def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile])
     near = [file for file in files if touches(file, low, high)]
     paths = list(member.dataset.leaves())
     content = (
-        pl.concat([block for file in near for block in _blocks(member, file, hashes)])
+        pl.concat(list(_blocks(member, near, hashes)))
         .filter(pl.col(ROW).is_in(tied["row"].implode()))
         .select(ROW, *(leaf(path).alias(path) for path in paths))
         .collect()
