@@ -1,8 +1,8 @@
 """Brings a home back to a published state, and lets journeys follow the lake to the next one.
 
 Lake, devices, stitch logs and journeys are committed one after the other and become visible together,
-when a world is published. What a dead process left between is undone (journeys, logs, devices, files, lake
-commits that are no batch) or finished (batches in the lake).
+when a world is published. What a dead process left between is undone (journeys, logs, devices, files,
+lake commits that are no batch) or finished (batches in the lake, and those that left it).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from engine.world import Home, Lease, World
 def recover(lease: Lease, progress: Progress | None = None) -> World:
     """Undo or finish what a process left unpublished; return the newest world.
 
-    Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in
-    are appended to the journeys and published; other commits of the lake, such as those of an
+    Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in or
+    gave up are followed by the journeys and published; other commits of the lake, such as those of an
     unfinished rollback, are taken back; other unfinished batches have failed.
     """
     home = lease.home
@@ -128,7 +128,7 @@ def _finish(lease: Lease, world: World, name: str, progress: Progress | None) ->
         gone = _ended(lease.home, batch, information)
         if batch is None and not gone:
             return lease.publish("recover", datasets={name: delta.restore(table, version - 1)})
-        cause = revert_cause(gone) if batch is None else ingest_cause(batch, gone)
+        cause = ingest_cause(batch, gone) if batch else revert_cause(gone)
         world = follow(lease, world, {name: version}, cause, batch=batch, gone=gone, progress=progress)
     return world
 

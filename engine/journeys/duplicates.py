@@ -8,7 +8,7 @@ that was a repeat.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,7 @@ from engine.lake import event_ids
 from engine.lake.hashes import Hashes, text_hashes
 from engine.lake.table import ROW, LakeFile
 
-_BLOCK: Final = 1 << 15
+_BLOCK: Final = 1 << 13
 """Rows of a lake file that are read together around a row that may have a wanted event id."""
 
 
@@ -157,32 +157,34 @@ def touches(file: LakeFile, low: int, high: int) -> bool:
 
 def _with_ids(member: Member, files: Sequence[LakeFile], wanted: pl.DataFrame) -> pl.DataFrame:
     hashes = np.unique(text_hashes(wanted["event_id"]))
-    blocks = [block for file in files for block in _blocks(member, file, hashes)]
+    blocks = list(_blocks(member, files, hashes))
     if not blocks:
         return pl.DataFrame(schema=IDENTITIES)
     rows = identities(member, pl.concat(blocks))
     return rows.join(wanted.lazy(), on="event_id", how="semi").filter(admissible()).collect()
 
 
-def _blocks(member: Member, file: LakeFile, hashes: Hashes) -> list[pl.LazyFrame]:
-    """Return the blocks of a lake file in which rows may have an event id of these hashes."""
-    places = event_ids.find(Path(file.path), str(member.dataset.event_id), hashes)
-    blocks = np.unique(places // _BLOCK).tolist()
-    rows = lake_rows([file], member.dataset)
-    return [rows.slice(block * _BLOCK, _BLOCK) for block in blocks]
+def _blocks(member: Member, files: Sequence[LakeFile], hashes: Hashes) -> Iterator[pl.LazyFrame]:
+    """Yield the blocks of lake files in which rows may have an event id of these hashes."""
+    for file in files:
+        places = event_ids.find(Path(file.path), str(member.dataset.event_id), hashes)
+        if len(places):
+            rows = lake_rows([file], member.dataset)
+            yield from (rows.slice(block * _BLOCK, _BLOCK) for block in np.unique(places // _BLOCK).tolist())
 
 
 def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile]) -> pl.DataFrame:
     """Add ``content``: a digest where rows of one event id have one timestamp, else NULL."""
-    tied = rows.filter(pl.struct("event_id", "time").is_duplicated()).select("row", "time")
+    tied = rows.filter(pl.struct("event_id", "time").is_duplicated()).select("row", "time", "event_id")
     if not tied.height:
         return rows.with_columns(content=pl.lit(None, pl.String))
     low, high = int(tied["time"].min()), int(tied["time"].max())  # type: ignore[arg-type]
+    hashes = np.unique(text_hashes(tied["event_id"]))
     near = [file for file in files if touches(file, low, high)]
     paths = list(member.dataset.leaves())
     content = (
-        lake_rows(near, member.dataset)
-        .join(tied.lazy().select(pl.col("row").alias(ROW)), on=ROW, how="semi")
+        pl.concat(list(_blocks(member, near, hashes)))
+        .filter(pl.col(ROW).is_in(tied["row"].implode()))
         .select(ROW, *(leaf(path).alias(path) for path in paths))
         .collect()
     )

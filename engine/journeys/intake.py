@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import polars as pl
+import pyarrow as pa
 
 from engine.definitions.model import (
     ConnectionDatasetDefinition,
@@ -108,7 +110,7 @@ def check(definitions: Definitions, name: str) -> None:
 
 def lake_rows(files: Sequence[LakeFile], dataset: DatasetDefinition) -> pl.LazyFrame:
     """Return the rows of lake files, nested as declared; fields that a file lacks are NULL."""
-    schema = _polars_schema(dataset)
+    schema = _polars_schema(physical_schema(dataset.arrow()))
     if not files:
         return pl.LazyFrame(schema=schema)
     return pl.scan_parquet(
@@ -248,8 +250,9 @@ def _with_event_ids(
     return rows.with_columns(rows[EVENT_ID].scatter(places, content_digests(content.select(paths))))
 
 
-def _polars_schema(dataset: DatasetDefinition) -> pl.Schema:
-    frame = pl.from_arrow(physical_schema(dataset.arrow()).empty_table())
+@lru_cache(maxsize=64)
+def _polars_schema(schema: pa.Schema) -> pl.Schema:
+    frame = pl.from_arrow(schema.empty_table())
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table becomes a frame
     return frame.schema
 
