@@ -52,5 +52,5 @@ def test_a_log_without_its_oldest_commits_is_still_read(tmp_path: Path) -> None:
     for version in (0, 1, 2):
         log_path(tmp_path, version).unlink()
     assert needed_files(tmp_path, [2, 4]) == live[2] | live[4]
-    with pytest.raises(HomeError, match="version 1 of .* cannot be read"):
+    with pytest.raises(HomeError, match=r"version 1 of .* cannot be read"):
         live_files(tmp_path, 1)

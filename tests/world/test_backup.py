@@ -129,7 +129,7 @@ def test_a_damaged_backup_restores_nothing(home: Home, tmp_path: Path, pattern: 
     made = backup(home, tmp_path / "backup")
     victim = sorted(made.folder.glob(pattern))[0]
     how(victim)  # type: ignore[operator]
-    with pytest.raises(HomeError, match="is damaged|is not a backup") as caught:
+    with pytest.raises(HomeError, match=r"is damaged|is not a backup") as caught:
         restore(made.folder, tmp_path / "restored")
     assert victim.name in caught.value.message
     assert "\n" not in caught.value.message

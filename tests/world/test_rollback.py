@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import flow
+from engine import flow, rollback
 from engine.catalog.records import BatchStatus
 from engine.errors import HomeError, InputError, UnknownNameError
 from engine.history import history
@@ -15,7 +15,7 @@ from engine.journeys import delta
 from engine.lake import table as lake
 from engine.rollback import roll_back
 from engine.vacuum import vacuum
-from engine.world import Home, Lease
+from engine.world import Home
 from tests.journeys.support import ingest_rows
 from tests.world.homes import START, make_home, rows, seen, shop
 
@@ -126,7 +126,7 @@ def test_a_rollback_that_dies_before_publishing_is_undone(
 ) -> None:
     before, shown = home.current(), seen(home)
     with monkeypatch.context() as patched:
-        patched.setattr(Lease, "publish_again", lambda *_, **__: 1 // 0)
+        patched.setattr(rollback, "_publish", lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             roll_back(home, 3)
     assert delta.latest_version(home.dataset_path("web")) > before.datasets["web"]
@@ -172,3 +172,17 @@ def test_the_history_says_what_each_world_changed(home: Home) -> None:
     assert worlds[3].changed[:2] == ("dataset web", "journeys shop")
     assert "dataset web" not in worlds[5].changed
     assert all(world.restorable for world in worlds)
+
+
+def test_worlds_of_a_home_of_format_1_can_be_returned_to(home: Home) -> None:
+    shown = seen(home, home.world(4))
+    with home.catalog.writing() as connection:
+        for table, column in (("worlds", "devices"), ("worlds", "vacuumed_at"), ("batches", "ended_at")):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+        home.catalog.set_meta(connection, "format", "1")
+    home.close()
+    opened = Home.open(home.root)
+    assert all(world.restorable for world in history(opened))
+    roll_back(opened, 4)
+    assert seen(opened) == shown
+    assert statuses(opened) == ["success", "success", "inactive"]

@@ -14,6 +14,7 @@ from engine import flow
 from engine import vacuum as vacuuming
 from engine.catalog.records import BatchStatus
 from engine.definitions.model import Definitions
+from engine.errors import InputError
 from engine.rollback import roll_back
 from engine.vacuum import vacuum
 from engine.world import Home
@@ -112,6 +113,8 @@ def test_pins_of_other_machines_count_until_they_are_released(home: Home) -> Non
     assert home.catalog.pins() == [("elsewhere:1:abc", 3)]
     assert vacuum(home, keep=NOTHING, release=["elsewhere"]).kept == (5,)
     assert home.catalog.pins() == []
+    with pytest.raises(InputError, match="is this machine"):
+        vacuum(home, release=[socket.gethostname()])
 
 
 def test_a_reader_in_another_process_keeps_its_world(home: Home) -> None:
