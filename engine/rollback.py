@@ -7,18 +7,18 @@ the next writer's recovery.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from engine.catalog.records import BatchRecord, BatchStatus, Skip
+from engine.catalog.records import BatchRecord, BatchStatus, Skip, WorldRecord
 from engine.errors import HomeError, InputError
 from engine.journeys import delta, intake
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
 from engine.recovery import recover
 from engine.tables import Kind, Table, check_files, read_by
-from engine.world import Home, Versions, World
+from engine.world import Home, Lease, World
 
 
 def roll_back(
@@ -52,8 +52,8 @@ def roll_back(
         versions = _restored(wanted, progress)
         batches = _changed_batches(home, shown)
         skips = _skips(home, newest, shown, batches)
-        cause = f"rollback to world {number}"
-        return lease.publish_again(cause, shown, versions, batches=batches, skips=skips)
+        _publish(lease, shown, versions, batches, skips)
+    return home.current()
 
 
 def _restorable(home: Home, newest: World, number: int) -> World:
@@ -68,14 +68,52 @@ def _restorable(home: Home, newest: World, number: int) -> World:
     return shown
 
 
-def _restored(wanted: Mapping[Table, int], progress: Progress | None) -> Versions:
+def _publish(
+    lease: Lease,
+    shown: World,
+    versions: Mapping[Kind, Mapping[str, int]],
+    batches: Collection[BatchRecord],
+    skips: Mapping[str, Sequence[Skip]],
+) -> None:
+    """Publish exactly these versions with an older world's definitions, in one transaction.
+
+    Args:
+        lease: proof that nobody else writes.
+        shown: the older world.
+        versions: versions of the tables, which hold what it shows.
+        batches: batches that are shown again or no longer, as they are to be stored.
+        skips: connection → all rows that it did not take; other connections keep theirs.
+    """
+    catalog = lease.home.catalog
+    older = catalog.world(shown.id)
+    assert older is not None  # noqa: S101 - worlds are marked, never removed
+    with catalog.writing() as connection:
+        for name, rows in skips.items():
+            catalog.drop_skips(connection, name)
+            catalog.add_skips(connection, rows)
+        for batch in batches:
+            catalog.save_batch(connection, batch)
+        world = WorldRecord(
+            id=catalog.newest_world_id() + 1,
+            published_at=datetime.now(UTC),
+            cause=f"rollback to world {shown.id}",
+            revision=older.revision,
+            datasets=versions[Kind.DATASET],
+            journeys=versions[Kind.JOURNEYS],
+            stitch_logs=versions[Kind.STITCH_LOG],
+            devices=versions[Kind.DEVICES],
+        )
+        catalog.add_world(connection, world)
+
+
+def _restored(wanted: Mapping[Table, int], progress: Progress | None) -> Mapping[Kind, Mapping[str, int]]:
     """Commit the wanted version of each table as its newest; return the new versions."""
     versions: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
     for done, (table, version) in enumerate(wanted.items(), start=1):
         versions[table.kind][table.name] = delta.restore(table.path, version)
         if progress is not None:
             progress("returning tables", done, len(wanted))
-    return Versions(*(versions[kind] for kind in Kind))
+    return versions
 
 
 def _changed_batches(home: Home, shown: World) -> list[BatchRecord]:

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from socket import gethostname
 from typing import Final
 
 from engine.catalog.pins import machine_of, may_live
 from engine.catalog.records import BatchRecord, BatchStatus
+from engine.errors import InputError
 from engine.journeys import delta
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
@@ -100,7 +102,13 @@ def vacuum(
 
     Raises:
         HomeError: a world that stays cannot be read.
+        InputError: this machine is to be released.
     """
+    if gethostname() in release:
+        raise InputError(
+            f"{gethostname()} is this machine, whose processes are known",
+            hint="Release other machines; stop processes of this one.",
+        )
     with home.lease(on_wait=on_wait) as lease:
         if not dry_run:
             recover(lease, progress)

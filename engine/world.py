@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -29,15 +29,6 @@ FORMAT: Final = 2
 
 UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2,)
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
-
-
-class Versions(NamedTuple):
-    """The versions of all tables of a world, by kind and name."""
-
-    datasets: Mapping[str, int]
-    journeys: Mapping[str, int]
-    stitch_logs: Mapping[str, int]
-    devices: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -306,37 +297,6 @@ class Lease:
                 stitch_logs=_merge(previous.stitch_logs, forget, stitch_logs),
                 devices=_merge(previous.devices, forget, devices),
             )
-            catalog.add_world(connection, record)
-        return self.home._remember(record)
-
-    def publish_again(
-        self,
-        cause: str,
-        shown: World,
-        versions: Versions,
-        *,
-        batches: Sequence[BatchRecord] = (),
-        skips: Mapping[str, Sequence[Skip]] | None = None,
-    ) -> World:
-        """Publish an older world anew, in one transaction: its definitions, and exactly these versions.
-
-        Args:
-            cause: what happened, in a few words.
-            shown: the older world.
-            versions: versions of the tables that hold what it shows.
-            batches: batches that this world shows, or no longer shows; stored as they are given.
-            skips: connection → all rows that it did not take; other connections keep theirs.
-        """
-        catalog = self.home.catalog
-        with catalog.writing() as connection:
-            newest, older = catalog.newest_world(connection), catalog.world(shown.id)
-            assert newest is not None and older is not None  # noqa: S101 - worlds are never removed
-            for name, rows in (skips or {}).items():
-                catalog.drop_skips(connection, name)
-                catalog.add_skips(connection, rows)
-            for batch in batches:
-                catalog.save_batch(connection, batch)
-            record = WorldRecord(newest.id + 1, datetime.now(UTC), cause, older.revision, *versions)
             catalog.add_world(connection, record)
         return self.home._remember(record)
 

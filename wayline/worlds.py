@@ -36,7 +36,7 @@ def worlds(
     if json:
         print_json([asdict(world) for world in shown])
         return
-    columns = ["world", "published (UTC)", "cause", "changed", "can return to it", "read by"]
+    columns = ["world", "published (UTC)", "cause", "changed", "restorable", "read by"]
     print_table(columns, [_row(world) for world in shown])
     if len(shown) < len(every):
         console.print(f"{len(every) - len(shown)} older ones: wayline worlds --last 0")
@@ -110,9 +110,9 @@ def _print_vacuum(done: Vacuumed, *, dry_run: bool) -> None:
         rows = [(table.table, table.files, size(table.bytes)) for table in done.removed]
         print_table(["table", "files", "size"], rows)
     would = "Would remove" if dry_run else "Removed"
-    gone, kept = len(done.gone), len(done.kept)
     console.print(f"{would} {done.files:,} files, {size(done.bytes)}.")
-    console.print(f"{gone} worlds {'would go' if dry_run else 'are gone'}, {kept} can be returned to.")
+    gone = f"Worlds that {'would go' if dry_run else 'went'}: {len(done.gone)}"
+    console.print(f"{gone}; that can be returned to: {len(done.kept)}.")
     if done.deleted:
         names = ", ".join(f"{dataset} {number}" for dataset, number in done.deleted)
         console.print(f"{'Would be deleted' if dry_run else 'Deleted'} for good: batches {names}.")
