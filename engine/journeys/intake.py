@@ -252,9 +252,7 @@ def _with_event_ids(
 
 @lru_cache(maxsize=64)
 def _polars_schema(schema: pa.Schema) -> pl.Schema:
-    frame = pl.from_arrow(schema.empty_table())
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table becomes a frame
-    return frame.schema
+    return pl.Schema(schema)
 
 
 def _event_dataset(definitions: Definitions, name: str, dataset: str) -> DatasetDefinition:

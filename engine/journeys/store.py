@@ -12,6 +12,7 @@ different sizes, are equal or apart.
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -173,7 +174,7 @@ def mask_path(sequence: int, place: tuple[int, int] | None = None) -> str:
 
 def sequence_of(path: str) -> int:
     """Return the number in a file's name: the version of the commit that it was written for."""
-    return int(Path(path).stem.split("-")[-2])
+    return int(path.rpartition("/")[2].split("-")[-2])
 
 
 def sweep(table: Path, version: int, folders: Iterable[str] = KINDS) -> int:
@@ -184,10 +185,13 @@ def sweep(table: Path, version: int, folders: Iterable[str] = KINDS) -> int:
     """
     removed = 0
     for folder in folders:
-        for path in (table / folder).rglob("*.parquet"):
-            if path.parent.name != "_delta_log" and sequence_of(path.name) > version:
-                path.unlink()
-                removed += 1
+        # Names alone: every change of a home looks at all its files, so objects per file would tell.
+        for place, inner, names in os.walk(table / folder):
+            inner[:] = [name for name in inner if not name.startswith("_")]
+            for name in names:
+                if name.endswith(".parquet") and sequence_of(name) > version:
+                    Path(place, name).unlink()
+                    removed += 1
     return removed
 
 
