@@ -57,9 +57,9 @@ def decoding_budget() -> int:
     return _free() // 3
 
 
-def duckdb_budget() -> int:
-    """Return the limit of each of the process's DuckDBs, in bytes."""
-    return _free() // 4
+def duckdb_settings() -> dict[str, bool | int | float | str | list[str]]:
+    """Return the settings with which each of the process's DuckDBs is opened: its own limit."""
+    return {"memory_limit": f"{_free() // 4}B"}
 
 
 def size_in_bytes(text: str) -> int:

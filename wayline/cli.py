@@ -28,7 +28,7 @@ from engine.ingest.schema_text import schema_yaml
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
-from wayline.options import HERE, HomeOption, JsonOption, duration, say
+from wayline.options import HERE, HomeOption, JsonOption, MemoryOption, duration, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar
 
 app = typer.Typer(
@@ -325,6 +325,7 @@ def serve(
     home: HomeOption = HERE,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 5442,
+    memory_limit: MemoryOption = None,
 ) -> None:
     """Answer SQL over the Postgres protocol until Ctrl-C.
 
@@ -341,6 +342,7 @@ def sql(
     home: HomeOption = HERE,
     json: JsonOption = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    memory_limit: MemoryOption = None,
 ) -> None:
     """Ask one question without a server.
 

@@ -5,6 +5,7 @@ The cache knows it by the names of the files, so nothing that comes later makes 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine import memory
 from engine.journeys import cache, overlay
 from engine.journeys.columns import HASH_HIGH, HASH_LOW, TIME
 from engine.journeys.order import bucket_bounds
@@ -106,13 +108,17 @@ class Part:
         return joined([_read(self._table, file.path, name, kind) for file in self._files], kind)
 
 
-def parts(table: Path, schema: pa.Schema, base: Sequence[JourneyFile]) -> list[Part]:
+def parts(table: Path, schema: pa.Schema, base: Sequence[JourneyFile], names: Sequence[str]) -> list[Part]:
     """Divide the persons of a base into parts for chunks: whole buckets, evenly.
 
-    Only the base decides, so that its parts are the same ones whatever lies over it.
+    Only the base decides, so that its parts are the same ones whatever lies over it; and the memory, where
+    the columns wanted are too much for it.
     """
     most = min((file.buckets for file in base), default=1)
     count = chunk_count(sum(file.rows for file in base), most)
+    weight = Part(table, schema, base).weight(names) * (os.cpu_count() or 1)
+    while count < most and weight > count * memory.decoding_budget():
+        count *= 2
     members = ([file for file in base if _overlaps(file, bounds)] for bounds in divided(count))
     return [Part(table, schema, files) for files in members if files]
 

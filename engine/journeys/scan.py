@@ -162,7 +162,7 @@ def loads(
     schema = _schema(table, version)
     _check(table, schema, names)
     files = _near(store.files(table, version), start, end)
-    base, groups = chunks.parts(table, schema, files.base), tuple(layers.groups(files))
+    base, groups = chunks.parts(table, schema, files.base, names), tuple(layers.groups(files))
     found = [Load(part, groups, names, schema) for part in base]
     for number in range(1, len(groups) + 1):
         over = layers.layers(base, groups[:number], schema)
