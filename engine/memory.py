@@ -19,8 +19,8 @@ from engine.errors import InputError
 VARIABLE: Final = "WAYLINE_MEMORY_LIMIT"
 """Environment variable with the limit, such as ``2GB``."""
 
-_IDLE: Final = 320 << 20
-"""What the process needs before it reads anything: Python, the libraries, the catalog."""
+_IDLE: Final = 440 << 20
+"""What the process needs before it reads any events: Python, and the libraries once they have worked."""
 _LEAST: Final = 64 << 20
 _UNITS: Final = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

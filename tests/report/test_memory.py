@@ -18,8 +18,8 @@ from engine.recovery import recover
 from engine.world import Home
 from tests.journeys.support import commit_batch
 
-LIMIT = 400_000_000
-ROWS, BATCHES, WIDTH = 12_500, 8, 8_000
+LIMIT = 500_000_000
+ROWS, BATCHES, WIDTH = 25_000, 4, 10_000
 """Together twice the limit, in texts of which no two are equal."""
 
 REPORT = """
