@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,18 @@ _KEY_BYTES: Final = 40
 """Per row, while keys are made: hashes, times, and the order of the rows."""
 
 
+@dataclass(frozen=True)
+class _Laid:
+    """How the rows of files lie: their keys, and the order that puts them there; None if they have it."""
+
+    keys: Keys
+    order: Rows | None
+
+    @property
+    def nbytes(self) -> int:
+        return self.keys.nbytes + (0 if self.order is None else self.order.nbytes)
+
+
 class Part:
     """Files whose rows together are some persons' in one piece: a part of a base, or one newer run.
 
@@ -52,7 +65,7 @@ class Part:
 
     def keys(self) -> Keys:
         """Return persons and times of the rows in journey order."""
-        return cache.columns.get((self.key, "keys"), self._make_keys, held)
+        return self._laid().keys
 
     def column(self, name: str) -> pa.Array:
         """Return a column in journey order; strings as a dictionary with int32 indices."""
@@ -71,7 +84,7 @@ class Part:
     def sequences(self, rows: Rows) -> Numbers:
         """Return for some rows the commit that wrote their copy."""
         ends = np.cumsum([file.rows for file in self._files])
-        order = self._order()
+        order = self._laid().order
         files = np.searchsorted(ends, rows if order is None else order[rows], side="right")
         return np.array([file.sequence for file in self._files], np.int64)[files]
 
@@ -85,22 +98,21 @@ class Part:
             file.rows * _KEY_BYTES + 2 * _bytes(self._table, file.path, tuple(names)) for file in self._files
         )
 
-    def _make_keys(self) -> Keys:
-        highs, lows, times = (self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME))
-        order = self._order()
+    def _laid(self) -> _Laid:
+        return cache.columns.get((self.key, "laid"), self._make_laid, held)
+
+    def _make_laid(self) -> _Laid:
+        highs, lows = (self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW))
+        order = None if len(self._files) == 1 else overlay.epoch_order(highs, lows)
         if order is not None:
-            highs, lows, times = highs[order], lows[order], times[order]
-        return overlay.keys_of(highs, lows, times)
-
-    def _order(self) -> Rows | None:
-        def make() -> Rows | None:
-            highs, lows = (self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW))
-            return overlay.epoch_order(highs, lows)
-
-        return None if len(self._files) == 1 else cache.columns.get((self.key, "order"), make, held)
+            highs, lows = highs[order], lows[order]
+        offsets = overlay.person_offsets(highs, lows)
+        highs, lows = highs[offsets[:-1]], lows[offsets[:-1]]
+        times = self._read_base(TIME).to_numpy()
+        return _Laid(Keys(highs, lows, times if order is None else times[order], offsets), order)
 
     def _make_column(self, name: str) -> pa.Array:
-        order, column = self._order(), self._read_base(name)
+        order, column = self._laid().order, self._read_base(name)
         return column if order is None else column.take(pa.array(order))
 
     def _read_base(self, name: str) -> pa.Array:
