@@ -19,8 +19,8 @@ from engine.errors import InputError
 VARIABLE: Final = "WAYLINE_MEMORY_LIMIT"
 """Environment variable with the limit, such as ``2GB``."""
 
-_IDLE: Final = 320 << 20
-"""What the process needs before it reads anything: Python, the libraries, the catalog."""
+_IDLE: Final = 440 << 20
+"""What the process needs before it reads any events: Python, and the libraries once they have worked."""
 _LEAST: Final = 64 << 20
 _UNITS: Final = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -57,9 +57,9 @@ def decoding_budget() -> int:
     return _free() // 3
 
 
-def duckdb_budget() -> int:
-    """Return the limit of each of the process's DuckDBs, in bytes."""
-    return _free() // 4
+def duckdb_settings() -> dict[str, bool | int | float | str | list[str]]:
+    """Return the settings with which each of the process's DuckDBs is opened: its own limit."""
+    return {"memory_limit": f"{_free() // 4}B"}
 
 
 def size_in_bytes(text: str) -> int:

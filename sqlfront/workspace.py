@@ -10,6 +10,8 @@ from typing import Any, Final, Generic, TypeVar
 
 import duckdb
 
+from engine import memory
+
 Value = TypeVar("Value")
 
 _SETTINGS: Final = (
@@ -62,7 +64,7 @@ class Workspace:
 
     def __init__(self, datasets: Path) -> None:
         self._lock = threading.Lock()
-        self._database = duckdb.connect(":memory:")
+        self._database = duckdb.connect(":memory:", config=memory.duckdb_settings())
         for setting in _SETTINGS:
             self._database.execute(setting)
         folders = sorted({str(datasets.absolute()), str(datasets.resolve())})

@@ -30,7 +30,7 @@ from engine.world import Home
 from sqlfront.auth import verifier
 from wayline import upkeep, worlds
 from wayline.batches import batch_app
-from wayline.options import HERE, HomeOption, JsonOption, duration, say
+from wayline.options import HERE, HomeOption, JsonOption, MemoryOption, duration, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar
 
 app = typer.Typer(
@@ -342,6 +342,7 @@ def serve(
     home: HomeOption = HERE,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 5442,
+    memory_limit: MemoryOption = None,
 ) -> None:
     """Answer SQL over the Postgres protocol until Ctrl-C.
 
@@ -358,6 +359,7 @@ def sql(
     home: HomeOption = HERE,
     json: JsonOption = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    memory_limit: MemoryOption = None,
 ) -> None:
     """Ask one question without a server.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from engine import memory
 from engine.definitions.model import parse_duration
 from engine.errors import InputError
 from wayline.output import errors
@@ -18,6 +19,23 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 HERE: Final = Path()
+
+
+def _limit_memory(text: str | None) -> str | None:
+    if text:
+        memory.set_limit(text)
+    return text
+
+
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit",
+        envvar=memory.VARIABLE,
+        callback=_limit_memory,
+        help="How much memory to use, such as 4GB. Default: three quarters of the machine's.",
+    ),
+]
 
 
 def say(sentence: str) -> None:

@@ -5,6 +5,7 @@ The cache knows it by the names of the files, so nothing that comes later makes 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine import memory
 from engine.journeys import cache, lacking, overlay
 from engine.journeys.columns import HASH_HIGH, HASH_LOW, TIME
 from engine.journeys.lacking import Lake
@@ -55,6 +57,18 @@ class Table:
         return STRINGS if pa.types.is_string(kind) else kind
 
 
+@dataclass(frozen=True)
+class _Laid:
+    """How the rows of files lie: their keys, and the order that puts them there; None if they have it."""
+
+    keys: Keys
+    order: Rows | None
+
+    @property
+    def nbytes(self) -> int:
+        return self.keys.nbytes + (0 if self.order is None else self.order.nbytes)
+
+
 class Part:
     """Files whose rows together are some persons' in one piece: a part of a base, or one newer run.
 
@@ -70,7 +84,7 @@ class Part:
 
     def keys(self) -> Keys:
         """Return persons and times of the rows in journey order."""
-        return cache.columns.get((self.key, "keys"), self._make_keys, held)
+        return self._laid().keys
 
     def column(self, name: str) -> pa.Array:
         """Return a column in journey order; strings as a dictionary with int32 indices."""
@@ -89,7 +103,7 @@ class Part:
     def sequences(self, rows: Rows) -> Numbers:
         """Return for some rows the commit that wrote their copy."""
         ends = np.cumsum([file.rows for file in self._files])
-        order = self._order()
+        order = self._laid().order
         files = np.searchsorted(ends, rows if order is None else order[rows], side="right")
         return np.array([file.sequence for file in self._files], np.int64)[files]
 
@@ -104,22 +118,21 @@ class Part:
             for file in self._files
         )
 
-    def _make_keys(self) -> Keys:
-        highs, lows, times = (self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW, TIME))
-        order = self._order()
+    def _laid(self) -> _Laid:
+        return cache.columns.get((self.key, "laid"), self._make_laid, held)
+
+    def _make_laid(self) -> _Laid:
+        highs, lows = (self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW))
+        order = None if len(self._files) == 1 else overlay.epoch_order(highs, lows)
         if order is not None:
-            highs, lows, times = highs[order], lows[order], times[order]
-        return overlay.keys_of(highs, lows, times)
-
-    def _order(self) -> Rows | None:
-        def make() -> Rows | None:
-            highs, lows = (self._read_base(name).to_numpy() for name in (HASH_HIGH, HASH_LOW))
-            return overlay.epoch_order(highs, lows)
-
-        return None if len(self._files) == 1 else cache.columns.get((self.key, "order"), make, held)
+            highs, lows = highs[order], lows[order]
+        offsets = overlay.person_offsets(highs, lows)
+        highs, lows = highs[offsets[:-1]], lows[offsets[:-1]]
+        times = self._read_base(TIME).to_numpy()
+        return _Laid(Keys(highs, lows, times if order is None else times[order], offsets), order)
 
     def _make_column(self, name: str) -> pa.Array:
-        order, column = self._order(), self._read_base(name)
+        order, column = self._laid().order, self._read_base(name)
         return column if order is None else column.take(pa.array(order))
 
     def _read_base(self, name: str) -> pa.Array:
@@ -127,13 +140,17 @@ class Part:
         return joined([_read(self._table, file.path, name, kind) for file in self._files], kind)
 
 
-def parts(table: Table, base: Sequence[JourneyFile]) -> list[Part]:
+def parts(table: Table, base: Sequence[JourneyFile], names: Sequence[str]) -> list[Part]:
     """Divide the persons of a base into parts for chunks: whole buckets, evenly.
 
-    Only the base decides, so that its parts are the same ones whatever lies over it.
+    Only the base decides, so that its parts are the same ones whatever lies over it; and the memory, where
+    the columns wanted are too much for it.
     """
     most = min((file.buckets for file in base), default=1)
     count = chunk_count(sum(file.rows for file in base), most)
+    weight = Part(table, base).weight(names) * (os.cpu_count() or 1)
+    while count < most and weight > count * memory.decoding_budget():
+        count *= 2
     members = ([file for file in base if file.meets(bounds)] for bounds in divided(count))
     return [Part(table, files) for files in members if files]
 

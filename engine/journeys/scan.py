@@ -169,7 +169,7 @@ def loads(
     )
     _check(table.schema, names, connection)
     files = _near(store.files(table.folder, version), start, end)
-    base, groups = chunks.parts(table, files.base), tuple(layers.groups(files))
+    base, groups = chunks.parts(table, files.base, names), tuple(layers.groups(files))
     found = [Load(part, groups, names, table) for part in base]
     for number in range(1, len(groups) + 1):
         over = layers.layers(base, groups[:number], table)

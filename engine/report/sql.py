@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from engine import memory
 from engine.cancellation import Cancellation
 
 _lock = threading.Lock()
@@ -20,7 +21,7 @@ _lock = threading.Lock()
 
 @lru_cache(maxsize=1)
 def _database() -> duckdb.DuckDBPyConnection:
-    database = duckdb.connect(":memory:")
+    database = duckdb.connect(":memory:", config=memory.duckdb_settings())
     database.execute("SET TimeZone = 'UTC'")
     database.execute("SET integer_division = true")
     database.execute("SET python_enable_replacements = false")

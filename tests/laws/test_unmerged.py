@@ -13,9 +13,10 @@ from engine import flow
 from engine.cancellation import Cancellation
 from engine.journeys import cache, chunks, compact, store
 from engine.journeys.scan import loads
+from engine.recovery import recover
 from engine.report import run
 from engine.world import Home
-from tests.journeys.support import ingest_rows
+from tests.journeys.support import commit_batch
 from tests.laws import shop_homes as shop
 from tests.oracle import report as oracle
 from tests.report import test_laws as laws
@@ -102,7 +103,7 @@ def record(event):
 
 
 @settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -117,7 +118,9 @@ def test_reports_over_runs_equal_the_oracle(tmp_path, data, found, question, seg
     cuts = sorted(data.draw(st.lists(st.integers(0, len(found)), min_size=1, max_size=4)))
     for start, end in zip([0, *cuts], [*cuts, len(found)], strict=True):
         if end > start:
-            ingest_rows(home, "web", [record(event) for event in arriving[start:end]])
+            with home.lease() as lease:
+                commit_batch(home, "web", [record(event) for event in arriving[start:end]], order_by="ts")
+                recover(lease)
         if start == 0:
             flow.rebuild(home, "all")
     table = run(laws.request_of(question, text), home, home.current(), Cancellation())
