@@ -288,9 +288,7 @@ OLDER_MASK = [
 MONTH_BETWEEN = [
     Arrive(tuple((TIMES[month], person, None) for month in (3, 5, 9) for person in PERSONS[:3])),
     Compact("all"),
-    Move((0, 8), None),
-    Compact("split"),
-    Compact("merge"),
+    *(step for ends in ((0, 8), (0, 6)) for step in (Move(ends, None), Compact("split"), Compact("merge"))),
 ]
 """Two months become small, and the one between them stays as it is: they must not share a file."""
 
