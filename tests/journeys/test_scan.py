@@ -80,7 +80,7 @@ def test_an_empty_connection_has_no_chunks(home: Home) -> None:
 
 
 def test_range_is_a_hint_that_skips_files(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.journeys.runs._FILE_ROWS", 1)
+    monkeypatch.setattr("engine.journeys.runs.FILE_ROWS", 1)
     ingest_rows(home, "web", [event(number, number) for number in range(90)])
     version = home.current().journeys["shop"]
     start = int(START.timestamp() * 1_000_000)

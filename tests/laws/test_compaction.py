@@ -285,6 +285,13 @@ OLDER_MASK = [
 ]
 """A month is merged after a mask came that hits other months too: files of one bucket differ in age."""
 
+MONTH_BETWEEN = [
+    Arrive(tuple((TIMES[month], person, None) for month in (3, 5, 9) for person in PERSONS[:3])),
+    Compact("all"),
+    *(step for ends in ((0, 8), (0, 6)) for step in (Move(ends, None), Compact("split"), Compact("merge"))),
+]
+"""Two months become small, and the one between them stays as it is: they must not share a file."""
+
 
 @settings(
     max_examples=6 * EXAMPLES,
@@ -294,6 +301,7 @@ OLDER_MASK = [
 @given(operations=OPERATIONS, buckets=st.sampled_from([1, 2, 4]))
 @example(operations=THERE_AND_BACK, buckets=2)
 @example(operations=OLDER_MASK, buckets=1)
+@example(operations=MONTH_BETWEEN, buckets=1)
 def test_answers_and_files_stay_right(
     folder: Path, tiny: pytest.MonkeyPatch, operations: list[Operation], buckets: int
 ) -> None:
