@@ -1,47 +1,27 @@
 """The peers' side: the rows of our journeys as native tables of DuckDB and ClickHouse (chdb).
 
-Tables: ``by_person`` in journey order and ``by_time`` in order of time, with person (a number), ts, channel,
-revenue, orders, and session_start (1 on the first event of a session), which only the floor reads.
+Tables: ``by_person`` in journey order, with person (a number), ts, channel, revenue, orders, and session_start
+(1 on the first event of a session), which only the floor reads; and ``by_time`` in order of time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from benchmarks.answers import Row
-from engine.journeys.scan import Chunk
 
 THREADS: Final = 2
 SQL: Final = Path(__file__).parent / "peers"
 
 
-def peer_rows(chunks: Iterable[Chunk]) -> Iterator[pa.Table]:
-    """Turn journey chunks into tables of the peers' columns; persons are numbered as they come."""
-    persons = 0
-    for chunk in chunks:
-        count = len(chunk.offsets) - 1
-        person = np.repeat(np.arange(persons, persons + count, dtype=np.int32), np.diff(chunk.offsets))
-        persons += count
-        yield pa.table(
-            {
-                "person": person,
-                "ts": pa.array(np.asarray(chunk.times)).cast(pa.timestamp("us")),
-                "channel": chunk.columns["channel"].cast(pa.string()),
-                "revenue": chunk.columns["revenue"],
-                "orders": chunk.columns["orders"],
-            }
-        )
-
-
-def duckdb_tables(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
-    """Load the rows into DuckDB's memory and return the connection.
+def floor_table(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
+    """Load the rows into DuckDB's memory, as ``by_person`` alone, and return the connection.
 
     Raises:
         ValueError: a person has two events at one instant, which the peers' SQL could not order.
@@ -56,6 +36,13 @@ def duckdb_tables(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
     ties = database.execute("SELECT count(*) - count(DISTINCT (person, ts)) FROM by_person").fetchall()
     if ties[0][0]:
         raise ValueError(f"{ties[0][0]} events share their person and time with another; use another seed")
+    return database
+
+
+def duckdb_tables(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
+    """Load the rows into DuckDB's memory and return the connection; as ``floor_table``, and ``by_time``."""
+    database = floor_table(tables)
+    database.execute(_sql("load_duckdb_time"))
     return database
 
 
