@@ -29,7 +29,12 @@ RUNS_PER_TURN: Final = 2
 
 PAIRS: Final = {
     "P5": Pair(
-        "replay of 7 days, 10 × the history ÷ 1 ×", "replay.long", ("replay.short",), 1.2, Sense.COST, "persons"
+        "replay of 7 days, 10 × the history ÷ 1 ×",
+        "replay.long",
+        ("replay.short",),
+        1.2,
+        Sense.COST,
+        "persons",
     ),
     "P6": Pair(
         "DuckDB restitching and rewriting 7 days ÷ replay",

@@ -9,7 +9,7 @@ from typing import Final
 import yaml
 
 from benchmarks.kept import ROOT, kept
-from engine import flow
+from engine import flow, upkeep
 from engine.definitions.model import Definitions
 from engine.world import Home
 from wayline.generate import generate, project_yaml
@@ -34,6 +34,7 @@ def bench_home(events: int, seed: int) -> Path:
             made = generate(Path(files), events=events, seed=seed)
             home = empty_home(folder)
             flow.ingest(home, DATASET, made.files[DATASET])
+            upkeep.compact(home, CONNECTION)
             home.close()
 
     return kept(f"report-{events}-{seed}", build)

@@ -75,7 +75,10 @@ def copy_home(source: Path, room: Path) -> Home:
         for name in names:
             if not name.startswith(_CATALOG):
                 _copy(Path(folder) / name, target / place / name, link=bool(immutable))
-    with closing(sqlite3.connect(source / _CATALOG)) as old, closing(sqlite3.connect(target / _CATALOG)) as new:
+    with (
+        closing(sqlite3.connect(source / _CATALOG)) as old,
+        closing(sqlite3.connect(target / _CATALOG)) as new,
+    ):
         old.backup(new)
     return Home.open(target)
 
