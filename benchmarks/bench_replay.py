@@ -1,7 +1,8 @@
 """Replay of the last seven days, in which a fifth of the rows change hands because logins arrived late.
 
-P5 compares a long history with a short one; P6 compares with DuckDB, which reads the same seven days, finds the
-same persons and writes the rows by person. Each run starts from the same state: ours from a copy of the home.
+P5 compares a long history with a short one; P6 compares with DuckDB, which reads the same seven days, finds
+the same persons and writes the rows by person. Each run starts from the same state: ours from a copy of the
+home.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Final
 from engine.world import Home
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-_KEPT: Final = ROOT / "bench-data"
+_KEPT: Final = Path(os.environ.get("WAYLINE_BENCH_DATA", ROOT / "bench-data"))
 _DECIDING: Final = (
     "benchmarks/bench.yaml",
     "benchmarks/flows.py",
@@ -64,8 +64,8 @@ def scratch(prefix: str = "scratch-") -> Iterator[Path]:
 def copy_home(source: Path, room: Path) -> Home:
     """Copy a home to a new folder in a room and open the copy.
 
-    Table files never change, so the copy shares them. The folder's name is never used again, since the process
-    remembers what it read by path and version.
+    Table files never change, so the copy shares them. The folder's name is never used again, since the
+    process remembers what it read by path and version.
     """
     target = room / uuid.uuid4().hex
     for folder, _, names in os.walk(source):
@@ -75,11 +75,7 @@ def copy_home(source: Path, room: Path) -> Home:
         for name in names:
             if not name.startswith(_CATALOG):
                 _copy(Path(folder) / name, target / place / name, link=bool(immutable))
-    with (
-        closing(sqlite3.connect(source / _CATALOG)) as old,
-        closing(sqlite3.connect(target / _CATALOG)) as new,
-    ):
-        old.backup(new)
+    _copy_catalog(source / _CATALOG, target / _CATALOG)
     return Home.open(target)
 
 
@@ -87,6 +83,12 @@ def discard_home(home: Home) -> None:
     """Close a copy and remove it."""
     home.close()
     shutil.rmtree(home.root)
+
+
+def _copy_catalog(source: Path, target: Path) -> None:
+    """Copy what has been committed, also what another connection has not moved to the main file yet."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
 
 
 def _copy(source: Path, target: Path, *, link: bool) -> None:

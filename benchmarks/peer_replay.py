@@ -23,7 +23,7 @@ from engine.world import Home
 from wayline.generate import shop
 
 REPLAYED = TimeRange(QUARTER_END - WEEK.days * shop.DAY + 1, QUARTER_END + 1)
-"""The events that a replay of the quarter's last week looks at again: its first instant is out, its last in."""
+"""What a replay of the quarter's last week looks at again: the week's first instant is out, its last in."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The peers' side: the rows of our journeys as native tables of DuckDB and ClickHouse (chdb).
 
-Tables: ``by_person`` in journey order, with person (a number), ts, channel, revenue, orders, and session_start
-(1 on the first event of a session), which only the floor reads; and ``by_time`` in order of time.
+Tables: ``by_person`` in journey order, with person (a number), ts, channel, revenue, orders, and
+session_start (1 on the first event of a session), which only the floor reads; ``by_time`` in order of time.
 """
 
 from __future__ import annotations
@@ -47,28 +47,42 @@ def duckdb_tables(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
 
 
 class ClickHouse:
-    """A chdb session with the peers' rows; chdb allows one session per process."""
+    """A chdb session with the peers' rows, opened when it is first asked; one per process is allowed.
+
+    Args:
+        database: has the rows as ``by_person``.
+        folder: for its files.
+    """
 
     def __init__(self, database: duckdb.DuckDBPyConnection, folder: Path) -> None:
-        from chdb.session import Session  # loads 500 MB, which only this peer should pay for
-
-        rows = folder / "rows.parquet"
-        database.execute("COPY (SELECT * FROM by_person) TO '" + str(rows).replace("'", "''") + "'")
-        open_session: Any = Session
-        self._session = open_session(str(folder / "chdb"))
-        for statement in _sql("load_chdb").split(";"):
-            if statement.strip():
-                self._session.query(statement.replace("{rows}", str(rows)))
-        rows.unlink()
+        self._database = database
+        self._folder = folder
+        self._session: Any = None
 
     def query(self, sql: str) -> list[Row]:
         """Return the statement's rows."""
+        if self._session is None:
+            self._session = _opened(self._database, self._folder)
         text = str(self._session.query(sql, "JSONCompactEachRow"))
         return [tuple(json.loads(line)) for line in text.splitlines()]
 
     def close(self) -> None:
         """End the session."""
-        self._session.close()
+        if self._session is not None:
+            self._session.close()
+
+
+def _opened(database: duckdb.DuckDBPyConnection, folder: Path) -> Any:
+    from chdb.session import Session  # loads 500 MB, which only this peer should pay for
+
+    rows = folder / "rows.parquet"
+    database.execute("COPY (SELECT * FROM by_person) TO '" + str(rows).replace("'", "''") + "'")
+    session = Session(str(folder / "chdb"))
+    for statement in _sql("load_chdb").split(";"):
+        if statement.strip():
+            session.query(statement.replace("{rows}", str(rows)))
+    rows.unlink()
+    return session
 
 
 def peer_sql(name: str, parameters: dict[str, Any] | None = None) -> str:
