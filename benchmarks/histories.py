@@ -112,9 +112,10 @@ def late_logins(events: pl.LazyFrame) -> pl.DataFrame:
 def _last_logins(files: list[Path]) -> pl.DataFrame:
     """Return each device's last event with a customer; of several at one instant the first customer's."""
     known = pl.scan_parquet(files).filter(pl.col("customer_id").is_not_null())
-    distinct = known.select("event_id", "ts", "device_id", "customer_id").group_by("event_id")
-    ordered = distinct.agg(pl.all().sort_by("ts").first()).sort("ts", "customer_id", descending=[True, False])
-    return ordered.group_by("device_id").first().sort("device_id").collect()
+    rows = known.select("event_id", "ts", "device_id", "customer_id").sort("ts")
+    distinct = rows.unique("event_id", keep="first", maintain_order=True)
+    ordered = distinct.sort("ts", "customer_id", descending=[True, False])
+    return ordered.unique("device_id", keep="first", maintain_order=True).sort("device_id").collect()
 
 
 def _build(folder: Path, batches: tuple[list[Path], ...]) -> None:

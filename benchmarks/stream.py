@@ -1,11 +1,13 @@
 """Events that stream into a home from another process: one small batch a second, through the real path.
 
-``python -m benchmarks.stream HOME FOLDER`` takes in the folder's files, one every second.
+``python -m benchmarks.stream HOME FOLDER`` takes in the folder's files, one every second; it rests and goes on
+as its standard input says, and ends with it.
 """
 
 from __future__ import annotations
 
-import signal
+import os
+import select
 import subprocess
 import sys
 import time
@@ -19,6 +21,8 @@ SECONDS: Final = 1.0
 """From the beginning of one batch to the beginning of the next."""
 _PATIENCE: Final = 60.0
 _NAP: Final = 0.005
+_GO_ON: Final = b"g"
+_REST: Final = b"r"
 
 
 class Stream:
@@ -32,18 +36,18 @@ class Stream:
     def __init__(self, home: Home, folder: Path) -> None:
         self._home = home
         command = [sys.executable, "-m", "benchmarks.stream", str(home.root), str(folder)]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0)
         self.wait()
         self.rest()
 
     def go_on(self) -> None:
         """Let batches come, and wait for the first."""
-        self._process.send_signal(signal.SIGCONT)
+        self._tell(_GO_ON)
         self.wait()
 
     def rest(self) -> None:
-        """Let no batch come."""
-        self._process.send_signal(signal.SIGSTOP)
+        """Let no batch come after the one under way."""
+        self._tell(_REST)
 
     def wait(self) -> None:
         """Wait until a world is published that was not there before.
@@ -59,8 +63,12 @@ class Stream:
 
     def close(self) -> None:
         """End the process."""
-        self._process.kill()
-        self._process.wait()
+        with self._process:
+            self._process.kill()
+
+    def _tell(self, word: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(word)
 
 
 def main() -> None:
@@ -68,9 +76,23 @@ def main() -> None:
     home = Home.open(Path(sys.argv[1]))
     following = time.monotonic()
     for file in sorted(Path(sys.argv[2]).glob("*.parquet")):
-        time.sleep(max(0.0, following - time.monotonic()))
+        if not _turn_comes(following):
+            break
         following = max(following, time.monotonic() - _NAP) + SECONDS
         append(home, file)
+
+
+def _turn_comes(moment: float) -> bool:
+    """Wait until a moment, and for as long as there is to be rest; return False if all is over."""
+    resting = False
+    while True:
+        left = None if resting else max(0.0, moment - time.monotonic())
+        if not select.select([sys.stdin], [], [], left)[0]:
+            return True
+        word = os.read(sys.stdin.fileno(), 1)
+        if not word:
+            return False
+        resting = word == _REST
 
 
 if __name__ == "__main__":

@@ -20,6 +20,11 @@ NEEDS_CHDB = "P2.chdb"
 KEYS = ["ratio", "target", "ours_s", "peer_s", "unit", "peer", "ours_checksum", "peer_checksum"]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "pairs"),
@@ -34,9 +39,9 @@ KEYS = ["ratio", "target", "ours_s", "peer_s", "unit", "peer", "ours_checksum", 
     ],
 )
 def test_all_sides_agree(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, pairs: dict[str, Pair]
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, pairs: dict[str, Pair]
 ) -> None:
-    monkeypatch.setenv("WAYLINE_BENCH_DATA", str(tmp_path / "kept"))
+    monkeypatch.setenv("WAYLINE_BENCH_DATA", str(kept))
     found = results(pairs, measured(_run(module, tmp_path)))
     assert {key: result.agrees for key, result in found.items()} == dict.fromkeys(pairs, True)
     shown = document(module, EVENTS, found)["results"]
