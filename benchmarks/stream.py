@@ -1,7 +1,7 @@
 """Events that stream into a home from another process: one small batch a second, through the real path.
 
-``python -m benchmarks.stream HOME FOLDER`` takes in the folder's files, one every second; it rests and goes on
-as its standard input says, and ends with it.
+``python -m benchmarks.stream HOME FOLDER`` takes in the files, one every second; it rests and goes on as
+its standard input says, and ends with it.
 """
 
 from __future__ import annotations
