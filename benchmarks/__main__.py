@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no benchmark {name!r}; there are: {', '.join(known())}")
     outcome = 0
     for name in options.names or known():
-        found = run(name, options.events, options.seed)
+        found = run(name, options.events, options.seed, options.turns)
         if options.json:
             print(json.dumps(document(name, options.events, found), ensure_ascii=False))
         else:
@@ -41,7 +41,7 @@ def known() -> list[str]:
     return sorted(path.stem.removeprefix("bench_") for path in _FOLDER.glob("bench_*.py"))
 
 
-def run(name: str, events: int, seed: int) -> dict[str, Result]:
+def run(name: str, events: int, seed: int, turns: int | None = None) -> dict[str, Result]:
     """Run one benchmark module in a process of its own and return its results by target.
 
     Raises:
@@ -52,6 +52,7 @@ def run(name: str, events: int, seed: int) -> dict[str, Result]:
         module = _FOLDER / f"bench_{name}.py"
         command = [sys.executable, "-m", "pytest", str(module), "-q", "--no-header", "-p", "no:cacheprovider"]
         command += [f"--events={events}", f"--seed={seed}", f"--benchmark-json={report}"]
+        command += [f"--turns={turns}"] if turns else []
         command += ["--benchmark-columns=median,iqr,rounds", "--benchmark-disable-gc"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=_FOLDER.parent)
         if done.returncode:
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--events", type=int, default=2_000_000, help="generated web events (2,000,000)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the generated events (1)")
+    parser.add_argument("--turns", type=int, help="how often every measurement takes its turn (as it needs)")
     parser.add_argument("--json", action="store_true", help="print JSON, one line per benchmark")
     return parser
 

@@ -12,7 +12,16 @@ from benchmarks.peer_tables import THREADS
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the size and the seed of the generated events."""
     parser.addoption("--events", type=int, default=200_000, help="number of generated web events")
+    parser.addoption("--turns", type=int, help="how often every measurement takes its turn")
     parser.addoption("--seed", type=int, default=1, help="seed of the generated events")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let all measurements of a module take turns, so that a busy spell hits every side."""
+    if "turn" in metafunc.fixturenames:
+        turns = metafunc.config.getoption("--turns") or metafunc.module.TURNS
+        cases = [(turn, name) for turn in range(turns) for name in metafunc.module.MEASUREMENTS]
+        metafunc.parametrize(("turn", "name"), cases)
 
 
 @pytest.fixture(scope="session")

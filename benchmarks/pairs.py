@@ -16,6 +16,13 @@ class Sense(StrEnum):
     GAIN = "peer ÷ ours, at least the target"
 
 
+class Unit(StrEnum):
+    """What the two sides of a ratio are."""
+
+    SECONDS = "s"
+    BYTES = "bytes"
+
+
 @dataclass(frozen=True)
 class Pair:
     """One promise.
@@ -28,6 +35,7 @@ class Pair:
         sense: how the ratio is formed.
         compared: the answers' key columns by which both sides must agree; "" for the grand total, which is
             all that a peer can share that does not attribute.
+        unit: what was measured.
     """
 
     what: str
@@ -36,29 +44,31 @@ class Pair:
     target: float
     sense: Sense
     compared: str
+    unit: Unit = Unit.SECONDS
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All runs of one measurement: seconds of each, and the answer's checksum by key columns."""
+    """All runs of one measurement: what each took, and the answer's checksum by key columns."""
 
-    seconds: tuple[float, ...]
+    values: tuple[float, ...]
     checksums: Mapping[str, str]
 
     @property
     def median(self) -> float:
-        """The run that counts, in seconds."""
-        return statistics.median(self.seconds)
+        """The run that counts, in seconds or bytes."""
+        return statistics.median(self.values)
 
 
 @dataclass(frozen=True)
 class Result:
-    """One promise and what became of it; times in seconds."""
+    """One promise and what became of it; ``ours`` and ``theirs`` in its unit."""
 
     ratio: float
     target: float
-    ours_s: float
-    peer_s: float
+    ours: float
+    theirs: float
+    unit: Unit
     peer: str
     ours_checksum: str
     peer_checksum: str
@@ -76,12 +86,13 @@ class Result:
         return self.ours_checksum == self.peer_checksum
 
     def document(self) -> dict[str, Any]:
-        """Return the fixed set of keys that machines read."""
+        """Return the fixed set of keys that machines read; ``ours_s`` and ``peer_s`` are in ``unit``."""
         return {
             "ratio": round(self.ratio, 4),
             "target": self.target,
-            "ours_s": round(self.ours_s, 6),
-            "peer_s": round(self.peer_s, 6),
+            "ours_s": round(self.ours, 6),
+            "peer_s": round(self.theirs, 6),
+            "unit": self.unit.value,
             "peer": self.peer,
             "ours_checksum": self.ours_checksum,
             "peer_checksum": self.peer_checksum,
@@ -98,6 +109,8 @@ def compared(pairs: Mapping[str, Pair], measurement: str) -> set[str]:
 
 def measured(report: Mapping[str, Any]) -> dict[str, Measured]:
     """Gather a pytest-benchmark JSON report: measurement → all its runs, over all turns.
+
+    A turn counts with the seconds that its runs took, or with ``values`` if it measured something else.
 
     Raises:
         ValueError: a measurement gave different answers in different turns.
@@ -117,7 +130,8 @@ def _gathered(name: str, turns: Sequence[Mapping[str, Any]]) -> Measured:
     answers = [turn["extra_info"]["checksums"] for turn in turns]
     if any(answer != answers[0] for answer in answers):
         raise ValueError(f"{name} gave different answers in different turns")
-    return Measured(tuple(second for turn in turns for second in turn["stats"]["data"]), answers[0])
+    values = [turn["extra_info"].get("values") or turn["stats"]["data"] for turn in turns]
+    return Measured(tuple(value for taken in values for value in taken), answers[0])
 
 
 def _result(pair: Pair, taken: Mapping[str, Measured]) -> Result:
@@ -128,8 +142,9 @@ def _result(pair: Pair, taken: Mapping[str, Measured]) -> Result:
     return Result(
         ratio=ours.median / peer.median if cost else peer.median / ours.median,
         target=pair.target,
-        ours_s=ours.median,
-        peer_s=peer.median,
+        ours=ours.median,
+        theirs=peer.median,
+        unit=pair.unit,
         peer=name,
         ours_checksum=ours.checksums[pair.compared],
         peer_checksum=peer.checksums[pair.compared],

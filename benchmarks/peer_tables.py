@@ -1,47 +1,27 @@
 """The peers' side: the rows of our journeys as native tables of DuckDB and ClickHouse (chdb).
 
-Tables: ``by_person`` in journey order and ``by_time`` in order of time, with person (a number), ts, channel,
-revenue, orders, and session_start (1 on the first event of a session), which only the floor reads.
+Tables: ``by_person`` in journey order, with person (a number), ts, channel, revenue, orders, and
+session_start (1 on the first event of a session), which only the floor reads; ``by_time`` in order of time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from benchmarks.answers import Row
-from engine.journeys.scan import Chunk
 
 THREADS: Final = 2
 SQL: Final = Path(__file__).parent / "peers"
 
 
-def peer_rows(chunks: Iterable[Chunk]) -> Iterator[pa.Table]:
-    """Turn journey chunks into tables of the peers' columns; persons are numbered as they come."""
-    persons = 0
-    for chunk in chunks:
-        count = len(chunk.offsets) - 1
-        person = np.repeat(np.arange(persons, persons + count, dtype=np.int32), np.diff(chunk.offsets))
-        persons += count
-        yield pa.table(
-            {
-                "person": person,
-                "ts": pa.array(np.asarray(chunk.times)).cast(pa.timestamp("us")),
-                "channel": chunk.columns["channel"].cast(pa.string()),
-                "revenue": chunk.columns["revenue"],
-                "orders": chunk.columns["orders"],
-            }
-        )
-
-
-def duckdb_tables(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
-    """Load the rows into DuckDB's memory and return the connection.
+def floor_table(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
+    """Load the rows into DuckDB's memory, as ``by_person`` alone, and return the connection.
 
     Raises:
         ValueError: a person has two events at one instant, which the peers' SQL could not order.
@@ -59,29 +39,50 @@ def duckdb_tables(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
     return database
 
 
+def duckdb_tables(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
+    """Load the rows into DuckDB's memory and return the connection; as ``floor_table``, and ``by_time``."""
+    database = floor_table(tables)
+    database.execute(_sql("load_duckdb_time"))
+    return database
+
+
 class ClickHouse:
-    """A chdb session with the peers' rows; chdb allows one session per process."""
+    """A chdb session with the peers' rows, opened when it is first asked; one per process is allowed.
+
+    Args:
+        database: has the rows as ``by_person``.
+        folder: for its files.
+    """
 
     def __init__(self, database: duckdb.DuckDBPyConnection, folder: Path) -> None:
-        from chdb.session import Session  # loads 500 MB, which only this peer should pay for
-
-        rows = folder / "rows.parquet"
-        database.execute("COPY (SELECT * FROM by_person) TO '" + str(rows).replace("'", "''") + "'")
-        open_session: Any = Session
-        self._session = open_session(str(folder / "chdb"))
-        for statement in _sql("load_chdb").split(";"):
-            if statement.strip():
-                self._session.query(statement.replace("{rows}", str(rows)))
-        rows.unlink()
+        self._database = database
+        self._folder = folder
+        self._session: Any = None
 
     def query(self, sql: str) -> list[Row]:
         """Return the statement's rows."""
+        if self._session is None:
+            self._session = _opened(self._database, self._folder)
         text = str(self._session.query(sql, "JSONCompactEachRow"))
         return [tuple(json.loads(line)) for line in text.splitlines()]
 
     def close(self) -> None:
         """End the session."""
-        self._session.close()
+        if self._session is not None:
+            self._session.close()
+
+
+def _opened(database: duckdb.DuckDBPyConnection, folder: Path) -> Any:
+    from chdb.session import Session  # loads 500 MB, which only this peer should pay for
+
+    rows = folder / "rows.parquet"
+    database.execute("COPY (SELECT * FROM by_person) TO '" + str(rows).replace("'", "''") + "'")
+    session = Session(str(folder / "chdb"))
+    for statement in _sql("load_chdb").split(";"):
+        if statement.strip():
+            session.query(statement.replace("{rows}", str(rows)))
+    rows.unlink()
+    return session
 
 
 def peer_sql(name: str, parameters: dict[str, Any] | None = None) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.pairs import Result, Sense
+from benchmarks.pairs import Result, Sense, Unit
 
 _WIDTH_WITHOUT_TERMINAL = 120
 
@@ -32,8 +32,8 @@ def _cells(result: Result) -> list[str | Text]:
     return [
         result.what,
         result.peer,
-        _seconds(result.ours_s),
-        _seconds(result.peer_s),
+        _measure(result.ours, result.unit),
+        _measure(result.theirs, result.unit),
         f"{result.ratio:.2f}",
         f"{bound} {result.target:g}",
         _verdict(result),
@@ -51,5 +51,7 @@ def _caption(found: Mapping[str, Result]) -> str:
     return f"{met} of {len(found)} targets met; ratios of medians, both sides warm on two threads"
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+def _measure(value: float, unit: Unit) -> str:
+    if unit is Unit.BYTES:
+        return f"{value / 1e6:.1f} MB"
+    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"

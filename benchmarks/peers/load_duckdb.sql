@@ -1,4 +1,4 @@
--- The peers' tables. session_start is computed here, by DuckDB itself, so that the floor need not.
+-- The peers' table in journey order. session_start is computed here, by DuckDB itself, so that the floor need not.
 CREATE TABLE by_person AS
 SELECT
     *,
@@ -6,8 +6,5 @@ SELECT
         AS session_start
 FROM rows
 ORDER BY person, ts;
-
-CREATE TABLE by_time AS
-SELECT person, ts, channel, revenue, orders FROM rows ORDER BY ts, person;
 
 DROP TABLE rows;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.answers import Answer, Row, checksum
-from benchmarks.peer_tables import duckdb_tables, peer_rows, peer_sql
+from benchmarks.journeys import peer_rows
+from benchmarks.peer_tables import duckdb_tables, peer_sql
 
 MINUTE = 60_000_000
 DAY = 1440 * MINUTE
@@ -30,6 +31,7 @@ class FakeChunk:
     offsets: np.ndarray[Any, Any]
     times: np.ndarray[Any, Any]
     columns: dict[str, pa.Array]
+    kept: np.ndarray[Any, Any] | None = None
 
 
 gaps = st.sampled_from([1, 29 * MINUTE, 30 * MINUTE, 30 * MINUTE + 1, DAY, 30 * DAY, 30 * DAY + 1])
@@ -91,6 +93,13 @@ def test_persons_of_several_chunks_stay_apart() -> None:
     two = [_walk([(2, None, 7)])]
     database = duckdb_tables(peer_rows([_chunk(one), _chunk(two)]))
     assert database.execute("SELECT count(DISTINCT person) FROM by_person").fetchall() == [(2,)]
+
+
+def test_rows_that_another_chunk_has_anew_are_left_out() -> None:
+    one, two = _walk([(1, "email", 3)]), _walk([(2, None, 7), (DAY, None, 8)])
+    stale = replace(_chunk([one, two]), kept=np.array([1, 0, 0], np.uint8))
+    database = duckdb_tables(peer_rows([stale, _chunk([_walk([(2, None, 9)])])]))
+    assert database.execute("SELECT revenue FROM by_person ORDER BY person").fetchall() == [(3.0,), (9.0,)]
 
 
 def test_the_floor_of_a_range_counts_only_the_range() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks.answers import Answer, checksum, checksums
-from benchmarks.pairs import Measured, Pair, Sense, compared, measured, results
+from benchmarks.pairs import Measured, Pair, Sense, Unit, compared, measured, results
+from benchmarks.table import print_table
 
 PAIRS = {
     "P1": Pair("cost", "ours", ("floor",), 2.0, Sense.COST, ""),
@@ -29,6 +30,14 @@ def test_runs_of_all_turns_make_one_median() -> None:
     taken = measured({"benchmarks": [_turn("ours", [1.0, 2.0]), _turn("ours", [9.0])]})
     assert taken == {"ours": Measured((1.0, 2.0, 9.0), SUMS)}
     assert taken["ours"].median == 2.0
+
+
+def test_what_is_no_time_is_measured_by_its_values() -> None:
+    turns = [_turn("ours", [1.0]), _turn("ours", [2.0])]
+    for turn, size in zip(turns, (300.0, 500.0), strict=True):
+        turn["extra_info"]["values"] = [size]
+    taken = measured({"benchmarks": [*turns, _turn("floor", [1.0])]})
+    assert (taken["ours"].values, taken["floor"].values) == ((300.0, 500.0), (1.0,))
 
 
 def test_answers_that_change_between_turns_are_refused() -> None:
@@ -49,6 +58,7 @@ def test_ratios_have_the_sense_of_their_target_and_the_fastest_peer_counts() -> 
         "target",
         "ours_s",
         "peer_s",
+        "unit",
         "peer",
         "ours_checksum",
         "peer_checksum",
@@ -69,6 +79,16 @@ def test_missed_targets_and_other_answers_are_told_apart(capsys: pytest.CaptureF
     assert command._complain("report", found) == 1
     assert "P2: fast gave another answer" in capsys.readouterr().err
     assert command._complain("report", {"P1": found["P1"]}) == 0
+
+
+def test_the_table_shows_each_pair_in_its_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = {**PAIRS, "P12": Pair("size", "ours", ("floor",), 3.0, Sense.COST, "", Unit.BYTES)}
+    sizes = {"ours": 0.5, "floor": 3_000_000.0, "slow": 2.0, "fast": 4.0}
+    found = results(pairs, {name: Measured((size,), SUMS) for name, size in sizes.items()})
+    print_table("report", 10, {"P2": found["P2"], "P12": found["P12"]})
+    text = capsys.readouterr().out
+    assert "500.0 ms" in text
+    assert "3.0 MB" in text
 
 
 def test_only_what_is_compared_is_summed_up() -> None:
@@ -104,8 +124,8 @@ def test_the_document_has_the_promised_keys() -> None:
     assert document["machine"]["cores"] >= 1
 
 
-def test_report_is_a_known_benchmark() -> None:
-    assert "report" in command.known()
+def test_every_benchmark_is_known() -> None:
+    assert command.known() == ["append", "replay", "report"]
 
 
 def test_an_unknown_benchmark_is_named() -> None:
@@ -113,4 +133,4 @@ def test_an_unknown_benchmark_is_named() -> None:
         [sys.executable, "-m", "benchmarks", "rapport"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "there is no benchmark 'rapport'; there are: report" in done.stderr
+    assert "there is no benchmark 'rapport'; there are: append, replay, report" in done.stderr

@@ -18,7 +18,7 @@ import yaml
 from engine.dataview.components import field_paths
 from engine.definitions.model import Definitions
 from engine.errors import InputError
-from wayline.generate import Generated, Plan, generate, project_yaml, run, visits
+from wayline.generate import Generated, Plan, generate, project_yaml, run, visits, web_events
 from wayline.generate.delivery import deliver
 
 EVENTS = 60_000
@@ -230,3 +230,24 @@ def test_orders_add_up(web: pl.DataFrame) -> None:
     assert bought["orders"].to_list() == [1] * bought.height
     revenue = bought["revenue"].to_numpy()
     assert (np.rint(revenue * 100) / 100 == revenue).all()
+
+
+def test_days_outside_the_quarter_have_the_same_people_and_other_events(tmp_path: Path) -> None:
+    plan = Plan(9_000, SEED)
+    parts = {
+        name: pl.concat([pl.read_parquet(path) for path in web_events(tmp_path / name, plan, days)])
+        for name, days in {"before": range(-90, 0), "within": range(90), "after": range(90, 180)}.items()
+    }
+    for name, start in {"before": "2025-10-03", "within": "2026-01-01", "after": "2026-04-01"}.items():
+        assert parts[name]["event_id"].n_unique() == plan.events
+        assert f"{parts[name]['ts'].min():%Y-%m-%d}" == start
+        known = parts[name]["customer_id"].is_not_null().mean()
+        assert 0.05 < known < 0.5
+    together = pl.concat(parts.values())
+    assert together["event_id"].n_unique() == 3 * plan.events
+    assert together["device_id"].n_unique() < 2 * parts["within"]["device_id"].n_unique()
+
+
+def test_the_quarter_s_days_are_those_of_the_demo(tmp_path: Path, web: pl.DataFrame) -> None:
+    files = web_events(tmp_path, Plan(EVENTS, SEED), range(90))
+    assert pl.concat([pl.read_parquet(path) for path in files]).equals(web)

@@ -5,7 +5,7 @@ generated one by one and written at once. Late and repeated deliveries ride alon
 they arrive.
 """
 
-from wayline.generate.run import Generated, generate, project_yaml
+from wayline.generate.run import Generated, generate, project_yaml, web_events
 from wayline.generate.visits import Plan
 
-__all__ = ["Generated", "Plan", "generate", "project_yaml"]
+__all__ = ["Generated", "Plan", "generate", "project_yaml", "web_events"]

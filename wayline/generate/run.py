@@ -17,7 +17,7 @@ from wayline.generate.calls import HEADER, call_count, call_lines
 from wayline.generate.delivery import deliver
 from wayline.generate.reference import products, profiles
 from wayline.generate.render import web_table
-from wayline.generate.visits import Plan, slices
+from wayline.generate.visits import Columns, Plan, slices
 from wayline.generate.writers import FileWriter, Format, check_format
 
 EVENTS_PER_FILE: Final = 500_000
@@ -90,6 +90,29 @@ def generate(
     return Generated(files, counts, project)
 
 
+def web_events(folder: Path, plan: Plan, days: range) -> list[Path]:
+    """Write the web events of some days as Parquet, from before, within or after the quarter.
+
+    The same people use the same devices on all days, and every quarter's days have ``plan.events``
+    events. All that the days' events bring arrives by the last day.
+
+    Args:
+        folder: where to write; made if it is not there.
+        plan: how many events a quarter has, and the seed.
+        days: consecutive days, counted from the quarter's first, each from −30,000 to 30,000.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    count = min(len(days), -(-plan.events * len(days) // (shop.DAYS * EVENTS_PER_FILE)))
+    arrivals = deliver(plan, days)
+    paths: list[Path] = []
+    for part in file_days(len(days), max(count, 1)):
+        with FileWriter(_path(folder, "web", days[part.start : part.stop], "parquet"), "parquet") as writer:
+            for _ in part:
+                _write_day(writer, plan, next(arrivals))
+        paths.append(writer.path)
+    return paths
+
+
 def project_yaml() -> str:
     """Return the demo project, with comments: the shop's datasets, connection and data view."""
     return resources.files("wayline.generate").joinpath("shop.yaml").read_text(encoding="utf-8")
@@ -110,15 +133,18 @@ def _web(
     for days in file_days(shop.DAYS, count):
         with FileWriter(_path(folder, "web", days, file_format), file_format) as writer:
             for day in days:
-                arrived = next(arrivals)
-                for part in slices(arrived, _ROWS_AT_ONCE):
-                    writer.write(web_table(plan.seed, part))
+                _write_day(writer, plan, next(arrivals))
                 done += plan.events_on(day)
                 progress(done, plan.events)
         rows += writer.rows
         paths.append(writer.path)
     counts |= {"web": rows, "web_duplicates": rows - plan.events}
     return paths
+
+
+def _write_day(writer: FileWriter, plan: Plan, arrived: Columns) -> None:
+    for part in slices(arrived, _ROWS_AT_ONCE):
+        writer.write(web_table(plan.seed, part))
 
 
 def _calls(plan: Plan, folder: Path, counts: dict[str, int]) -> list[Path]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from wayline.generate.randomness import Draws, pick, uniform
 
 DAYS: Final = 90
+QUARTER: Final = range(DAYS)
+"""The generated days, counted from the first."""
 FIRST_DAY: Final = date(2026, 1, 1)
 DAY: Final = 86_400_000_000
 """One day in microseconds."""

@@ -1,7 +1,9 @@
 """What happens on one day: sessions of page views, logins and orders, as columns of numbers.
 
-A session is a landing (which alone carries channel and campaign), page views a minute or two apart,
-perhaps a login, and perhaps a cart, a checkout and a purchase at its end.
+Days count from the quarter's first one; there are days before and after the quarter too, on which the
+same people use the same devices in the quarter's rhythm. A session is a landing (which alone carries
+channel and campaign), page views a minute or two apart, perhaps a login, and perhaps a cart, a checkout
+and a purchase at its end.
 """
 
 from __future__ import annotations
@@ -42,9 +44,10 @@ class Plan:
         return people.population(self.events)
 
     def events_on(self, day: int) -> int:
-        """Return the exact number of web events of one day; all days add up to ``events``."""
+        """Return the exact number of web events of one day; any quarter's days add up to ``events``."""
         edges = np.rint(np.cumsum(np.append(0.0, shop.day_weights())) * self.events)
-        return int(edges[day + 1] - edges[day])
+        place = day % shop.DAYS
+        return int(edges[place + 1] - edges[place])
 
 
 def take(columns: Columns, rows: NDArray[Any] | slice) -> Columns:
@@ -109,7 +112,8 @@ def _lengths(plan: Plan, day: int) -> tuple[Numbers, NDArray[np.int64]]:
     wanted = plan.events_on(day)
     # Twice the expected number of sessions plus a few is always enough: lengths average five.
     count = int(2 * wanted / MEAN_LENGTH) + 100
-    number = np.arange(count, dtype=np.uint64) | np.uint64(day << 24)
+    # Days before the quarter count down from the top of 16 bits, so that each has numbers of its own.
+    number = np.arange(count, dtype=np.uint64) | np.uint64((day & 0xFFFF) << 24)
     draws = uniform(plan.seed, "length", number)
     length = 1 + np.floor(np.log1p(-draws) / np.log1p(-1 / MEAN_LENGTH)).astype(np.int64)
     np.minimum(length, LONGEST, out=length)
@@ -150,10 +154,11 @@ def _logins(
 ) -> NDArray[np.int64]:
     """Return the position from which each session is logged in (0: remembered), or NEVER.
 
-    Only registered persons log in, on devices where they already do so, in half of the sessions;
-    who orders logs in at the checkout at the latest, unless they have no customer id.
+    Only registered persons log in, on devices where they already do so, in half of the sessions (before
+    the quarter as on its first day); who orders logs in at the checkout at the latest, unless they have
+    no customer id.
     """
-    willing = (uniform(seed, "log in", number) < 0.5) & (people.known_from(seed, device) <= day)
+    willing = (uniform(seed, "log in", number) < 0.5) & (people.known_from(seed, device) <= max(day, 0))
     position = np.floor(uniform(seed, "login position", number) * 2 * length).astype(np.int64) - length
     position = np.where(willing, position.clip(0), NEVER)
     position = np.where(ordering, np.minimum(position, length - 2), position)

@@ -1,0 +1,30 @@
+-- Replay by ASOF join: few events name a customer, so joining them to the others saves the windows' sorting.
+-- Otherwise as replay_windows.sql.
+COPY (
+    WITH named AS (
+        SELECT device_id AS device, _time AS since, min(customer_id) AS customer
+        FROM read_parquet('{window}')
+        WHERE customer_id IS NOT NULL
+        GROUP BY ALL
+    ),
+    first_named AS (
+        SELECT device, arg_min(customer, since) AS customer FROM named GROUP BY device
+    ),
+    stitched AS (
+        SELECT
+            rows.*,
+            coalesce(rows.customer_id, named.customer, evidence.person, first_named.customer) AS customer
+        FROM read_parquet('{window}') AS rows
+        ASOF LEFT JOIN named ON rows.device_id = named.device AND rows._time >= named.since
+        LEFT JOIN read_parquet('{evidence}') AS evidence ON rows.device_id = evidence.device
+        LEFT JOIN first_named ON rows.device_id = first_named.device
+    )
+    SELECT
+        * EXCLUDE (customer)
+        REPLACE (
+            coalesce(customer, device_id) AS _person,
+            CASE WHEN customer IS NULL THEN 'device' ELSE 'customer' END AS _namespace
+        )
+    FROM stitched
+    ORDER BY coalesce(customer, device_id), _time
+) TO '{target}' (FORMAT parquet, COMPRESSION lz4)

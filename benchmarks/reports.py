@@ -1,0 +1,41 @@
+"""The report that benchmarks ask for: revenue, orders and session starts by channel, last touch."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+from sqlglot import exp
+
+from benchmarks.answers import Row
+from benchmarks.home import VIEW
+from engine.cancellation import Cancellation
+from engine.report import run
+from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest, TimeRange
+from engine.world import Home, World
+
+COLUMNS: Final = ("channel", "revenue", "orders")
+"""Fields of the journeys that the report reads, besides the events' times."""
+EVERYTHING: Final = TimeRange()
+_MEASURES: Final = ("revenue", "orders", "session_starts")
+
+
+def request(
+    keys: tuple[str, ...] = ("channel",), suffix: str = "", span: TimeRange = EVERYTHING
+) -> ReportRequest:
+    """Return the report by channel, or by channel and day, with the metrics of one attribution model."""
+    components = {"channel": "channel", "day": "daterangeday"}
+    return ReportRequest(
+        view=VIEW,
+        dimensions=tuple(DimensionColumn(key, exp.column(components[key], quoted=True)) for key in keys),
+        metrics=tuple(
+            MetricColumn(name, Aggregate.VALUE, exp.column(name + suffix, quoted=True)) for name in _MEASURES
+        ),
+        range=span,
+    )
+
+
+def answer(asked: ReportRequest, home: Home, world: World | None = None) -> list[Row]:
+    """Return the report's rows in a world, the newest if none is given."""
+    table: pa.Table = run(asked, home, world or home.current(), Cancellation())
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))

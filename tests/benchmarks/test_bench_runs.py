@@ -1,0 +1,72 @@
+"""Every benchmark runs through at a small size, and all sides agree; what it takes is not looked at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import bench_append, bench_replay, bench_report
+from benchmarks.__main__ import document
+from benchmarks.pairs import Pair, measured, results
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EVENTS = 6_000
+NEEDS_CHDB = "P2.chdb"
+KEYS = ["ratio", "target", "ours_s", "peer_s", "unit", "peer", "ours_checksum", "peer_checksum"]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "pairs"),
+    [
+        pytest.param("replay", bench_replay.PAIRS, id="replay"),
+        pytest.param("append", bench_append.PAIRS, id="append"),
+        pytest.param(
+            "report",
+            {key: bench_report.PAIRS[key] for key in bench_report.PAIRS if key != NEEDS_CHDB},
+            id="report",
+        ),
+    ],
+)
+def test_all_sides_agree(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, pairs: dict[str, Pair]
+) -> None:
+    monkeypatch.setenv("WAYLINE_BENCH_DATA", str(kept))
+    found = results(pairs, measured(_run(module, tmp_path)))
+    assert {key: result.agrees for key, result in found.items()} == dict.fromkeys(pairs, True)
+    shown = document(module, EVENTS, found)["results"]
+    assert all(list(result) == KEYS for result in shown.values())
+
+
+def test_the_promised_targets_are_measured() -> None:
+    assert list(bench_replay.PAIRS) == ["P5", "P6"]
+    assert list(bench_append.PAIRS) == ["P7", "P7.report"]
+    assert {"P1", "P1.last7", "P1.runs", "P12", "P12.limit", "P13", "P14"} <= set(bench_report.PAIRS)
+
+
+def _run(module: str, folder: Path) -> Any:
+    """Run a benchmark's module once; chdb is a library that tests do without."""
+    report = folder / "report.json"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        f"benchmarks/bench_{module}.py",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    command += [f"--events={EVENTS}", "--turns=1", "-k", "not chdb", f"--benchmark-json={report}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(report.read_text(encoding="utf-8"))
