@@ -97,7 +97,7 @@ def scan(
 
 def _check(schema: pa.Schema, columns: Sequence[str], connection: str) -> None:
     for name in columns:
-        if name not in schema.names:
+        if schema.get_field_index(name) < 0:
             raise UnknownColumnError(
                 f'there is no column "{name}" in the journeys of "{connection}"',
                 hint=did_you_mean(name, schema.names),
