@@ -83,9 +83,9 @@ def _completed(files: Files, file: JourneyFile, schema: pa.Schema, lake: Lake, k
     alone = replace(files, base=(file,), level0=())
     found = live(alone, runs.polars_columns(held), held.names).collect()
     rows = found[journey_order(found)]
-    datasets, ids = rows[DATASET].to_numpy(), rows[ROW].to_numpy()
+    located = lacking.locate(lake, rows[DATASET].to_numpy(), rows[ROW].to_numpy(), kept)
     added = {
-        field.name: lacking.values_at(lake, datasets, ids, field.name, field.type, kept)
+        field.name: lacking.values_at(located, field.name, field.type, kept)
         for field in schema
         if field.name not in held.names
     }

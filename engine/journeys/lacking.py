@@ -6,7 +6,7 @@ rows are looked up in the lake files of their batches, so an answer never depend
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -59,10 +59,8 @@ def common(table: Path, files: Iterable[JourneyFile], schema: pa.Schema) -> pa.S
     Only these may be carried into a file that is merged from them: in it, NULL would mean that the
     lake has no value.
     """
-    lost: set[str] = set()
-    for file in files:
-        lost |= set(schema.names) - held(table, file.path)
-    return pa.schema([field for field in schema if field.name not in lost])
+    kept = frozenset(schema.names).intersection(*(held(table, file.path) for file in files))
+    return pa.schema([field for field in schema if field.name in kept])
 
 
 def column_from_lake(lake: Lake, table: Path, path: str, name: str, kind: pa.DataType) -> pa.Array:
@@ -76,42 +74,75 @@ def column_from_lake(lake: Lake, table: Path, path: str, name: str, kind: pa.Dat
         kind: type of the result; a dictionary for strings that shall be encoded.
     """
 
-    def make() -> pa.Array:
+    def where() -> Located:
         with pq.ParquetFile(table / path, memory_map=True) as opened:
             keys = opened.read(columns=[DATASET, ROW])
-        return values_at(lake, keys[DATASET].to_numpy(), keys[ROW].to_numpy(), name, kind)
+        return locate(lake, keys[DATASET].to_numpy(), keys[ROW].to_numpy())
 
-    return cache.columns.get((str(table), path, "lake", name), make, _held)
+    key = (str(table), path, "lake")
+    located = cache.columns.get(key, where, _held)
+    return cache.columns.get((*key, name), lambda: values_at(located, name, kind), _held)
 
 
-def values_at(
-    lake: Lake,
-    datasets: npt.NDArray[np.int16],
-    rows: _Numbers,
-    name: str,
-    kind: pa.DataType,
-    kept: Cache = cache.columns,
-) -> pa.Array:
-    """Return a field's values for rows of a connection.
+@dataclass(frozen=True)
+class Located:
+    """Where rows of a connection lie in the lake.
+
+    Attributes:
+        back: place of each row among those of ``files``, one after the other, then ``lost``.
+        files: absolute path of a lake file, and places in it.
+        lost: rows that are in no file.
+    """
+
+    back: _Numbers
+    files: tuple[tuple[str, _Numbers], ...]
+    lost: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.back.nbytes + sum(places.nbytes for _, places in self.files)
+
+
+def locate(
+    lake: Lake, datasets: npt.NDArray[np.int16], rows: _Numbers, kept: Cache = cache.columns
+) -> Located:
+    """Find rows in the lake, by the batch that their ids name.
 
     Args:
         lake: where the rows come from.
         datasets: each row's dataset, by place in ``lake``.
         rows: row ids, as many.
+        kept: keeps what is decoded of lake files.
+    """
+    names = {dataset: batch_files(lake[dataset]) for dataset in np.unique(datasets).tolist()}
+    order, files, lost = [np.empty(0, np.int64)], [], [np.empty(0, np.int64)]
+    for dataset, number, left in _batches(datasets, rows):
+        for file in names[dataset].get(number, []):
+            places = _places(file, kept).of(rows[left])
+            if (here := places >= 0).any():
+                order.append(left[here])
+                files.append((file, places[here]))
+                left = left[~here]
+        # Rows of a reverted batch are masked: they are decoded with their file, and count nowhere.
+        lost.append(left)
+    back = np.empty(len(rows), np.int64)
+    back[np.concatenate(order + lost)] = np.arange(len(rows))
+    return Located(back, tuple(files), sum(map(len, lost)))
+
+
+def values_at(located: Located, name: str, kind: pa.DataType, kept: Cache = cache.columns) -> pa.Array:
+    """Return a field's values for rows of a connection; NULL where a row's file lacks it.
+
+    Args:
+        located: where the rows lie.
         name: the field's dotted path.
         kind: type of the result.
         kept: keeps what is decoded of lake files.
     """
-    pieces, order = [pa.nulls(0, kind)], [np.empty(0, np.int64)]
-    files = {dataset: batch_files(lake[dataset]) for dataset in np.unique(datasets).tolist()}
-    for dataset, number, members in _batches(datasets, rows):
-        batch = files[dataset].get(number, [])
-        for places, values in _of_batch(batch, rows[members], (name, kind), kept):
-            order.append(members[places])
-            pieces.append(values)
-    back = np.empty(len(rows), np.int64)
-    back[np.concatenate(order)] = np.arange(len(rows))
-    return whole(pa.chunked_array(pieces, type=kind), kind).take(pa.array(back))
+    pieces = [_values(file, name, kind, places, kept) for file, places in located.files]
+    pieces.append(pa.nulls(located.lost, kind))
+    return whole(pa.chunked_array(pieces, type=kind), kind).take(pa.array(located.back))
 
 
 def _batches(datasets: npt.NDArray[np.int16], rows: _Numbers) -> Iterator[tuple[int, int, _Numbers]]:
@@ -121,26 +152,6 @@ def _batches(datasets: npt.NDArray[np.int16], rows: _Numbers) -> Iterator[tuple[
     found, starts = np.unique(keys[order], return_index=True)
     for key, members in zip(found.tolist(), np.split(order, starts[1:]), strict=False):
         yield key >> 32, key & 0xFFFF_FFFF, members
-
-
-def _of_batch(
-    files: Sequence[str], rows: _Numbers, wanted: tuple[str, pa.DataType], kept: Cache
-) -> Iterator[tuple[_Numbers, pa.Array]]:
-    """Yield (places in ``rows``, their values) until every row has one; what is nowhere is NULL."""
-    name, kind = wanted
-    left = np.arange(len(rows))
-    for file in files:
-        if not len(left):
-            return
-        ids = kept.get((file, "places"), lambda file=file: _row_places(file), _held)  # type: ignore[misc]
-        places = ids.of(rows[left])
-        here = places >= 0
-        if here.any():
-            yield left[here], _values(file, name, kind, places[here], kept)
-            left = left[~here]
-    # The rows of a reverted batch are masked: they are decoded with their file, and count nowhere.
-    if len(left):
-        yield left, pa.nulls(len(left), kind)
 
 
 def _values(file: str, name: str, kind: pa.DataType, places: _Numbers, kept: Cache) -> pa.Array:
@@ -170,6 +181,10 @@ class _Places:
         ordinals = rows - self.first
         inside = (ordinals >= 0) & (ordinals < len(self.places))
         return np.where(inside, self.places[np.where(inside, ordinals, 0)], -1).astype(np.int64)
+
+
+def _places(file: str, kept: Cache) -> _Places:
+    return kept.get((file, "places"), lambda: _row_places(file), _held)
 
 
 def _row_places(file: str) -> _Places:

@@ -24,23 +24,24 @@ def leaf_column(file: str, path: str, kind: pa.DataType) -> pa.Array | None:
         path: dotted path of a leaf field.
         kind: the type to return; a dictionary for strings that shall be encoded.
     """
-    schema = _schema(file)
+    metadata, schema = _footer(file)
     if not _has(schema, path):
         return None
     # Dictionaries inside objects cannot be read as such from more than one row group.
     encoded = [path] if pa.types.is_dictionary(kind) and "." not in path else None
-    with pq.ParquetFile(file, read_dictionary=encoded, memory_map=True) as opened:
+    options = {"read_dictionary": encoded, "memory_map": True, "metadata": metadata}
+    with pq.ParquetFile(file, **options) as opened:
         return whole(_typed(_inner(opened.read(columns=[path]), path), kind), kind)
 
 
 def leaf_frame(file: str, kinds: Mapping[str, pa.DataType]) -> pl.DataFrame:
     """Return fields of all rows of a file under their dotted paths; those that it lacks are NULL."""
-    schema = _schema(file)
+    metadata, schema = _footer(file)
     held = [path for path in kinds if _has(schema, path)]
-    with pq.ParquetFile(file, memory_map=True) as opened:
-        read, rows = opened.read(columns=held), opened.metadata.num_rows
+    with pq.ParquetFile(file, memory_map=True, metadata=metadata) as opened:
+        read = opened.read(columns=held)
     columns = {
-        path: _typed(_inner(read, path), kind) if path in held else pa.nulls(rows, kind)
+        path: _typed(_inner(read, path), kind) if path in held else pa.nulls(metadata.num_rows, kind)
         for path, kind in kinds.items()
     }
     frame = pl.from_arrow(pa.table(columns))
@@ -74,9 +75,10 @@ def _typed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return column if column.type == kind else column.cast(kind)
 
 
-@lru_cache(maxsize=1024)
-def _schema(file: str) -> pa.Schema:
-    return pq.read_schema(file)
+@lru_cache(maxsize=256)
+def _footer(file: str) -> tuple[pq.FileMetaData, pa.Schema]:
+    metadata = pq.read_metadata(file)
+    return metadata, metadata.schema.to_arrow_schema()
 
 
 def _has(schema: pa.Schema, path: str) -> bool:
