@@ -6,7 +6,7 @@ What would lose data is refused before anything is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.catalog.records import BatchStatus
 from engine.dataview.components import data_view
@@ -18,7 +18,7 @@ from engine.definitions.model import (
 )
 from engine.errors import DefinitionError
 from engine.journeys import delta, intake
-from engine.journeys.change import Outcome, Versions
+from engine.journeys.change import Outcome, versions_of
 from engine.journeys.columns import journey_schema, leaf_columns
 from engine.journeys.intake import Member
 from engine.journeys.rebuild import rebuild
@@ -154,7 +154,7 @@ def _connections(
         if name in world.journeys and _same_journeys(world.definitions, definitions, name):
             table = home.journeys_path(name)
             version = delta.add_columns(table, world.journeys[name], journey_schema(definitions, name))
-            outcomes[name] = Outcome(Versions(version, world.stitch_logs.get(name)))
+            outcomes[name] = Outcome(replace(versions_of(world, name), journeys=version))
         else:
             keep = _kept(world.definitions, definitions, name)
             outcomes[name] = rebuild(home, definitions, name, datasets, keep=keep, progress=progress)

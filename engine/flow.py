@@ -17,12 +17,13 @@ from engine.catalog.records import ReplayRecord
 from engine.errors import UnsupportedError
 from engine.ingest.batch import ingest as ingest_batch
 from engine.ingest.report import BatchReport
+from engine.journeys.change import Outcome
 from engine.journeys.columns import connection_of
 from engine.journeys.rebuild import rebuild as rebuild_journeys
 from engine.journeys.replay import replay as replay_journeys
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
-from engine.recovery import follow, publication, recover
+from engine.recovery import follow, ingest_cause, publication, recover
 from engine.status import Status, status
 from engine.world import Home, World
 
@@ -58,7 +59,7 @@ def ingest(
         files: what to read.
         journey_progress: told (phase, done, total) while journeys follow.
         on_wait: told if another process is writing.
-        options: of ``engine.ingest.batch.ingest``.
+        options: of ``engine.ingest.batch.ingest``, such as the batches that this one replaces.
 
     Raises:
         WaylineError: the batch failed; nothing was written.
@@ -71,8 +72,9 @@ def ingest(
             lease,
             world,
             {dataset: version},
-            f"ingest {dataset} batch {report.number}",
+            ingest_cause(report.record, report.replaced),
             batch=report.record,
+            gone=report.replaced,
             progress=journey_progress,
         )
     return report
@@ -116,9 +118,8 @@ def replay(
         )
         lease.publish(
             f"replay {connection}",
-            journeys={connection: done.versions.journeys},
-            stitch_logs={connection: done.versions.stitch_log or 0},
             replay=record,
+            **publication({connection: Outcome(done.versions)}),
         )
     return replace(record, id=home.catalog.replays(connection)[-1].id)
 

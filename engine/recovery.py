@@ -1,27 +1,27 @@
 """Brings a home back to a published state, and lets journeys follow the lake to the next one.
 
-Lake, stitch logs and journeys are committed one after the other and become visible together, when a
+Lake, devices, stitch logs and journeys are committed one after the other and become visible together, when a
 world is published. What a dead process left between is undone (journeys, logs, devices, files, lake
-commits that are no batch) or finished (batches in the lake).
+commits that are no batch operation) or finished (batches that came to the lake or left it).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from engine.catalog.records import BatchRecord, BatchStatus, Skip
+from engine.catalog.records import BatchRecord, BatchStatus
 from engine.ingest.batch import abandon_unfinished
+from engine.ingest.ending import ended
 from engine.journeys import delta, store
 from engine.journeys.append import append
 from engine.journeys.change import Outcome
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
+from engine.lake.removal import removed_batches
 from engine.world import Home, Lease, World
 
 
@@ -29,7 +29,7 @@ def recover(lease: Lease, progress: Progress | None = None) -> World:
     """Undo or finish what a process left unpublished; return the newest world.
 
     Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in
-    are appended to the journeys and published; other commits of the lake, such as those of an
+    or lost are followed by the journeys and published; other commits of the lake, such as those of an
     unfinished rollback, are taken back; other unfinished batches have failed.
     """
     home = lease.home
@@ -48,6 +48,7 @@ def follow(
     cause: str,
     *,
     batch: BatchRecord | None = None,
+    gone: Sequence[BatchRecord] = (),
     progress: Progress | None = None,
 ) -> World:
     """Append new dataset versions to all connections that use them, and publish all as one world.
@@ -58,6 +59,7 @@ def follow(
         datasets: dataset → version that the world shall show.
         cause: what happened, in a few words.
         batch: the batch that the new version holds, as it shall be stored.
+        gone: the batches that it no longer holds, likewise.
         progress: told (phase, done, total).
     """
     outcomes = {
@@ -65,27 +67,36 @@ def follow(
         for name, connection in world.definitions.connections.items()
         if not connection.datasets.keys().isdisjoint(datasets)
     }
-    return lease.publish(cause, datasets=datasets, batch=batch, **publication(outcomes))
+    return lease.publish(cause, datasets=datasets, batch=batch, ended=gone, **publication(outcomes))
+
+
+def ingest_cause(batch: BatchRecord, replaced: Sequence[BatchRecord] = ()) -> str:
+    """Return what a world says that shows a new batch."""
+    numbers = ", ".join(str(record.number) for record in replaced)
+    return f"ingest {batch.dataset} batch {batch.number}" + (f" in place of {numbers}" if numbers else "")
+
+
+def revert_cause(batches: Sequence[BatchRecord]) -> str:
+    """Return what a world says that no longer shows batches of a dataset."""
+    numbers = ", ".join(str(record.number) for record in batches)
+    return f"revert {batches[0].dataset} batch {numbers}"
 
 
 def publication(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
     """Return the arguments of ``Lease.publish`` that show connections' outcomes."""
-    memory: dict[tuple[str, str], pl.DataFrame] = {}
-    skips: list[Skip] = []
-    for outcome in outcomes.values():
-        memory |= outcome.memory
-        skips += outcome.skips
-    logs = {name: outcome.versions.stitch_log for name, outcome in outcomes.items()}
+    versions = {name: outcome.versions for name, outcome in outcomes.items()}
+    logs = {name: found.stitch_log for name, found in versions.items()}
+    devices = {name: found.devices for name, found in versions.items()}
     return {
-        "journeys": {name: outcome.versions.journeys for name, outcome in outcomes.items()},
+        "journeys": {name: found.journeys for name, found in versions.items()},
         "stitch_logs": {name: log for name, log in logs.items() if log is not None},
-        "skips": skips,
-        "memory": memory,
+        "devices": {name: version for name, version in devices.items() if version is not None},
+        "skips": [skip for outcome in outcomes.values() for skip in outcome.skips],
     }
 
 
 def _undo(lease: Lease, world: World) -> World:
-    """Take journeys and logs back to the world's versions, and remove files that nobody knows."""
+    """Take a connection's tables back to the world's versions, and remove files that nobody knows."""
     home = lease.home
     journeys = _restored(home.journeys_path, world.journeys, store.KINDS)
     logs = _restored(home.stitch_log_path, world.stitch_logs, ("",))
@@ -114,11 +125,20 @@ def _finish(lease: Lease, world: World, name: str, progress: Progress | None) ->
     after, newest = world.datasets[name], lake.latest_version(table)
     for version, information in lake.commits(table, after, newest):
         batch = _batch(lease.home, version, information)
-        if batch is None:
+        gone = _ended(lease.home, batch, information)
+        if batch is None and not gone:
             return lease.publish("recover", datasets={name: delta.restore(table, version - 1)})
-        cause = f"ingest {name} batch {batch.number}"
-        world = follow(lease, world, {name: version}, cause, batch=batch, progress=progress)
+        cause = revert_cause(gone) if batch is None else ingest_cause(batch, gone)
+        world = follow(lease, world, {name: version}, cause, batch=batch, gone=gone, progress=progress)
     return world
+
+
+def _ended(home: Home, batch: BatchRecord | None, information: Mapping[str, Any]) -> tuple[BatchRecord, ...]:
+    """Return the records of the batches that a lake commit took out."""
+    ids, purge = removed_batches(information)
+    number = None if batch is None else batch.number
+    gone = [ended(home.catalog.batch(name), replaced_by=number, purge=purge) for name in ids]
+    return tuple(sorted(gone, key=lambda record: record.number))
 
 
 def _batch(home: Home, version: int, information: Mapping[str, Any]) -> BatchRecord | None:

@@ -10,9 +10,8 @@ import polars as pl
 
 from engine.catalog.records import BatchStatus, ReplayRecord
 from engine.journeys import intake, runs, store
-from engine.journeys.columns import DATASET, NAMESPACE, journey_schema
+from engine.journeys.columns import DATASET, HASH_HIGH, HASH_LOW, NAMESPACE, journey_schema
 from engine.journeys.copies import live
-from engine.journeys.replay import count_persons
 from engine.lake import table as lake
 from engine.world import Home, World
 
@@ -101,13 +100,18 @@ def _connection(home: Home, world: World, name: str) -> ConnectionStatus:
     replays = home.catalog.replays(name)
     return ConnectionStatus(
         name=name,
-        persons=count_persons(files, columns),
+        persons=_count_persons(files, columns),
         events=int(counts["len"].sum()),
         stitched_rate=_stitched_rate(world, name, counts),
         runs=files.runs,
         last_replay=replays[-1] if replays else None,
         skips=_skips(home, name),
     )
+
+
+def _count_persons(files: store.Files, columns: pl.Schema) -> int:
+    hashes = live(files, columns, [HASH_HIGH, HASH_LOW]).unique()
+    return int(hashes.select(pl.len()).collect().item())
 
 
 def _stitched_rate(world: World, name: str, counts: pl.DataFrame) -> float | None:

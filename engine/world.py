@@ -14,10 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import polars as pl
 from sqlalchemy import Connection
 
-from engine.catalog import memory as device_memory
 from engine.catalog.lock import exclusive
 from engine.catalog.migrations import to_format_2
 from engine.catalog.pins import Pins
@@ -259,7 +257,6 @@ class Lease:
         ended: Sequence[BatchRecord] = (),
         replay: ReplayRecord | None = None,
         skips: Sequence[Skip] = (),
-        memory: Mapping[tuple[str, str], pl.DataFrame] | None = None,
         forget: Collection[str] = (),
     ) -> World:
         """Publish a new world in one transaction: the previous one with the given changes.
@@ -275,9 +272,8 @@ class Lease:
             ended: the batches that this world no longer shows; likewise.
             replay: the replay that this world shows.
             skips: rows that connections did not take.
-            memory: (connection, dataset) → changed device memory, columns device and person.
-            forget: connections whose versions, device memory and skips are dropped before the other
-                changes are made: removed ones, and ones that were rebuilt from nothing.
+            forget: connections whose versions and skips are dropped before the other changes are
+                made: removed ones, and ones that were rebuilt from nothing.
         """
         catalog = self.home.catalog
         with catalog.writing() as connection:
@@ -290,7 +286,7 @@ class Lease:
                 catalog.forget_connection(connection, name)
             for stored in (*ended, *([batch] if batch else [])):
                 catalog.save_batch(connection, stored)
-            self._record(connection, replay, skips, memory)
+            self._record(connection, replay, skips)
             record = WorldRecord(
                 id=previous.id + 1,
                 published_at=datetime.now(UTC),
@@ -309,14 +305,11 @@ class Lease:
         connection: Connection,
         replay: ReplayRecord | None,
         skips: Sequence[Skip],
-        memory: Mapping[tuple[str, str], pl.DataFrame] | None,
     ) -> None:
         catalog = self.home.catalog
         if replay is not None:
             catalog.add_replay(connection, replay)
         catalog.add_skips(connection, skips)
-        for (name, dataset), entries in (memory or {}).items():
-            device_memory.write(connection, name, dataset, entries)
 
 
 def _merge(old: Mapping[str, int], forget: Collection[str], new: Mapping[str, int] | None) -> dict[str, int]:

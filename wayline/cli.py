@@ -29,6 +29,7 @@ from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
 from wayline import worlds
+from wayline.batches import batch_app
 from wayline.options import HERE, HomeOption, JsonOption, duration, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar
 
@@ -56,6 +57,7 @@ app.add_typer(schema_app, name="schema")
 app.add_typer(user_app, name="user")
 for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.backup, worlds.restore):
     app.command()(world_command)
+app.add_typer(batch_app, name="batch")
 
 
 class FileFormat(StrEnum):
@@ -168,11 +170,17 @@ def ingest(
         bool, typer.Option("--ignore-unknown", help="Leave out columns that the schema does not have.")
     ] = False,
     delimiter: Annotated[str | None, typer.Option(help="Of CSV files, if not a comma.")] = None,
+    replace: Annotated[
+        list[int] | None,
+        typer.Option(help="Number of a batch that this one replaces; may be given several times."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Take files into a dataset as one batch: all or nothing, bad records kept with their reasons.
 
     Example: wayline ingest web day-1.parquet day-2.parquet --reject-limit 5
+
+    Example: wayline ingest web day-1-mended.parquet --replace 1
     """
     opened = Home.open(home)
     with progress_bar(not json) as report:
@@ -181,6 +189,7 @@ def ingest(
             dataset,
             files,
             reject_limit_percent=reject_limit,
+            replaces=replace or (),
             options=FormatOptions(ignore_unknown=ignore_unknown, delimiter=delimiter),
             progress=lambda done, total, _: report("reading", done, total),
             journey_progress=report,
@@ -198,6 +207,7 @@ def _print_batch(dataset: str, batch: BatchReport, json: bool) -> None:
                 "input": batch.input,
                 "output": batch.output,
                 "failed": batch.failed,
+                "replaced": [record.number for record in batch.replaced],
                 "reasons": [
                     {"code": code, "reason": reason, "records": count}
                     for (code, reason), count in batch.reasons.items()
@@ -209,6 +219,9 @@ def _print_batch(dataset: str, batch: BatchReport, json: bool) -> None:
         f"Batch {batch.number} of {dataset}: {batch.output:,} of {batch.input:,} records taken, "
         f"{batch.failed:,} rejected."
     )
+    if batch.replaced:
+        numbers = ", ".join(str(record.number) for record in batch.replaced)
+        console.print(f"It replaces {numbers}.")
     if batch.reasons:
         rows = [(code, reason, count) for (code, reason), count in batch.reasons.items()]
         print_table(["code", "reason", "records"], rows)

@@ -15,9 +15,13 @@ def to_format_2(catalog: Catalog) -> None:
 
 
 def add_devices_to_worlds(catalog: Catalog) -> None:
-    """A world also has the versions of its connections' devices; older ones have none."""
+    """What is known of devices leaves the catalog for tables that worlds have versions of.
+
+    Older worlds have none: the next change of a connection reads its devices from its journeys.
+    """
     with catalog.writing() as connection:
         _add_column(connection, "worlds", "devices", "JSON NOT NULL DEFAULT '{}'")
+        connection.exec_driver_sql("DROP TABLE IF EXISTS device_memory")
 
 
 def add_ends_to_worlds(catalog: Catalog) -> None:

@@ -82,6 +82,8 @@ class ReplayRecord:
     """One replay of a connection: its window (at − lookback, at] and what it changed.
 
     Attributes:
+        persons_before: distinct persons of the window's rows in stitched datasets, before it.
+        persons_after: the same after it.
         id: given by the catalog when the record is published; None before.
     """
 

@@ -14,10 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import polars as pl
 from sqlalchemy import Connection, Row, create_engine, delete, event, func, insert, select, update
 
-from engine.catalog import memory, tables
+from engine.catalog import tables
 from engine.catalog.records import (
     BatchError,
     BatchRecord,
@@ -268,14 +267,8 @@ class Catalog:
         with self.reading() as connection:
             return [Skip(**row._mapping) for row in connection.execute(query)]
 
-    def device_memory(self, name: str, dataset: str, devices: pl.Series | None = None) -> pl.DataFrame:
-        """Return (device, person) that live stitching knows; see ``memory.read``."""
-        with self.reading() as connection:
-            return memory.read(connection, name, dataset, devices)
-
     def forget_connection(self, connection: Connection, name: str) -> None:
-        """Remove a connection's device memory and skips."""
-        memory.forget(connection, name)
+        """Remove what is kept of a connection: its skips."""
         self.drop_skips(connection, name)
 
     def drop_skips(self, connection: Connection, name: str) -> None:

@@ -138,16 +138,6 @@ skips: Final = Table(
     Column("rows", BigInteger, nullable=False),
 )
 
-device_memory: Final = Table(
-    "device_memory",
-    metadata,
-    Column("connection", Text, primary_key=True),
-    Column("dataset", Text, primary_key=True),
-    Column("device", Text, primary_key=True),
-    Column("person", Text),
-    sqlite_with_rowid=False,
-)
-
 users: Final = Table(
     "users",
     metadata,

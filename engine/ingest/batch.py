@@ -21,6 +21,7 @@ from engine.ingest.accept import accept
 from engine.ingest.block import Block, prefetched
 from engine.ingest.csv_reader import read_csv
 from engine.ingest.diagnostics import BAD_BATCH, Diagnostics
+from engine.ingest.ending import active_batches, ended
 from engine.ingest.formats import FileKind, FormatOptions, SourceFile, source_file
 from engine.ingest.json_reader import read_json
 from engine.ingest.parquet_reader import read_parquet
@@ -45,6 +46,7 @@ def ingest(
     files: Sequence[Path | str],
     *,
     reject_limit_percent: float = 0.0,
+    replaces: Sequence[int] = (),
     progress: Progress | None = None,
     options: FormatOptions | None = None,
 ) -> BatchReport:
@@ -55,11 +57,12 @@ def ingest(
         dataset: the dataset's name.
         files: files to read, in this order.
         reject_limit_percent: how many of the records may be rejected, in per cent, inclusive.
+        replaces: numbers of active batches of the dataset that go in the same commit.
         progress: called with bytes done, bytes in total and records read.
         options: how to read the files.
 
     Raises:
-        UnknownNameError: there is no such dataset.
+        UnknownNameError: there is no such dataset, or no such batch to replace.
         BatchFailedError: too many records were rejected; nothing was written.
         InputError: a file cannot be read or does not fit the schema; nothing was written.
     """
@@ -67,10 +70,11 @@ def ingest(
         raise InputError(f"a reject limit of {reject_limit_percent} percent is not from 0 to 100")
     options = options or FormatOptions()
     definitions = lease.home.current().definitions
-    definition = _definition(definitions, dataset)
+    definition = dataset_of(definitions, dataset)
     sources = [source_file(file, options.kind) for file in files]
     names = [str(source.path) for source in sources]
     catalog, diagnostics = lease.home.catalog, Diagnostics()
+    replaced = active_batches(catalog, dataset, replaces)
     record = catalog.start_batch(uuid.uuid4().hex, dataset, names)
     table, order_by = lease.home.dataset_path(dataset), sort_fields(definitions, dataset)
     try:
@@ -79,16 +83,13 @@ def ingest(
             closing(_blocks(sources, definition, options, progress)) as blocks,
         ):
             _write(blocks, definition, writer, diagnostics, reject_limit_percent)
-            record = _counted(record, diagnostics)
-            _check_limit(record, diagnostics, reject_limit_percent)
-            # Counts come first: a batch found in the lake after a crash can then be published.
-            _save(catalog, record, diagnostics)
-            version = writer.commit({"records": str(record.output_records)})
+            _check_limit(_counted(record, diagnostics), diagnostics, reject_limit_percent)
+            done = _commit(catalog, writer, _counted(record, diagnostics), diagnostics, replaced)
     except BaseException as error:
         _save(catalog, _failed(record, diagnostics, error), diagnostics)
         raise
-    done = replace(record, status=BatchStatus.SUCCESS, version=version)
-    return BatchReport(done, diagnostics.rejects, diagnostics.reasons)
+    gone = tuple(ended(batch, replaced_by=record.number) for batch in replaced)
+    return BatchReport(done, diagnostics.rejects, diagnostics.reasons, gone)
 
 
 def abandon_unfinished(lease: Lease) -> list[BatchRecord]:
@@ -119,7 +120,8 @@ def sort_fields(definitions: Definitions, dataset: str) -> tuple[str, ...]:
     return tuple(path for path in (owner, definition.timestamp) if path is not None)
 
 
-def _definition(definitions: Definitions, dataset: str) -> DatasetDefinition:
+def dataset_of(definitions: Definitions, dataset: str) -> DatasetDefinition:
+    """Return a dataset's definition; UnknownNameError if there is none."""
     found = definitions.datasets.get(dataset)
     if found is None:
         hint = did_you_mean(dataset, definitions.datasets)
@@ -173,6 +175,20 @@ def _check_limit(record: BatchRecord, diagnostics: Diagnostics, limit: float) ->
     if record.failed_records * 100 > limit * record.input_records:
         failed = _failed(record, diagnostics, None)
         raise BatchFailedError(BatchReport(failed, diagnostics.rejects, diagnostics.reasons))
+
+
+def _commit(
+    catalog: Catalog,
+    writer: BatchWriter,
+    record: BatchRecord,
+    diagnostics: Diagnostics,
+    replaced: Sequence[BatchRecord],
+) -> BatchRecord:
+    """Commit a batch in place of others; return its finished record."""
+    # Counts come first: a batch found in the lake after a crash can then be published.
+    _save(catalog, record, diagnostics)
+    version = writer.commit({"records": str(record.output_records)}, [batch.id for batch in replaced])
+    return replace(record, status=BatchStatus.SUCCESS, version=version)
 
 
 def _failed(record: BatchRecord, diagnostics: Diagnostics, error: BaseException | None) -> BatchRecord:

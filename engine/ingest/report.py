@@ -17,11 +17,13 @@ class BatchReport:
         record: the batch as it is to be published: ``Lease.publish(…, batch=report.record)``.
         rejects: the first rejected records.
         reasons: (code, reason) → rejected records, the most frequent first.
+        replaced: the batches that went in the same commit, as they are to be published.
     """
 
     record: BatchRecord
     rejects: tuple[Reject, ...]
     reasons: Mapping[tuple[str, str], int]
+    replaced: tuple[BatchRecord, ...] = ()
 
     @property
     def batch_id(self) -> str:

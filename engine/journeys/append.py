@@ -1,4 +1,4 @@
-"""Appends what the lake took in: admit, resolve duplicates, stitch live, write, mask.
+"""Follows what the lake took in or out: admit, resolve duplicates, stitch live, write, mask.
 
 The cost grows with what arrived, not with the history.
 """
@@ -6,14 +6,13 @@ The cost grows with what arrived, not with the history.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
 
 import polars as pl
 
 from engine.catalog.records import Skip
-from engine.journeys import change, intake, store
+from engine.journeys import change, device_table, devices, intake, withdraw
 from engine.journeys.change import Change, Outcome, Versions
 from engine.journeys.columns import NAMESPACE, PERSON, journey_schema
 from engine.journeys.duplicates import Resolution, resolve, touches
@@ -25,13 +24,10 @@ from engine.lake.table import LakeFile
 from engine.world import Home, World
 from stitching import field_based
 
-_ASK_FOR: Final = 20_000
-"""More devices than this are looked up by reading the whole memory."""
-
 
 @dataclass(frozen=True)
 class Arrival:
-    """New rows of one dataset.
+    """Rows of one dataset that came or went.
 
     Attributes:
         files: the lake files that hold the new events.
@@ -61,34 +57,50 @@ def append(
         progress: told (phase, done, total).
     """
     definitions = world.definitions
-    versions = Versions(world.journeys[name], world.stitch_logs.get(name))
+    versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
+    source = devices.journeys(home, definitions, name, versions.journeys)
     schema = journey_schema(definitions, name)
-    files = store.files(home.journeys_path(name), versions.journeys)
     parts: list[Part] = []
     dead: list[pl.DataFrame] = []
     skips: list[Skip] = []
-    memory: dict[tuple[str, str], pl.DataFrame] = {}
+    learned: dict[int, pl.DataFrame] = {}
     for member in intake.members(definitions, name):
         if datasets.get(member.name) in (None, world.datasets[member.name]):
             continue
         arrival = _arrival(home, name, world, member, datasets[member.name])
-        adds, learned = stitch(home, name, member, arrival.resolution.events)
-        parts.append(Part(member, arrival.files, adds))
-        dead.append(change.masks_of(files, schema, member.index, arrival.resolution.dead))
+        events, gone = arrival.resolution.events, arrival.resolution.dead
+        known = _states(home, name, versions, member, arrival.resolution)
+        memory = withdraw.memory(source, member, known, arrival.resolution)
+        parts.append(Part(member, arrival.files, stitch(member, events, memory)))
+        dead.append(change.masks_of(source.files, schema, member.index, gone))
         skips += arrival.skips
-        if learned is not None:
-            memory[(name, member.name)] = learned
+        if member.stitching is not None:
+            learned[member.index] = devices.learn(source, member, known, events, gone)
+    if learned and versions.devices is not None:
+        told = device_table.commit(home.devices_path(name), versions.devices, learned)
+        versions = replace(versions, devices=told)
     changes = Change(parts, pl.concat(dead) if dead else None, Kind.LIVE)
     after = change.commit(home, definitions, name, versions, changes, progress)
-    return Outcome(after, tuple(skips), memory)
+    return Outcome(after, tuple(skips))
+
+
+def _states(
+    home: Home, name: str, versions: Versions, member: Member, resolution: Resolution
+) -> pl.DataFrame:
+    """Return what is known of the devices of rows that come or go."""
+    seen = pl.concat([resolution.events["device"], resolution.dead["device"]]).drop_nulls().unique()
+    if versions.devices is None:
+        return pl.DataFrame(schema=device_table.STATES)
+    return device_table.read(home.devices_path(name), versions.devices, member.index, seen)
 
 
 def _arrival(home: Home, name: str, world: World, member: Member, version: int) -> Arrival:
-    """Take in what came to a dataset since the world, up to a version."""
+    """Take in what came to a dataset since the world, up to a version, and what left it."""
     path, before = home.dataset_path(member.name), world.datasets[member.name]
     window = world.definitions.connections[name].duplicate_window
-    earlier, added = lake.files(path, before), lake.added_files(path, before, version)
-    return arrive(home, name, member, earlier=earlier, added=added, window=window)
+    added, removed = (find(path, before, version) for find in (lake.added_files, lake.removed_files))
+    earlier = [file for file in lake.files(path, before) if file not in set(removed)]
+    return arrive(home, name, member, earlier=earlier, added=added, removed=removed, window=window)
 
 
 def arrive(
@@ -98,44 +110,37 @@ def arrive(
     *,
     earlier: Sequence[LakeFile],
     added: Sequence[LakeFile],
+    removed: Sequence[LakeFile] = (),
     window: timedelta,
 ) -> Arrival:
-    """Admit the rows of new lake files and resolve their duplicates."""
+    """Admit the rows of new lake files and resolve duplicates, without the rows of removed ones."""
     rows = intake.identities(member, intake.lake_rows(added, member.dataset)).collect()
     admitted = rows.filter(intake.admissible())
     microseconds = window // timedelta(microseconds=1)
-    resolution = resolve(member, admitted, earlier=earlier, added=added, window=microseconds)
+    resolution = resolve(
+        member,
+        admitted,
+        departures=withdraw.departures(member, removed),
+        earlier=earlier,
+        moved=[*added, *removed],
+        window=microseconds,
+    )
     skips = _skips(home, name, member, rows) if admitted.height < rows.height else ()
     return Arrival(_holding(earlier, added, resolution.revived), resolution, skips)
 
 
-def stitch(
-    home: Home, name: str, member: Member, events: pl.DataFrame, *, remembered: bool = True
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Give new events their persons: ``row, _person, _namespace``; and what the devices taught.
+def stitch(member: Member, events: pl.DataFrame, memory: pl.DataFrame) -> pl.DataFrame:
+    """Give new events their persons: ``row, _person, _namespace``.
 
     Args:
-        home: the home, whose catalog remembers the devices' persons.
-        name: the connection.
-        member: the dataset in it.
+        member: the dataset in its connection.
         events: identity rows.
-        remembered: use that memory; otherwise nothing is known before the events.
+        memory: ``device, person``: whom the devices saw last before the events.
     """
     if member.stitching is None:
-        return intake.own_person(member, events), None
-    memory = pl.DataFrame(schema={"device": pl.String, "person": pl.String})
-    if remembered:
-        memory = _memory(home, name, member, events["device"].drop_nulls().unique())
+        return intake.own_person(member, events)
     stitched = field_based.live(events.select("row", "device", "person", "time"), memory)
-    return named(member, stitched.rows), stitched.memory
-
-
-def _memory(home: Home, name: str, member: Member, devices: pl.Series) -> pl.DataFrame:
-    """Return ``device, person`` of the devices that live stitching knows."""
-    if len(devices) <= _ASK_FOR:
-        return home.catalog.device_memory(name, member.name, devices)
-    every = home.catalog.device_memory(name, member.name)
-    return every.join(devices.to_frame("device"), on="device", how="semi")
+    return named(member, stitched.rows)
 
 
 def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 import pyarrow as pa
@@ -16,15 +16,26 @@ from engine.journeys.compact import compact
 from engine.journeys.copies import live
 from engine.journeys.runs import Part, Progress
 from engine.lake.table import ROW
-from engine.world import Home
+from engine.world import Home, World
 
 
 @dataclass(frozen=True)
 class Versions:
-    """Where a connection's tables stand; ``stitch_log`` is None if nothing in it is stitched."""
+    """Where a connection's tables stand.
+
+    Attributes:
+        stitch_log: None if nothing in the connection is stitched.
+        devices: None likewise, and in a home that does not have them yet.
+    """
 
     journeys: int
     stitch_log: int | None
+    devices: int | None = None
+
+
+def versions_of(world: World, name: str) -> Versions:
+    """Return where a connection's tables stand in a world."""
+    return Versions(world.journeys[name], world.stitch_logs.get(name), world.devices.get(name))
 
 
 @dataclass(frozen=True)
@@ -33,12 +44,10 @@ class Outcome:
 
     Attributes:
         skips: rows that the connection did not take.
-        memory: (connection, dataset) → changed device memory.
     """
 
     versions: Versions
     skips: tuple[Skip, ...] = ()
-    memory: Mapping[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,9 +83,10 @@ def commit(
     if change.dead is not None and change.dead.height:
         written.append(runs.write_mask(table, versions.journeys + 1, change.dead))
     if not written:
-        return Versions(versions.journeys, log)
+        return replace(versions, stitch_log=log)
     journeys = delta.commit(table, versions.journeys, written)
-    return Versions(compact(table, journeys, schema, buckets, progress), log)
+    compacted = compact(table, journeys, schema, buckets, progress)
+    return replace(versions, journeys=compacted, stitch_log=log)
 
 
 def commit_log(

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
+import numpy as np
 import polars as pl
 
 from engine.journeys.digests import content_digests
@@ -22,56 +25,66 @@ from engine.journeys.intake import (
     lake_rows,
     leaf,
 )
+from engine.lake import event_ids
+from engine.lake.hashes import Hashes, text_hashes
 from engine.lake.table import ROW, LakeFile
+
+_BLOCK: Final = 1 << 15
+"""Rows of a lake file that are read together around a row that may have a wanted event id."""
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What new rows do to the events of a dataset.
+    """What rows that come and go do to the events of a dataset.
 
     Attributes:
         events: identity rows that become events; most are new, some were repeats until now.
         revived: ``row, time`` of those that were repeats.
-        dead: ``row, time`` of earlier events that turned out to repeat a new one.
+        dead: identity rows of earlier events that left, or that turned out to repeat another row.
+        departed: identity rows that left, whether they were events or repeats.
     """
 
     events: pl.DataFrame
     revived: pl.DataFrame
     dead: pl.DataFrame
+    departed: pl.DataFrame
 
 
 def resolve(
     member: Member,
     arrivals: pl.DataFrame,
     *,
+    departures: pl.DataFrame,
     earlier: Sequence[LakeFile],
-    added: Sequence[LakeFile],
+    moved: Sequence[LakeFile],
     window: int,
 ) -> Resolution:
-    """Decide which rows are events after some rows arrived.
+    """Decide which rows are events after some rows arrived and others left.
 
     Args:
         member: the dataset in its connection.
         arrivals: admitted identity rows that are new.
-        earlier: lake files of the rows that arrived before.
-        added: lake files of the new rows.
+        departures: admitted identity rows that are no longer there.
+        earlier: lake files of the rows that were there before and still are.
+        moved: lake files of the rows that arrived or left.
         window: microseconds after a winner in which equal event ids repeat it.
     """
-    history, names = _candidates(member, arrivals, earlier, window)
+    history, names = _candidates(member, pl.concat([arrivals, departures]), earlier, window)
+    places = ["row", "time"]
     if not len(names):
-        nothing = arrivals.clear().select("row", "time")
-        return Resolution(arrivals, nothing, nothing)
+        return Resolution(arrivals, arrivals.clear().select(places), departures, departures)
     repeated = pl.col("event_id").is_in(names.implode())
-    fresh = arrivals.filter(repeated)
-    everything = _with_content(member, pl.concat([history, fresh]), [*earlier, *added])
-    before = winners(everything.join(history, on="row", how="semi"), window)
-    after = winners(everything, window)
+    fresh, gone = arrivals.filter(repeated), departures.filter(repeated)
+    everything = _with_content(member, pl.concat([history, fresh, gone]), [*earlier, *moved])
+    before = winners(everything.join(fresh, on="row", how="anti"), window)
+    after = winners(everything.join(gone, on="row", how="anti"), window)
     gained = after.join(before, on="row", how="anti")
     lost = before.join(after, on="row", how="anti")
-    alone = arrivals.filter(pl.col("event_id").is_null() | ~repeated)
-    events = pl.concat([alone, gained.select(list(IDENTITIES))])
+    alone = pl.col("event_id").is_null() | ~repeated
+    events = pl.concat([arrivals.filter(alone), gained.select(list(IDENTITIES))])
     revived = gained.join(history, on="row", how="semi")
-    return Resolution(events, revived.select("row", "time"), lost.select("row", "time"))
+    dead = pl.concat([departures.filter(alone), lost.select(list(IDENTITIES))])
+    return Resolution(events, revived.select(places), dead, departures)
 
 
 def winners(rows: pl.DataFrame, window: int) -> pl.DataFrame:
@@ -100,13 +113,13 @@ def _next_winners(first: list[bool], times: list[int], window: int) -> pl.Series
 
 
 def _candidates(
-    member: Member, arrivals: pl.DataFrame, earlier: Sequence[LakeFile], window: int
+    member: Member, moved: pl.DataFrame, earlier: Sequence[LakeFile], window: int
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """Return earlier rows with the ids of new ones, and all ids that occur twice."""
+    """Return earlier rows with the ids of moved ones, and all ids that occur twice."""
     none = pl.DataFrame(schema=IDENTITIES)
     if member.dataset.event_id is None:
         return none, pl.Series(dtype=pl.String)
-    named = arrivals.filter(pl.col("event_id").is_not_null())
+    named = moved.filter(pl.col("event_id").is_not_null())
     if not named.height:
         return none, pl.Series(dtype=pl.String)
     history = _history(member, named, earlier, window)
@@ -115,10 +128,10 @@ def _candidates(
 
 
 def _history(member: Member, named: pl.DataFrame, earlier: Sequence[LakeFile], window: int) -> pl.DataFrame:
-    """Read earlier rows with the new rows' ids, as far as they can touch each other.
+    """Read earlier rows with the moved rows' ids, as far as they can touch each other.
 
     Rows of one id that lie further apart than the window do not touch, so files are read outwards
-    from the new rows' times until nothing more is found.
+    from the moved rows' times until nothing more is found.
     """
     found = [pl.DataFrame(schema=IDENTITIES)]
     wanted, unread = named.select("event_id").unique(), list(earlier)
@@ -143,8 +156,20 @@ def touches(file: LakeFile, low: int, high: int) -> bool:
 
 
 def _with_ids(member: Member, files: Sequence[LakeFile], wanted: pl.DataFrame) -> pl.DataFrame:
-    rows = identities(member, lake_rows(files, member.dataset))
+    hashes = np.unique(text_hashes(wanted["event_id"]))
+    blocks = [block for file in files for block in _blocks(member, file, hashes)]
+    if not blocks:
+        return pl.DataFrame(schema=IDENTITIES)
+    rows = identities(member, pl.concat(blocks))
     return rows.join(wanted.lazy(), on="event_id", how="semi").filter(admissible()).collect()
+
+
+def _blocks(member: Member, file: LakeFile, hashes: Hashes) -> list[pl.LazyFrame]:
+    """Return the blocks of a lake file in which rows may have an event id of these hashes."""
+    places = event_ids.find(Path(file.path), str(member.dataset.event_id), hashes)
+    blocks = np.unique(places // _BLOCK).tolist()
+    rows = lake_rows([file], member.dataset)
+    return [rows.slice(block * _BLOCK, _BLOCK) for block in blocks]
 
 
 def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile]) -> pl.DataFrame:

@@ -159,6 +159,12 @@ def own_person(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
 
 
+def journey_identity(member: Member) -> tuple[pl.Expr, pl.Expr]:
+    """Return the expressions for device and person in journeys of a stitched dataset; blank is NULL."""
+    device, person = (pl.col(path).cast(pl.String) for path in (str(member.device_path), member.person_path))
+    return pl.when(device != "").then(device), pl.when(person != "").then(person)
+
+
 def full_rows(
     member: Member, files: Sequence[LakeFile], adds: pl.DataFrame, columns: pl.Schema
 ) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Rebuild: a connection's journeys from nothing but the lake and the stitch log.
+"""Rebuild: a connection's journeys and devices from nothing but the lake and the stitch log.
 
 A row's person is what the log last said of it; rows that the log does not know are stitched live.
 So a rebuild gives the same answers, and a new connection is a rebuild with an empty log.
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from engine.catalog.records import Skip
 from engine.definitions.model import ConnectionDefinition, Definitions
-from engine.journeys import change, delta, intake, runs, stitch_log, store
+from engine.journeys import change, delta, device_table, devices, intake, runs, stitch_log, store
 from engine.journeys.append import arrive, stitch
 from engine.journeys.change import Outcome, Versions
 from engine.journeys.columns import NAMESPACE, PERSON, TIME, journey_schema
@@ -27,12 +27,16 @@ from engine.world import Home
 
 @dataclass(frozen=True)
 class _Stitched:
-    """A dataset's events with their persons, and those among them that the log does not know."""
+    """A dataset's events with their persons, and those among them that the log does not know.
+
+    Attributes:
+        states: what the events tell of their devices.
+    """
 
     part: Part
     unlogged: Part
     skips: tuple[Skip, ...]
-    memory: pl.DataFrame | None
+    states: pl.DataFrame
 
 
 def rebuild(
@@ -44,9 +48,7 @@ def rebuild(
     keep: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Outcome:
-    """Write all journeys of a connection anew, in one commit that replaces what was there.
-
-    The outcome's memory is complete: what the catalog has of the connection is to be forgotten.
+    """Write all journeys and devices of a connection anew, in commits that replace what was there.
 
     Args:
         home: the home; the caller holds its lease.
@@ -66,9 +68,10 @@ def rebuild(
     parts = [found.part for found in stitched]
     buckets = definitions.connections[name].buckets
     journeys = _write(home, name, schema, parts, buckets, progress)
-    memory = {(name, found.part.member.name): found.memory for found in stitched if found.memory is not None}
+    states = {found.part.member.index: found.states for found in stitched if found.part.member.stitching}
+    told = device_table.overwrite(home.devices_path(name), states) if states else None
     skips = tuple(skip for found in stitched for skip in found.skips)
-    return Outcome(Versions(journeys, log), skips, memory)
+    return Outcome(Versions(journeys, log, told), skips)
 
 
 def _open_log(home: Home, definitions: Definitions, name: str, *, reset: bool) -> int | None:
@@ -94,20 +97,11 @@ def _stitch(
     events = arrival.resolution.events
     known = _logged(home, name, member, log, keep).join(events.select("row"), on="row", how="semi")
     unknown = events.join(known, on="row", how="anti") if known.height else events
-    adds, learned = stitch(home, name, member, unknown, remembered=member.name in keep)
-    memory = None if learned is None else _memory(home, name, member, learned, keep)
+    told = events.join(known, on="row", how="semi") if known.height and unknown.height else events.clear()
+    adds = stitch(member, unknown, devices.memory(devices.states_of(told)))
     every = pl.concat([known, adds]) if known.height else adds
-    return _Stitched(Part(member, files, every), Part(member, files, adds), arrival.skips, memory)
-
-
-def _memory(
-    home: Home, name: str, member: Member, learned: pl.DataFrame, keep: Collection[str]
-) -> pl.DataFrame:
-    """Return the whole device memory: what is kept of the old one, and what was learned."""
-    if member.name not in keep:
-        return learned
-    old = home.catalog.device_memory(name, member.name)
-    return pl.concat([old.join(learned, on="device", how="anti"), learned.select(old.columns)])
+    states = devices.states_of(events)
+    return _Stitched(Part(member, files, every), Part(member, files, adds), arrival.skips, states)
 
 
 def _logged(home: Home, name: str, member: Member, log: int | None, keep: Collection[str]) -> pl.DataFrame:

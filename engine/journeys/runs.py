@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +12,10 @@ import polars as pl
 import pyarrow as pa
 
 from engine.journeys import delta, store
-from engine.journeys.columns import HASH_HIGH, TIME
+from engine.journeys.columns import HASH_HIGH, NAMESPACE, PERSON, TIME
 from engine.journeys.intake import Member, full_rows
 from engine.journeys.order import bucket_bounds, buckets_of, journey_order, with_hashes
-from engine.lake.table import LakeFile
+from engine.lake.table import ROW, LakeFile
 
 SLICE_ROWS: Final = 1 << 21
 """Rows that are in memory at once while journeys are written."""
@@ -34,11 +34,13 @@ class Part:
     Attributes:
         files: the lake files that hold them.
         adds: ``row, _person, _namespace``.
+        rows: journeys that hold them already, whole; the lake is then not asked.
     """
 
     member: Member
     files: Sequence[LakeFile]
     adds: pl.DataFrame
+    rows: pl.LazyFrame | None = None
 
 
 def polars_columns(schema: pa.Schema) -> pl.Schema:
@@ -56,13 +58,22 @@ def ordered_slices(
     wanted = pl.Schema({name: kind for name, kind in columns.items() if not name.startswith("_hash_")})
     total, done = sum(part.adds.height for part in parts), 0
     for pieces in _slices(parts):
-        frames = [full_rows(part.member, part.files, part.adds, wanted) for part in pieces]
+        frames = [_whole(part, wanted) for part in pieces]
         rows = with_hashes(pl.concat([frame for frame in frames if frame.height] or frames[:1]))
         done += rows.height
         if rows.height:
             yield rows.select(list(columns))[journey_order(rows)]
         if progress is not None:
             progress("journeys", done, total)
+
+
+def _whole(part: Part, columns: pl.Schema) -> pl.DataFrame:
+    """Return a part's rows with their persons and all columns but the hash."""
+    if part.rows is None:
+        return full_rows(part.member, part.files, part.adds, columns)
+    adds = part.adds.select(pl.col("row").alias(ROW), PERSON, NAMESPACE)
+    rows = part.rows.filter(pl.col(ROW).is_in(adds[ROW].implode())).drop(PERSON, NAMESPACE).collect()
+    return rows.join(adds, on=ROW).select(list(columns))
 
 
 def write_level0(table: Path, sequence: int, rows: pl.DataFrame) -> delta.NewFile:
@@ -120,6 +131,9 @@ def _slices(parts: Sequence[Part]) -> Iterator[list[Part]]:
     pending: list[Part] = []
     room = SLICE_ROWS
     for part in parts:
+        if part.rows is not None:
+            yield from ([replace(part, adds=adds)] for adds in part.adds.iter_slices(SLICE_ROWS))
+            continue
         for files in _file_groups(part):
             rows = min(sum(file.rows for file in files), part.adds.height)
             if pending and rows > room:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
+from deltalake.transaction import AddAction, CommitProperties, Transaction
 
 from engine.definitions.model import DatasetDefinition
+from engine.lake import event_ids
+from engine.lake.removal import removal_information, removals
 from engine.lake.schema import ROW, physical_schema, string_columns
 from engine.lake.table import file_name, latest_version, sync_file
 
@@ -55,9 +57,10 @@ class BatchWriter:
         self._number = number
         self._order_by = tuple(order_by)
         self._timestamp = dataset.timestamp
+        self._event_id = dataset.event_id
         self._schema = dataset.arrow()
         self._pending: list[pa.Table] = []
-        self._actions: list[AddAction | RemoveAction] = []
+        self._actions: list[AddAction] = []
         self._transaction = f"wayline-batch-{batch_id}"
         self._committed = False
         self.rows = 0
@@ -87,20 +90,21 @@ class BatchWriter:
         if self._is_full():
             self._flush()
 
-    def commit(self, metadata: Mapping[str, str]) -> int:
+    def commit(self, metadata: Mapping[str, str], replaced: Collection[str] = ()) -> int:
         """Write what is pending and commit all files at once; return the new Delta version.
 
         Args:
             metadata: goes to the commit's information; never an identity.
+            replaced: ids of the batches whose files go in the same commit.
         """
         self._flush()
         delta = DeltaTable(self._table)
         delta.create_write_transaction(
-            self._actions,
+            [*self._actions, *removals(self._table, delta.version(), replaced)],
             mode="append",
             schema=physical_schema(self._schema),
             commit_properties=CommitProperties(
-                custom_metadata={**metadata, "batch": self._batch_id},
+                custom_metadata={**metadata, **removal_information(replaced), "batch": self._batch_id},
                 app_transactions=[Transaction(self._transaction, 1)],
             ),
         )
@@ -124,7 +128,10 @@ class BatchWriter:
         self._pending.clear()
         name = file_name(self._number, self._batch_id, len(self._actions))
         path = self._table / name
-        self._write_file(path, _sorted(rows, self._order_by))
+        ordered = _sorted(rows, self._order_by)
+        self._write_file(path, ordered)
+        if self._event_id is not None:
+            event_ids.write(path, self._event_id, pl.Series(_column(ordered, self._event_id)))
         statistics = json.dumps(_statistics(rows, self._timestamp))
         size, now = path.stat().st_size, time.time_ns() // 1_000_000
         self._actions.append(AddAction(name, size, {}, now, True, statistics))
@@ -144,6 +151,7 @@ class BatchWriter:
 def remove_files(table: Path, batch_id: str) -> None:
     """Remove the files of a batch that was never committed."""
     for path in table.glob(f"*-{batch_id}-*.parquet"):
+        event_ids.remove(path)
         path.unlink()
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "evolve",
     "files",
     "latest_version",
+    "removed_files",
     "replace",
 ]
 
@@ -149,6 +150,12 @@ def added_files(table: Path, after: int, upto: int) -> tuple[LakeFile, ...]:
     """Return the files that came after one version and are live in another, in commit order."""
     known = {file.path for file in files(table, after)}
     return tuple(file for file in files(table, upto) if file.path not in known)
+
+
+def removed_files(table: Path, after: int, upto: int) -> tuple[LakeFile, ...]:
+    """Return the files of one version that are no longer live in a later one."""
+    kept = {file.path for file in files(table, upto)}
+    return tuple(file for file in files(table, after) if file.path not in kept)
 
 
 def commits(table: Path, after: int, upto: int) -> tuple[tuple[int, Mapping[str, Any]], ...]:

@@ -3,10 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
 import pytest
 
-from engine.catalog import memory
 from engine.catalog.records import BatchError, BatchStatus, Reject, ReplayRecord, Skip
 from engine.catalog.store import REJECTS_KEPT, Catalog
 from engine.errors import UnknownNameError
@@ -74,20 +72,23 @@ def test_replays_and_skips_are_read_back(catalog):
     assert catalog.replays("other") == []
 
 
-def test_device_memory_is_replaced_entry_by_entry(catalog):
-    many = pl.DataFrame({"device": [f"d{n}" for n in range(25_000)]}).with_columns(person=pl.lit("p"))
-    changed = pl.DataFrame({"device": ["d1", "new"], "person": ["q", None]})
+def test_inactive_batches_hide_their_skips_and_can_be_purged_and_deleted(catalog):
+    records = [catalog.start_batch(name, "web", []) for name in ("a1", "a2", "a3")]
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    ended = replace(records[1], status=BatchStatus.INACTIVE, ended_at=moment, replaced_by=3)
     with catalog.writing() as connection:
-        memory.write(connection, "shop", "web", many)
-        memory.write(connection, "shop", "web", changed)
-    found = catalog.device_memory("shop", "web", pl.Series(["d1", "d2", None, "d1", "none", "new"]))
-    assert dict(found.iter_rows()) == {"d1": "q", "d2": "p", "new": None}
-    assert len(catalog.device_memory("shop", "web")) == 25_001
-    assert len(catalog.device_memory("shop", "web", many["device"])) == 25_000
-    assert catalog.device_memory("shop", "app", pl.Series(["d1"])).is_empty()
+        catalog.save_batch(connection, replace(records[0], status=BatchStatus.SUCCESS))
+        catalog.save_batch(connection, ended)
+        catalog.add_skips(connection, [Skip("shop", "web", name, "r", 1) for name in ("a1", "a2", "a3")])
+    assert catalog.batch("a2") == ended
+    assert [skip.batch for skip in catalog.skips("shop")] == ["a1", "a3"]
+    for name in ("a1", "a2"):
+        catalog.purge_batch(name)
+    assert [batch.purge for batch in catalog.batches("web")] == [False, True, False]
     with catalog.writing() as connection:
-        catalog.forget_connection(connection, "shop")
-    assert catalog.device_memory("shop", "web").is_empty()
+        catalog.mark_deleted(connection, ["a1", "a2"])
+    assert [batch.status for batch in catalog.batches("web")] == ["success", "deleted", "loading"]
+    assert [skip.batch for skip in catalog.skips("shop")] == ["a1", "a3"]
 
 
 def test_users_have_one_verifier(catalog):

@@ -1,4 +1,4 @@
-"""kill -9 during ingest and replay, at any instant: afterwards everything is as before or as after.
+"""kill -9 during ingest, replay, revert and replace, at any instant: afterwards everything is as before or as after.
 
 The victim is a real process. ``WAYLINE_FAULT_SEEDS`` says how many instants are tried per case (6),
 and ``WAYLINE_FAULT_SEED`` where the seeds start, to repeat one that failed.
@@ -21,7 +21,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine import flow
+from engine import batches, flow
 from engine.catalog.records import BatchStatus
 from engine.journeys import delta, store
 from engine.journeys.scan import scan
@@ -36,6 +36,10 @@ ROWS = 20_000
 AT = datetime(2024, 3, 1, tzinfo=UTC)
 INSTRUCTIONS: dict[str, Callable[[Path, Path], str]] = {
     "ingest": lambda home, file: f"flow.ingest(Home.open({str(home)!r}), 'web', [{str(file)!r}])",
+    "revert": lambda home, _: f"batches.revert(Home.open({str(home)!r}), 'web', 1)",
+    "replace": lambda home, file: (
+        f"flow.ingest(Home.open({str(home)!r}), 'web', [{str(file)!r}], replaces=[2])"
+    ),
     "replay": lambda home, _: (
         f"flow.replay(Home.open({str(home)!r}), 'shop', at=datetime(2024, 3, 1, tzinfo=UTC),"
         " lookback=timedelta(days=60))"
@@ -44,7 +48,7 @@ INSTRUCTIONS: dict[str, Callable[[Path, Path], str]] = {
 VICTIM = """
 import sys
 from datetime import UTC, datetime, timedelta
-from engine import flow
+from engine import batches, flow
 from engine.world import Home
 print("ready", flush=True)
 sys.stdin.readline()
@@ -153,12 +157,13 @@ def check_clean(home: Home) -> None:
     assert delta.latest_version(home.stitch_log_path("shop")) == world.stitch_logs["shop"]
     assert store.sweep(home.journeys_path("shop"), world.journeys["shop"]) == 0
     assert not home.catalog.batches("web", BatchStatus.LOADING)
-    numbers = {batch.id for batch in home.catalog.batches("web", BatchStatus.SUCCESS)}
+    written = (BatchStatus.SUCCESS, BatchStatus.INACTIVE)
+    numbers = {batch.id for batch in home.catalog.batches("web") if batch.status in written}
     for path in home.dataset_path("web").glob("*.parquet"):
         assert path.name.split("-")[1] in numbers
 
 
-@pytest.mark.parametrize("operation", ["ingest", "replay"])
+@pytest.mark.parametrize("operation", ["ingest", "replay", "revert", "replace"])
 def test_killed_at_any_instant(prepared: dict[str, Path], operation: str) -> None:
     instruction = INSTRUCTIONS[operation]
     finished = copy_of(prepared["home"], f"{operation}-finished")
@@ -185,8 +190,10 @@ def _carry_on(home: Home, operation: str, file: Path, *, done: bool) -> None:
     """Do what was interrupted, if it has to be done again."""
     if operation == "replay":
         flow.replay(home, "shop", at=AT, lookback=timedelta(days=60))
+    elif operation == "revert" and not done:
+        batches.revert(home, "web", 1)
     elif not done:
-        flow.ingest(home, "web", [file])
+        flow.ingest(home, "web", [file], replaces=[2] if operation == "replace" else [])
 
 
 def test_a_killed_recovery_is_recovered(prepared: dict[str, Path]) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from engine.applying import apply
 from engine.definitions.model import Definitions
+from engine.ingest.ending import active_batches
 from engine.journeys.scan import Chunk, scan
 from engine.lake.batch import BatchWriter
 from engine.recovery import recover
@@ -67,23 +68,36 @@ def new_home(folder: Path, given: Definitions | None = None) -> Home:
 
 
 def commit_batch(
-    home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]], *, order_by: str = "at"
+    home: Home,
+    dataset: str,
+    rows: pa.Table | Sequence[dict[str, Any]],
+    *,
+    order_by: str = "at",
+    replaces: Sequence[int] = (),
 ) -> str:
     """Commit rows to the lake only, as an ingest does first; return the batch id."""
     definition = home.current().definitions.datasets[dataset]
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), definition.arrow())
+    replaced = [old.id for old in active_batches(home.catalog, dataset, replaces)]
     batch = home.catalog.start_batch(uuid.uuid4().hex, dataset, ["memory"])
     path = home.dataset_path(dataset)
     with BatchWriter(path, definition, batch.id, batch.number, [order_by]) as writer:
         writer.write(table)
-        writer.commit({"input_records": str(len(table)), "output_records": str(len(table))})
+        counts = {"input_records": str(len(table)), "output_records": str(len(table))}
+        writer.commit(counts, replaced)
     return batch.id
 
 
-def ingest_rows(home: Home, dataset: str, rows: pa.Table | Sequence[dict[str, Any]]) -> World:
+def ingest_rows(
+    home: Home,
+    dataset: str,
+    rows: pa.Table | Sequence[dict[str, Any]],
+    *,
+    replaces: Sequence[int] = (),
+) -> World:
     """Commit rows to the lake and let the journeys follow."""
     with home.lease() as lease:
-        commit_batch(home, dataset, rows)
+        commit_batch(home, dataset, rows, replaces=replaces)
         return recover(lease)
 
 

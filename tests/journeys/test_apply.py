@@ -12,6 +12,7 @@ import pytest
 from engine import flow
 from engine.definitions.model import Definitions
 from engine.errors import DefinitionError
+from engine.journeys import device_table, devices
 from engine.world import Home
 from tests.journeys.support import (
     CALLS,
@@ -104,8 +105,8 @@ def test_a_further_dataset_keeps_what_replays_said(tmp_path: Path) -> None:
     assert persons(home) == {"Ann": 3}
     assert flow.apply(home, definitions()).rebuilt == ("shop",)
     assert persons(home) == {"Ann": 4}
-    memory = home.catalog.device_memory("shop", "web")
-    assert memory.rows() == [("x", "Ann")]
+    states = device_table.read(home.devices_path("shop"), home.current().devices["shop"], 0)
+    assert devices.memory(states).rows() == [("x", "Ann")]
 
 
 def test_a_changed_lookback_keeps_the_journeys(home: Home) -> None:

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import flow
+from engine import batches, flow
 from engine.journeys import compact, delta, store
 from engine.journeys.columns import journey_schema
 from engine.world import Home, World
 from tests.journeys.support import definitions, ingest_rows, journeys, new_home
 from tests.laws import arrivals
 from tests.oracle import journeys as oracle
-from tests.oracle.journeys import Ingest, Replay
+from tests.oracle.journeys import Operation, Replace, Replay, Revert
 
 COLUMNS = ("_person", "_dataset", "_event_id", "_namespace", "channel")
 Journeys = dict[str, list[tuple[int, int, str, str, str | None]]]
@@ -39,20 +39,23 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def run(folder: Path, operations: Sequence[Ingest | Replay], *, buckets: int = 2, calls: bool = True) -> Home:
+def run(folder: Path, operations: Sequence[Operation], *, buckets: int = 2, calls: bool = True) -> Home:
     home = new_home(folder, definitions(buckets=buckets, window=f"{arrivals.WINDOW}s", calls=calls))
     for operation in operations:
         carry_out(home, operation)
     return home
 
 
-def carry_out(home: Home, operation: Ingest | Replay) -> None:
+def carry_out(home: Home, operation: Operation) -> None:
     if isinstance(operation, Replay):
         at = datetime.fromtimestamp(operation.at, UTC)
         flow.replay(home, "shop", at=at, lookback=timedelta(seconds=operation.lookback))
+    elif isinstance(operation, Revert):
+        batches.revert(home, operation.dataset, operation.number)
     else:
         records = [row.record() for row in operation.rows]
-        ingest_rows(home, operation.rows[0].dataset, records)
+        numbers = operation.numbers if isinstance(operation, Replace) else ()
+        ingest_rows(home, operation.dataset, records, replaces=numbers)
 
 
 def answer(home: Home, world: World | None = None) -> Journeys:
@@ -76,7 +79,7 @@ def compaction(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.usefixtures("compaction")
 @settings(law, max_examples=2 * EXAMPLES)
 @given(operations=arrivals.operations())
-def test_oracle(folder: Path, operations: list[Ingest | Replay]) -> None:
+def test_oracle(folder: Path, operations: list[Operation]) -> None:
     home = run(folder, operations)
     assert answer(home) == oracle.run(operations, arrivals.WINDOW).journeys()
 
@@ -86,13 +89,13 @@ def test_oracle(folder: Path, operations: list[Ingest | Replay]) -> None:
 def test_arrival_independence(folder: Path, data: st.DataObject, rows: list[oracle.Row]) -> None:
     replay = arrivals.covering_replay()
     first = [*data.draw(arrivals.batches(rows)), replay]
-    second = [*data.draw(arrivals.batches(rows)), replay]
+    second = [*data.draw(arrivals.detours(data.draw(arrivals.batches(rows)))), replay]
     assert answer(run(folder, first)) == answer(run(folder, second))
 
 
 @law
 @given(operations=arrivals.operations())
-def test_partition_independence(folder: Path, operations: list[Ingest | Replay]) -> None:
+def test_partition_independence(folder: Path, operations: list[Operation]) -> None:
     one, many = (answer(run(folder, operations, buckets=buckets)) for buckets in (1, 64))
     assert one == many
 
@@ -100,7 +103,7 @@ def test_partition_independence(folder: Path, operations: list[Ingest | Replay])
 @pytest.mark.usefixtures("compaction")
 @law
 @given(operations=arrivals.operations())
-def test_rebuild(folder: Path, operations: list[Ingest | Replay]) -> None:
+def test_rebuild(folder: Path, operations: list[Operation]) -> None:
     home = run(folder, operations)
     before = answer(home)
     flow.rebuild(home, "shop")
@@ -108,10 +111,11 @@ def test_rebuild(folder: Path, operations: list[Ingest | Replay]) -> None:
 
 
 @law
-@given(operations=arrivals.operations(), more=arrivals.operations())
+@given(divided=arrivals.divided())
 def test_what_follows_a_rebuild_is_as_without_it(
-    folder: Path, operations: list[Ingest | Replay], more: list[Ingest | Replay]
+    folder: Path, divided: tuple[list[Operation], list[Operation]]
 ) -> None:
+    operations, more = divided
     plain, rebuilt = run(folder, operations), run(folder, operations)
     flow.rebuild(rebuilt, "shop")
     for operation in more:
@@ -122,7 +126,7 @@ def test_what_follows_a_rebuild_is_as_without_it(
 
 @law
 @given(operations=arrivals.operations(), replay=arrivals.replays())
-def test_replay_idempotence(folder: Path, operations: list[Ingest | Replay], replay: Replay) -> None:
+def test_replay_idempotence(folder: Path, operations: list[Operation], replay: Replay) -> None:
     home = run(folder, [*operations, replay])
     before, world = answer(home), home.current()
     carry_out(home, replay)
@@ -134,7 +138,7 @@ def test_replay_idempotence(folder: Path, operations: list[Ingest | Replay], rep
 
 @law
 @given(operations=arrivals.operations())
-def test_an_older_world_keeps_its_answers(folder: Path, operations: list[Ingest | Replay]) -> None:
+def test_an_older_world_keeps_its_answers(folder: Path, operations: list[Operation]) -> None:
     home = run(folder, [])
     seen = []
     for operation in operations:
@@ -147,7 +151,7 @@ def test_an_older_world_keeps_its_answers(folder: Path, operations: list[Ingest 
 
 @law
 @given(operations=arrivals.operations())
-def test_compaction_changes_nothing(folder: Path, operations: list[Ingest | Replay]) -> None:
+def test_compaction_changes_nothing(folder: Path, operations: list[Operation]) -> None:
     home = run(folder, operations)
     before, world = answer(home), home.current()
     schema = journey_schema(world.definitions, "shop")
@@ -166,13 +170,13 @@ def test_compaction_changes_nothing(folder: Path, operations: list[Ingest | Repl
 @law
 @given(operations=arrivals.operations(), data=st.data())
 def test_a_connection_that_came_late_sees_the_same_after_a_replay(
-    folder: Path, operations: list[Ingest | Replay], data: st.DataObject
+    folder: Path, operations: list[Operation], data: st.DataObject
 ) -> None:
     replay = arrivals.covering_replay()
     early = run(folder, [*operations, replay])
     late = new_home(folder, definitions(connections={}))
     for operation in operations:
-        if isinstance(operation, Ingest):
+        if not isinstance(operation, Replay):
             carry_out(late, operation)
     flow.apply(late, early.current().definitions)
     carry_out(late, replay)

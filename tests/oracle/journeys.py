@@ -1,4 +1,4 @@
-"""Journeys, one row at a time: who owns which event after batches and replays, in which order.
+"""Journeys, one row at a time: who owns which event after batches, reverts and replays, in which order.
 
 Written from docs/semantics.md for the web shop of ``tests/journeys/support.py``: ``web`` is
 stitched and has event ids, ``calls`` carries its own person and has none. Times are whole seconds.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.oracle import stitching
+from tests.oracle import devices, stitching
 
 ORDER = {"web": 0, "calls": 1}
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC).timestamp()
@@ -65,9 +65,35 @@ class Row:
 
 @dataclass(frozen=True)
 class Ingest:
-    """A batch arrives."""
+    """A batch arrives. The batches of a dataset are numbered 1, 2, 3 … as they arrive."""
 
     rows: tuple[Row, ...]
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that the rows belong to."""
+        return self.rows[0].dataset
+
+
+@dataclass(frozen=True)
+class Revert:
+    """An active batch is taken back."""
+
+    dataset: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Replace:
+    """A batch arrives in place of active ones of its dataset."""
+
+    numbers: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that the rows belong to."""
+        return self.rows[0].dataset
 
 
 @dataclass(frozen=True)
@@ -78,31 +104,57 @@ class Replay:
     lookback: int
 
 
+Operation = Ingest | Revert | Replace | Replay
+
+
 @dataclass
 class State:
-    """All rows so far, and who owns the events among them."""
+    """All rows so far, and who owns the events among them.
+
+    ``delivered`` has the batches of each dataset, empty once taken back; ``batches`` their numbers.
+    """
 
     window: int
     rows: list[Row] = field(default_factory=list)
     owners: dict[Row, tuple[str, str]] = field(default_factory=dict)
-    memory: dict[str, str] = field(default_factory=dict)
+    batches: dict[Row, int] = field(default_factory=dict)
+    delivered: dict[str, list[tuple[Row, ...]]] = field(default_factory=dict)
 
-    def apply(self, operation: Ingest | Replay) -> None:
+    def apply(self, operation: Operation) -> None:
         """Carry out one operation."""
-        if isinstance(operation, Ingest):
-            self._ingest(operation)
-        else:
+        if isinstance(operation, Replay):
             self._replay(operation)
+        elif isinstance(operation, Revert):
+            self._change((), self._taken(operation.dataset, (operation.number,)))
+        else:
+            numbers = operation.numbers if isinstance(operation, Replace) else ()
+            gone = self._taken(operation.dataset, numbers)
+            delivered = self.delivered.setdefault(operation.dataset, [])
+            delivered.append(operation.rows)
+            self.batches |= dict.fromkeys(operation.rows, len(delivered))
+            self._change(operation.rows, gone)
 
-    def _ingest(self, batch: Ingest) -> None:
-        self.rows += [row for row in batch.rows if admitted(row)]
+    def _taken(self, dataset: str, numbers: Sequence[int]) -> list[Row]:
+        """Take batches out and return their rows."""
+        gone = [row for number in numbers for row in self.delivered[dataset][number - 1]]
+        for number in numbers:
+            self.delivered[dataset][number - 1] = ()
+        return gone
+
+    def _change(self, arriving: Sequence[Row], gone: Sequence[Row]) -> None:
+        """Let rows go and others arrive; what only the former told is forgotten before the latter."""
+        self.rows = [row for row in self.rows if row not in gone]
+        self.rows += [row for row in arriving if admitted(row)]
+        for row in gone:
+            self.owners.pop(row, None)
+        memory = self.memory()
         events = winners(self.rows, self.window)
         fresh = [row for row in events if row not in self.owners]
         for row in list(self.owners):
             if row not in events:
                 del self.owners[row]
         web = [event(row) for row in fresh if row.dataset == "web"]
-        found, self.memory = stitching.live(web, self.memory)
+        found, _ = stitching.live(web, memory)
         for row in fresh:
             if row.dataset == "web":
                 self.owners[row] = named(found[row.number])
@@ -114,14 +166,23 @@ class State:
         start = replay.at - replay.lookback
         web = [row for row in self.owners if row.dataset == "web" and row.time is not None]
         inside = [row for row in web if start < (row.time or 0) <= replay.at]
-        before = [row for row in web if (row.time or 0) <= start and row.person is not None]
-        evidence: dict[str, str] = {}
-        for row in sorted(before, key=lambda row: (row.time or 0, _reverse(row.person or ""))):
-            if row.device is not None:
-                evidence[row.device] = row.person or ""
+        told = self.device_events()
+        persons = {event["device"]: devices.evidence(told, event["device"], start) for event in told}
+        evidence = {device: person for device, person in persons.items() if person is not None}
         found = stitching.replay([event(row) for row in inside], evidence)
         for row in inside:
             self.owners[row] = named(found[row.number])
+
+    def device_events(self) -> list[devices.Event]:
+        """Return the events of devices, as their oracle takes them."""
+        web = [row for row in self.owners if row.dataset == "web" and row.device is not None]
+        return [event(row) | {"batch": self.batches[row]} for row in web]
+
+    def memory(self) -> dict[str, str]:
+        """Return whom each device saw last."""
+        told = self.device_events()
+        persons = {event["device"]: devices.known(told, event["device"]) for event in told}
+        return {device: person for device, person in persons.items() if person is not None}
 
     def journeys(self) -> dict[str, list[tuple[int, int, str, str, str | None]]]:
         """Return person → events in order: time, dataset, event id, namespace, channel."""
@@ -133,7 +194,7 @@ class State:
         return {person: sorted(rows, key=lambda row: row[:3]) for person, rows in found.items()}
 
 
-def run(operations: Iterable[Ingest | Replay], window: int) -> State:
+def run(operations: Iterable[Operation], window: int) -> State:
     """Carry out operations from nothing."""
     state = State(window)
     for operation in operations:
@@ -154,14 +215,15 @@ def winners(rows: Sequence[Row], window: int) -> list[Row]:
     for name in {(row.dataset, row.event_id) for row in rows if row.event_id is not None}:
         same = [row for row in rows if (row.dataset, row.event_id) == name]
         winner = None
-        for row in sorted(same, key=lambda row: (row.time or 0, row.digest(), row.number)):
+        # Of rows that are equal in all, the one that arrived first comes first: sorting is stable.
+        for row in sorted(same, key=lambda row: (row.time or 0, row.digest())):
             if winner is None or (row.time or 0) - (winner.time or 0) > window:
                 winner = row
                 found.append(row)
     return found
 
 
-def event(row: Row) -> stitching.Event:
+def event(row: Row) -> dict[str, Any]:
     """Return a row as the stitching oracle takes it."""
     return {"row": row.number, "device": row.device, "person": row.person, "time": row.time}
 
@@ -171,8 +233,3 @@ def named(answer: tuple[str | None, bool]) -> tuple[str, str]:
     person, known = answer
     assert person is not None
     return person, "crm" if known else "ecid"
-
-
-def _reverse(text: str) -> tuple[int, ...]:
-    """Return a key that sorts texts backwards, so that the alphabetically first comes last."""
-    return (*(-ord(letter) for letter in text), 1)

@@ -133,7 +133,7 @@ def test_ingest_counts_records_and_reasons(root, tmp_path, wayline):
         "ingest", "web", tmp_path / "more.csv", "--home", root, "--reject-limit", "50", "--json"
     ).json()
     [reason] = taken.pop("reasons")
-    assert taken == {"dataset": "web", "batch": 2, "input": 2, "output": 1, "failed": 1}
+    assert taken == {"dataset": "web", "batch": 2, "input": 2, "output": 1, "failed": 1, "replaced": []}
     assert set(reason) == {"code", "reason", "records"}
     assert reason["records"] == 1
     assert "ts" in reason["reason"]
