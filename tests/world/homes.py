@@ -72,6 +72,6 @@ def data_files(home: Home) -> set[Path]:
 
 
 def _data_files(home: Home) -> Iterator[Path]:
-    for path in home.root.rglob("*.parquet"):
-        if "_delta_log" not in path.parts:
+    for path in home.root.glob("*/*/**/*"):
+        if path.is_file() and "_delta_log" not in path.parts:
             yield path.relative_to(home.root)
