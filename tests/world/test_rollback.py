@@ -186,3 +186,20 @@ def test_worlds_of_a_home_of_format_1_can_be_returned_to(home: Home) -> None:
     roll_back(opened, 4)
     assert seen(opened) == shown
     assert statuses(opened) == ["success", "success", "inactive"]
+
+
+def test_what_was_rolled_back_taught_nothing(home: Home) -> None:
+    """Live stitching goes on from what devices were known by then, as in a home that never knew more."""
+    login = {"id": "l1", "at": START, "device": "new", "login": {"customer": "Ann"}}
+    later = {"id": "l2", "at": START + timedelta(days=1), "device": "new"}
+    before = home.current().id
+    ingest_rows(home, "web", [{**login, "id": "l0", "login": None}])
+    first = home.current().id
+    ingest_rows(home, "web", [login])
+    roll_back(home, first)
+    ingest_rows(home, "web", [later])
+    assert {row[1] for row in seen(home)[0] if row[3] in ("l0", "l2")} == {"new"}
+    roll_back(home, before)
+    ingest_rows(home, "web", [login])
+    ingest_rows(home, "web", [later])
+    assert {row[1] for row in seen(home)[0] if row[3] in ("l1", "l2")} == {"Ann"}

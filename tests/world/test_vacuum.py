@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import flow
+from engine import batches, flow
 from engine import vacuum as vacuuming
 from engine.catalog.records import BatchStatus
 from engine.definitions.model import Definitions
@@ -238,3 +238,13 @@ def test_replays_and_rollbacks_go_on_after_a_vacuum(home: Home) -> None:
     assert seen(home) == shown
     flow.rebuild(home, "shop")
     assert seen(home) == shown
+
+
+def test_a_batch_that_is_deleted_by_its_number_goes_with_the_worlds_that_show_it(home: Home) -> None:
+    batches.revert(home, "web", 1)
+    batches.delete(home, "web", 2)
+    done = vacuum(home)
+    assert (done.gone, done.kept, done.deleted) == ((4, 5, 6), (1, 2, 3, 7), (("web", 2),))
+    assert [batch.status.value for batch in home.catalog.batches("web")] == ["inactive", "deleted", "success"]
+    roll_back(home, 3)
+    assert [batch.status.value for batch in home.catalog.batches("web")] == ["success", "deleted", "inactive"]
