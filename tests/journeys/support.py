@@ -105,7 +105,7 @@ def journeys(home: Home, columns: Sequence[str], world: World | None = None) -> 
     """Return journeys as lists of row tuples, time first; persons in any order."""
     world = world or home.current()
     found = []
-    for chunk in scan(home, "shop", world.journeys["shop"], columns):
+    for chunk in scan(home, "shop", world.journeys["shop"], columns, world=world):
         found += _persons(chunk, columns)
     return found
 

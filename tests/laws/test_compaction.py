@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from engine.definitions.model import Definitions
 from engine.journeys import change, compact, delta, runs, store
 from engine.journeys.columns import HASH_HIGH, SYSTEM, TIME
 from engine.journeys.copies import live
@@ -75,6 +76,15 @@ class Compact:
 
 
 Operation = Arrive | Move | Compact
+
+DEFINITIONS = Definitions.model_validate(
+    {
+        "datasets": {
+            "web": {"timestamp": "at", "fields": {"at": "timestamp", "who": "string", "value": "string"}}
+        },
+        "connections": {"shop": {"datasets": {"web": {"person_id": "who"}}}},
+    }
+)
 
 
 @dataclass
@@ -181,7 +191,7 @@ def check_answers(table: Table) -> None:
     expected = sorted((row, *entry) for row, entry in table.model.items())
     found = live(table.files, COLUMNS, ["_row", "_time", "_person", "value"]).collect()
     assert sorted(found.iter_rows()) == expected
-    world = SimpleNamespace(journeys={"shop": table.version})
+    world = SimpleNamespace(journeys={"shop": table.version}, definitions=DEFINITIONS)
     persons = journeys(table.home, ["_row", "_person", "_event_id", "value"], world)
     assert (
         sorted((row, time, person, value) for rows in persons for time, row, person, _, value in rows)
