@@ -21,8 +21,8 @@ from engine.catalog.records import BatchStatus
 from engine.catalog.store import Catalog
 from engine.errors import HomeError
 from engine.folders import new_folder, sync_folders
+from engine.lake.commits import sync_file
 from engine.lake.log import needed_files
-from engine.lake.table import sync_file
 from engine.manifest import Entry, Manifest, read_manifest, write_manifest
 from engine.recovery import recover
 from engine.tables import check_files, read_by

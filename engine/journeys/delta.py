@@ -15,22 +15,15 @@ from deltalake import DeltaTable, Schema
 from deltalake.transaction import (
     AddAction,
     CommitProperties,
-    PostCommitHookProperties,
     RemoveAction,
     Transaction,
     create_table_with_add_actions,
 )
 
-from engine.errors import HomeError
-from engine.lake.table import sync_file
-
-CHECKPOINT_EVERY: Final = 32
-"""Commits after which the log is summed up, so that opening a table does not slow with its age."""
+from engine.lake.commits import NO_HOOKS, require, settle, sync_file
 
 _STATISTICS: Final = "delta.dataSkippingStatsColumns"
 _APPLICATION: Final = "wayline"
-# The library's own checkpoints would also remove old logs, and with them the way to older versions.
-_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 @dataclass(frozen=True)
@@ -118,12 +111,12 @@ def commit(
         HomeError: somebody else wrote to the table, or a file to remove is not live.
     """
     delta = DeltaTable(table)
-    _require(table, delta.version() == expected)
+    require(table, delta.version() == expected)
     # Delta itself takes a transaction again, and the removal of a file that is not there.
-    _require(table, (delta.transaction_version(_APPLICATION) or 0) <= expected)
+    require(table, (delta.transaction_version(_APPLICATION) or 0) <= expected)
     if removed:
         live = set(pa.table(delta.get_add_actions())["path"].to_pylist())
-        _require(table, live.issuperset(removed))
+        require(table, live.issuperset(removed))
     now = time.time_ns() // 1_000_000
     actions: list[AddAction | RemoveAction] = [_add(file, now) for file in added]
     actions += [RemoveAction(path, True, now) for path in removed]
@@ -133,7 +126,7 @@ def commit(
         mode="append",
         schema=delta.schema(),
         commit_properties=CommitProperties(dict(metadata or {}), app_transactions=[transaction]),
-        post_commithook_properties=_NO_HOOKS,
+        post_commithook_properties=NO_HOOKS,
     )
     return _confirm(table, expected + 1)
 
@@ -141,7 +134,7 @@ def commit(
 def overwrite(table: Path, expected: int, schema: pa.Schema, added: Sequence[NewFile]) -> int:
     """Replace schema and all files of a table in one commit; return the next version."""
     current = DeltaTable(table)
-    _require(table, current.version() == expected)
+    require(table, current.version() == expected)
     now = time.time_ns() // 1_000_000
     create_table_with_add_actions(
         str(table),
@@ -149,7 +142,7 @@ def overwrite(table: Path, expected: int, schema: pa.Schema, added: Sequence[New
         [_add(file, now) for file in added],
         mode="overwrite",
         configuration=current.metadata().configuration,
-        post_commithook_properties=_NO_HOOKS,
+        post_commithook_properties=NO_HOOKS,
     )
     return _confirm(table, expected + 1)
 
@@ -157,12 +150,12 @@ def overwrite(table: Path, expected: int, schema: pa.Schema, added: Sequence[New
 def add_columns(table: Path, expected: int, schema: pa.Schema) -> int:
     """Add the columns that the table lacks; return the version, ``expected`` if there are none."""
     delta = DeltaTable(table)
-    _require(table, delta.version() == expected)
+    require(table, delta.version() == expected)
     present = {field.name for field in delta.schema().fields}
     missing = [field for field in Schema.from_arrow(schema).fields if field.name not in present]
     if not missing:
         return expected
-    delta.alter.add_columns(missing, post_commithook_properties=_NO_HOOKS)
+    delta.alter.add_columns(missing, post_commithook_properties=NO_HOOKS)
     return _confirm(table, expected + 1)
 
 
@@ -172,7 +165,7 @@ def restore(table: Path, version: int) -> int:
     newest = int(delta.version())
     if newest == version:
         return version
-    delta.restore(version, post_commithook_properties=_NO_HOOKS)
+    delta.restore(version, post_commithook_properties=NO_HOOKS)
     return _confirm(table, newest + 1)
 
 
@@ -192,19 +185,5 @@ def _add(file: NewFile, now: int) -> AddAction:
 
 
 def _confirm(table: Path, expected: int) -> int:
-    _require(table, latest_version(table) == expected)
-    log = table / "_delta_log"
-    sync_file(log / f"{expected:020d}.json")
-    if expected % CHECKPOINT_EVERY == 0:
-        DeltaTable(table, version=expected).create_checkpoint()
-        for file in (*log.glob(f"{expected:020d}.checkpoint*.parquet"), log / "_last_checkpoint"):
-            sync_file(file)
-    return expected
-
-
-def _require(table: Path, holds: bool) -> None:
-    if not holds:
-        raise HomeError(
-            f"{table} was changed by another program",
-            hint="Only wayline may write there; run the command again.",
-        )
+    require(table, latest_version(table) == expected)
+    return settle(table, expected)

@@ -23,9 +23,10 @@ from deltalake.transaction import AddAction, CommitProperties, Transaction
 
 from engine.definitions.model import DatasetDefinition
 from engine.lake import event_ids
+from engine.lake.commits import NO_HOOKS, settle, sync_file
 from engine.lake.removal import removal_information, removals
 from engine.lake.schema import ROW, physical_schema, string_columns
-from engine.lake.table import file_name, latest_version, sync_file
+from engine.lake.table import file_name, latest_version
 
 _ROWS_PER_FILE: Final = 1 << 20
 _BYTES_PER_FILE: Final = 1 << 30
@@ -107,11 +108,10 @@ class BatchWriter:
                 custom_metadata={**metadata, **removal_information(replaced), "batch": self._batch_id},
                 app_transactions=[Transaction(self._transaction, 1)],
             ),
+            post_commithook_properties=NO_HOOKS,
         )
         self._committed = True
-        version = latest_version(self._table)
-        sync_file(self._table / "_delta_log" / f"{version:020d}.json")
-        return version
+        return settle(self._table, latest_version(self._table))
 
     def _is_in_log(self) -> bool:
         return DeltaTable(self._table).transaction_version(self._transaction) is not None

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from engine.lake.commits import sync_file
 from engine.lake.hashes import Hashes, text_hashes
-from engine.lake.table import sync_file
 
 _FOLDER: Final = "_eventids"
 _MAGIC: Final = 0x31534449_4C574159

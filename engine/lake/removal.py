@@ -10,8 +10,8 @@ from typing import Any, Final
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
 
-from engine.errors import HomeError
-from engine.lake.table import files, latest_version, sync_file
+from engine.lake.commits import NO_HOOKS, require, settle
+from engine.lake.table import files, latest_version
 
 _REMOVED: Final = "removed"
 _PURGED: Final = "purged"
@@ -31,8 +31,8 @@ def remove_batches(table: Path, expected: int, batch_ids: Collection[str], *, pu
         HomeError: somebody else wrote to the table.
     """
     delta = DeltaTable(table)
-    _require(table, delta.version() == expected)
-    _require(table, (delta.transaction_version(_TRANSACTION) or 0) <= expected)
+    require(table, delta.version() == expected)
+    require(table, (delta.transaction_version(_TRANSACTION) or 0) <= expected)
     delta.create_write_transaction(
         removals(table, expected, batch_ids),
         mode="append",
@@ -41,10 +41,10 @@ def remove_batches(table: Path, expected: int, batch_ids: Collection[str], *, pu
             custom_metadata=removal_information(batch_ids, purge=purge),
             app_transactions=[Transaction(_TRANSACTION, expected + 1)],
         ),
+        post_commithook_properties=NO_HOOKS,
     )
-    _require(table, latest_version(table) == expected + 1)
-    sync_file(table / "_delta_log" / f"{expected + 1:020d}.json")
-    return expected + 1
+    require(table, latest_version(table) == expected + 1)
+    return settle(table, expected + 1)
 
 
 def removals(table: Path, version: int, batch_ids: Collection[str]) -> list[AddAction | RemoveAction]:
@@ -65,11 +65,3 @@ def removed_batches(information: Mapping[str, Any]) -> tuple[tuple[str, ...], bo
     """Return the ids of the batches that a commit removed, and whether their files may go at once."""
     ids = tuple(filter(None, str(information.get(_REMOVED, "")).split(",")))
     return ids, information.get(_PURGED) == "yes"
-
-
-def _require(table: Path, holds: bool) -> None:
-    if not holds:
-        raise HomeError(
-            f"{table} was changed by another program",
-            hint="Only wayline may write there; run the command again.",
-        )

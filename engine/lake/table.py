@@ -6,7 +6,6 @@ A batch is one commit and a snapshot is a version, so any Delta reader sees what
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable, Schema
 from deltalake.transaction import create_table_with_add_actions
 
+from engine.lake.commits import NO_HOOKS, settle
 from engine.lake.schema import ROW, physical_schema
 
 __all__ = [
@@ -89,9 +89,7 @@ def replace(table: Path, schema: pa.Schema, *, timestamp: str | None = None) -> 
         mode="overwrite",
         configuration=_configuration(timestamp),
     )
-    version = latest_version(table)
-    sync_file(table / "_delta_log" / f"{version:020d}.json")
-    return version
+    return settle(table, latest_version(table))
 
 
 def evolve(table: Path, schema: pa.Schema) -> int:
@@ -99,9 +97,11 @@ def evolve(table: Path, schema: pa.Schema) -> int:
     current = DeltaTable(table)
     present = pa.schema(current.schema().to_arrow())
     lacking = [field for field in schema if _lacks(present, field)]
-    if lacking:
-        current.alter.add_columns(list(Schema.from_arrow(pa.schema(lacking)).fields))
-    return latest_version(table)
+    if not lacking:
+        return latest_version(table)
+    fields = list(Schema.from_arrow(pa.schema(lacking)).fields)
+    current.alter.add_columns(fields, post_commithook_properties=NO_HOOKS)
+    return settle(table, latest_version(table))
 
 
 def _lacks(present: pa.Schema | pa.StructType, wanted: pa.Field) -> bool:
@@ -204,12 +204,3 @@ def _times(actions: pa.Table, prefix: str) -> list[int | None]:
 def _microseconds(moments: pa.ChunkedArray) -> list[int | None]:
     stamps = moments.cast(pa.timestamp("us"))
     return list(pc.cast(stamps, pa.int64()).to_pylist())
-
-
-def sync_file(path: Path) -> None:
-    """Return once a file's content is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,7 @@ from engine import flow
 from engine.errors import HomeError, UnknownNameError
 from engine.journeys import compact, delta, runs, store
 from engine.journeys.columns import journey_schema
+from engine.lake import commits
 from engine.upkeep import Upkeep, keep_up
 from engine.world import Home
 from tests.journeys.support import definitions, ingest_rows, journeys, new_home
@@ -277,7 +278,7 @@ def test_a_step_that_fails_is_put_off(
 def test_old_versions_stay_readable_behind_checkpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delta, "CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr(commits, "CHECKPOINT_EVERY", 4)
     home = new_home(tmp_path, definitions(calls=False))
     answers = {}
     for number in range(14):
