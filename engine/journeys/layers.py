@@ -195,7 +195,7 @@ class Layer:
         """Return about how many bytes it takes to work with it: with one of its sources at a time."""
         own = sum(file.rows for file in self._newest.runs) + _TYPICAL * len(self._touched())
         wanted = [*names, DATASET, ROW]
-        return _ROW_BYTES * own + max((part.weight(wanted) for part in self._base), default=0)
+        return _ROW_BYTES * own + max(part.weight(wanted) for part in self._sources)
 
     def _touched(self) -> Numbers:
         every = self._newest.touched(self._table)

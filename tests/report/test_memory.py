@@ -15,6 +15,7 @@ from engine import flow, memory
 from engine.definitions.model import Definitions
 from engine.errors import InputError
 from engine.recovery import recover
+from engine.upkeep import keep_up
 from engine.world import Home
 from tests.journeys.support import commit_batch
 
@@ -123,6 +124,7 @@ def wide_home(root):
         with home.lease() as lease:
             commit_batch(home, "web", rows, order_by="ts")
             recover(lease)
+        keep_up(home)
     home.close()
 
 
