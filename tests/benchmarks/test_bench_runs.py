@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,8 +66,12 @@ def _run(module: str, folder: Path) -> Any:
         "-q",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:xdist",
     ]
     command += [f"--events={EVENTS}", "--turns=1", "-k", "not chdb", f"--benchmark-json={report}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    # As it runs by hand: benchmarks measure nothing inside a parallel test run.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(report.read_text(encoding="utf-8"))

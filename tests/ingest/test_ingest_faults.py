@@ -24,10 +24,10 @@ def die(*args, **kwargs):
 
 root, file, point = sys.argv[1:]
 commit = BatchWriter.commit
-def commit_and_die(writer, metadata):
-    commit(writer, metadata)
+def commit_and_die(writer, *given, **named):
+    commit(writer, *given, **named)
     die()
-def flush_and_die(writer, metadata):
+def flush_and_die(writer, *given, **named):
     writer._flush()
     die()
 BatchWriter.commit = {"files written": flush_and_die, "committed": commit_and_die}[point]
