@@ -17,7 +17,7 @@ from engine.definitions.model import (
     FieldDefinition,
 )
 from engine.errors import DefinitionError
-from engine.journeys import delta, intake
+from engine.journeys import delta, intake, staging
 from engine.journeys.change import Outcome, versions_of
 from engine.journeys.columns import journey_schema, leaf_columns
 from engine.journeys.intake import Member
@@ -80,6 +80,8 @@ def apply(
             forget=sorted({*gone, *rebuilt}),
             **publication(outcomes),
         )
+        for name in rebuilt:
+            staging.discard(home.journeys_path(name))
     return _applied(world.definitions, definitions, rebuilt)
 
 
@@ -157,7 +159,8 @@ def _connections(
             outcomes[name] = Outcome(replace(versions_of(world, name), journeys=version))
         else:
             keep = _kept(world.definitions, definitions, name)
-            outcomes[name] = rebuild(home, definitions, name, datasets, keep=keep, progress=progress)
+            done = rebuild(home, definitions, name, datasets, keep=keep, progress=progress)
+            outcomes[name] = done.outcome
             rebuilt.append(name)
     return outcomes, rebuilt
 

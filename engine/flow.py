@@ -8,7 +8,7 @@ Compaction that is due then follows in worlds of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
 from engine.ingest.batch import ingest as ingest_batch
 from engine.ingest.report import BatchReport
+from engine.journeys import staging
 from engine.journeys.change import Outcome
 from engine.journeys.columns import connection_of
 from engine.journeys.rebuild import rebuild as rebuild_journeys
@@ -33,6 +34,7 @@ from engine.world import Home, World
 
 __all__ = [
     "Applied",
+    "Rebuild",
     "Status",
     "apply",
     "compact",
@@ -154,23 +156,59 @@ def replay(
     return replace(record, id=home.catalog.replays(connection)[-1].id)
 
 
-def rebuild(home: Home, connection: str, *, progress: Progress | None = None) -> World:
-    """Write a connection's journeys anew from lake and stitch log; answers stay the same."""
-    with home.lease() as lease:
+@dataclass(frozen=True)
+class Rebuild:
+    """What a rebuild did.
+
+    Attributes:
+        world: the world that it published.
+        rows: events of the connection.
+        slices: pieces that they were written in.
+        resumed: those that a rebuild before, which was interrupted, had finished.
+    """
+
+    world: World
+    rows: int
+    slices: int
+    resumed: int
+
+
+def rebuild(
+    home: Home,
+    connection: str,
+    *,
+    progress: Progress | None = None,
+    on_wait: OnWait | None = None,
+) -> Rebuild:
+    """Write a connection's journeys anew from lake and stitch log, as one world; answers stay the same.
+
+    A rebuild that was interrupted is gone on with, unless what journeys follow from has changed.
+
+    Args:
+        home: the home.
+        connection: its name.
+        progress: told (phase, done, total).
+        on_wait: told if another process is writing.
+
+    Raises:
+        UnknownNameError: there is no such connection.
+    """
+    with home.lease(on_wait=on_wait) as lease:
         world = recover(lease, progress)
         stitched = [
             name
             for name, part in connection_of(world.definitions, connection).datasets.items()
             if part.stitching is not None
         ]
-        outcome = rebuild_journeys(
+        done = rebuild_journeys(
             home, world.definitions, connection, world.datasets, keep=stitched, progress=progress
         )
         rebuilt = lease.publish(
-            f"rebuild {connection}", forget=[connection], **publication({connection: outcome})
+            f"rebuild {connection}", forget=[connection], **publication({connection: done.outcome})
         )
+        staging.discard(home.journeys_path(connection))
     keep_up(home, progress)
-    return rebuilt
+    return Rebuild(rebuilt, done.rows, done.slices, done.resumed)
 
 
 def _aware(moment: datetime) -> datetime:

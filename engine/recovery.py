@@ -16,7 +16,7 @@ from typing import Any
 from engine.catalog.records import BatchRecord, BatchStatus
 from engine.ingest.batch import abandon_unfinished
 from engine.ingest.ending import ended
-from engine.journeys import delta, store
+from engine.journeys import delta, staging, store
 from engine.journeys.append import append
 from engine.journeys.change import Outcome
 from engine.journeys.runs import Progress
@@ -30,7 +30,8 @@ def recover(lease: Lease, progress: Progress | None = None) -> World:
 
     Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in or
     gave up are followed by the journeys and published; other commits of the lake, such as those of an
-    unfinished rollback, are taken back; other unfinished batches have failed.
+    unfinished rollback, are taken back; other unfinished batches have failed. Pieces of a rebuild stay
+    for as long as one can go on from them.
     """
     home = lease.home
     world = _undo(lease, home.current())
@@ -38,6 +39,8 @@ def recover(lease: Lease, progress: Progress | None = None) -> World:
         if name in world.datasets:
             world = _finish(lease, world, name, progress)
     abandon_unfinished(lease)
+    for name in world.journeys:
+        staging.sweep(home.journeys_path(name), world.datasets, world.stitch_logs.get(name))
     return world
 
 

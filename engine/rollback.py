@@ -162,7 +162,7 @@ def _skips_of(home: Home, shown: World, name: str) -> list[Skip]:
     found: list[Skip] = []
     for member in intake.members(shown.definitions, name):
         files = lake.files(home.dataset_path(member.name), shown.datasets[member.name])
-        rows = intake.identities(member, intake.lake_rows(files, member.dataset)).collect()
+        rows = intake.identities_of(member, files)
         numbers = {batch.number: batch.id for batch in home.catalog.batches(member.name)}
         found += [
             Skip(name, member.name, numbers[number], reason, count)

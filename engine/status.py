@@ -100,7 +100,7 @@ def _connection(home: Home, world: World, name: str) -> ConnectionStatus:
     replays = home.catalog.replays(name)
     return ConnectionStatus(
         name=name,
-        persons=_count_persons(files, columns),
+        persons=_persons(files, columns),
         events=int(counts["len"].sum()),
         stitched_rate=_stitched_rate(world, name, counts),
         runs=files.runs,
@@ -109,7 +109,13 @@ def _connection(home: Home, world: World, name: str) -> ConnectionStatus:
     )
 
 
-def _count_persons(files: store.Files, columns: pl.Schema) -> int:
+def count_persons(home: Home, world: World, name: str) -> int:
+    """Return how many persons a connection has in a world."""
+    files = store.files(home.journeys_path(name), world.journeys[name])
+    return _persons(files, runs.polars_columns(journey_schema(world.definitions, name)))
+
+
+def _persons(files: store.Files, columns: pl.Schema) -> int:
     hashes = live(files, columns, [HASH_HIGH, HASH_LOW]).unique()
     return int(hashes.select(pl.len()).collect().item())
 

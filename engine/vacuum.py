@@ -19,7 +19,7 @@ from typing import Final
 from engine.catalog.pins import machine_of, may_live
 from engine.catalog.records import BatchRecord, BatchStatus
 from engine.errors import InputError
-from engine.journeys import delta
+from engine.journeys import delta, staging
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
 from engine.lake.log import needed_files
@@ -114,7 +114,10 @@ def vacuum(
             recover(lease, progress)
         plan = _plan(home, keep, release) if dry_run else _marked(lease, keep, release)
         needed = _needed(home, plan.kept)
-        doomed = {table: list(_unneeded(table, needed.get(table, frozenset()))) for table in on_disk(home)}
+        pieces = _resumable(home)
+        doomed = {
+            table: list(_unneeded(table, needed.get(table, frozenset()), pieces)) for table in on_disk(home)
+        }
         removed = tuple(_sizes(table, files) for table, files in doomed.items() if files)
         if not dry_run:
             _remove(doomed, progress)
@@ -186,7 +189,19 @@ def _needed(home: Home, worlds: Collection[World]) -> dict[Table, frozenset[str]
     return {table: needed_files(table.path, wanted) for table, wanted in versions.items()}
 
 
-def _unneeded(table: Table, needed: frozenset[str]) -> Iterator[Path]:
+def _resumable(home: Home) -> frozenset[Path]:
+    """Return the folders with pieces of rebuilds that can go on from them."""
+    world = home.current()
+    found = [
+        table.path / staging.FOLDER
+        for table in on_disk(home)
+        if table.kind is Kind.JOURNEYS
+        and staging.is_current(table.path, world.datasets, world.stitch_logs.get(table.name))
+    ]
+    return frozenset(found)
+
+
+def _unneeded(table: Table, needed: frozenset[str], pieces: Collection[Path]) -> Iterator[Path]:
     """Yield a table's files that are not needed; its log stays, and so do files derived from needed ones."""
     stems = {Path(path).stem for path in needed}
     for path in sorted(table.path.rglob("*")):
@@ -194,7 +209,10 @@ def _unneeded(table: Table, needed: frozenset[str]) -> Iterator[Path]:
         folder = relative.parts[0]
         if folder == "_delta_log" or not path.is_file() or relative.as_posix() in needed:
             continue
-        if not (folder.startswith("_") and path.name.split(".")[0] in stems):
+        if folder == staging.FOLDER:
+            if table.path / folder not in pieces:
+                yield path
+        elif not (folder.startswith("_") and path.name.split(".")[0] in stems):
             yield path
 
 

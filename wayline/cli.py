@@ -58,6 +58,7 @@ app.add_typer(user_app, name="user")
 for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.backup, worlds.restore):
     app.command()(world_command)
 app.command()(upkeep.compact)
+app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
 
 

@@ -114,7 +114,7 @@ def arrive(
     window: timedelta,
 ) -> Arrival:
     """Admit the rows of new lake files and resolve duplicates, without the rows of removed ones."""
-    rows = intake.identities(member, intake.lake_rows(added, member.dataset)).collect()
+    rows = intake.identities_of(member, added)
     admitted = rows.filter(intake.admissible())
     microseconds = window // timedelta(microseconds=1)
     resolution = resolve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -81,7 +82,8 @@ def commit(
     buckets = definitions.connections[name].buckets
     table = home.journeys_path(name)
     files = store.files(table, versions.journeys)
-    write = writer(files, sum(part.adds.height for part in change.parts), buckets)
+    alone = len(list(runs.slices(change.parts))) == 1
+    write = writer(files, sum(part.adds.height for part in change.parts), buckets, alone=alone)
     written = [
         file for rows in runs.ordered_slices(change.parts, schema, progress) for file in write.rows(rows)
     ]
@@ -98,12 +100,19 @@ def commit_log(
     if version is None:
         return None
     log = home.stitch_log_path(name)
-    entries = [
-        stitch_log.write(log, version + 1, part.member.index, part.adds, kind)
+    entries = log_entries(log, version + 1, parts, kind)
+    return delta.commit(log, version, entries) if entries else version
+
+
+def log_entries(
+    log: Path, sequence: int, parts: Sequence[Part], kind: stitch_log.Kind
+) -> list[delta.NewFile]:
+    """Write what the log shall say of the persons of stitched rows, for the commit with this number."""
+    return [
+        stitch_log.write(log, sequence, part.member.index, part.adds, kind)
         for part in parts
         if part.member.stitching is not None and part.adds.height
     ]
-    return delta.commit(log, version, entries) if entries else version
 
 
 def masks_of(files: store.Files, schema: pa.Schema, dataset: int, rows: pl.DataFrame) -> pl.DataFrame:
@@ -124,14 +133,21 @@ class Writer:
     mask: Callable[[pl.DataFrame], list[delta.NewFile]]
 
 
-def writer(files: store.Files, rows: int, buckets: int) -> Writer:
+def writer(files: store.Files, rows: int, buckets: int, *, alone: bool) -> Writer:
     """Choose the files of a change: unsplit ones, unless nothing is there that forbids others.
 
     The first rows are the base, or where they are many split at once, as are others if no file is
     unsplit: they take the way into the base bucket by bucket, within the memory of a slice.
+
+    Args:
+        files: the files before the change.
+        rows: number of rows that it brings.
+        buckets: the connection's initial number of buckets.
+        alone: whether one slice holds them all; two would be base files of one bucket and month.
     """
     table, sequence = files.table, files.version + 1
-    many, empty = rows > runs.SLICE_ROWS, not files.places and not files.unsplit
+    empty = not files.places and not files.unsplit
+    many = rows > runs.SLICE_ROWS or (empty and not alone)
     if many and not files.unsplit:
         places = covering(files.places, grown_buckets(rows, buckets) if empty else buckets)
         return Writer(

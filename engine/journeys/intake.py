@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -132,16 +132,33 @@ def leaf(path: str) -> pl.Expr:
     return expression
 
 
-def identities(member: Member, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the identity columns (``IDENTITIES``) of lake rows; a blank is NULL."""
-    event_id = member.dataset.event_id
+def identities(member: Member, rows: pl.LazyFrame, leaf: Callable[[str], pl.Expr] = leaf) -> pl.LazyFrame:
+    """Return the identity columns (``IDENTITIES``) of lake rows; a blank is NULL.
+
+    Args:
+        member: the dataset in its connection.
+        rows: its rows.
+        leaf: how a dotted path is read from them; default: they are nested.
+    """
+
+    def text(path: str | None) -> pl.Expr:
+        return pl.lit(None, pl.String) if path is None else _unblank(leaf(path))
+
     return rows.select(
         row=pl.col(ROW),
-        time=_microseconds(member),
-        event_id=_text(event_id),
-        device=_text(member.device_path),
-        person=_text(member.person_path),
+        time=_in_microseconds(leaf(str(member.dataset.timestamp))),
+        event_id=text(member.dataset.event_id),
+        device=text(member.device_path),
+        person=text(member.person_path),
     )
+
+
+def identities_of(member: Member, files: Sequence[LakeFile]) -> pl.DataFrame:
+    """Return the identity columns of all rows of lake files; nothing else is decoded."""
+    dataset = member.dataset
+    paths = {str(dataset.timestamp), dataset.event_id, member.device_path, member.person_path}
+    rows = leaf_rows(dataset, files, sorted(filter(None, paths)), None)
+    return identities(member, rows.lazy(), pl.col).collect()
 
 
 def admissible() -> pl.Expr:
@@ -268,18 +285,8 @@ def _event_dataset(definitions: Definitions, name: str, dataset: str) -> Dataset
     return found
 
 
-def _microseconds(member: Member) -> pl.Expr:
-    return _in_microseconds(leaf(str(member.dataset.timestamp)))
-
-
 def _in_microseconds(moment: pl.Expr) -> pl.Expr:
     return moment.cast(pl.Datetime("us", "UTC")).cast(pl.Int64)
-
-
-def _text(path: str | None) -> pl.Expr:
-    if path is None:
-        return pl.lit(None, pl.String)
-    return _unblank(leaf(path))
 
 
 def _unblank(value: pl.Expr) -> pl.Expr:

@@ -52,17 +52,23 @@ def ordered_slices(
     parts: Sequence[Part], schema: pa.Schema, progress: Progress | None = None
 ) -> Iterator[pl.DataFrame]:
     """Yield the parts' whole rows, each slice in journey order and of bounded size."""
-    columns = polars_columns(schema)
-    wanted = pl.Schema({name: kind for name, kind in columns.items() if not name.startswith("_hash_")})
     total, done = sum(part.adds.height for part in parts), 0
-    for pieces in _slices(parts):
-        frames = [_whole(part, wanted) for part in pieces]
-        rows = with_hashes(pl.concat([frame for frame in frames if frame.height] or frames[:1]))
+    for pieces in slices(parts):
+        rows = ordered(pieces, schema)
         done += rows.height
         if rows.height:
-            yield rows.select(list(columns))[journey_order(rows)]
+            yield rows
         if progress is not None:
             progress("journeys", done, total)
+
+
+def ordered(pieces: Sequence[Part], schema: pa.Schema) -> pl.DataFrame:
+    """Return the whole rows of a slice in journey order."""
+    columns = polars_columns(schema)
+    wanted = pl.Schema({name: kind for name, kind in columns.items() if not name.startswith("_hash_")})
+    frames = [_whole(part, wanted) for part in pieces]
+    rows = with_hashes(pl.concat([frame for frame in frames if frame.height] or frames[:1]))
+    return rows.select(list(columns))[journey_order(rows)]
 
 
 def _whole(part: Part, columns: pl.Schema) -> pl.DataFrame:
@@ -152,8 +158,8 @@ def _epochs(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
             names, gathered = [], 0
 
 
-def _slices(parts: Sequence[Part]) -> Iterator[list[Part]]:
-    """Cut parts along their lake files into slices of bounded size."""
+def slices(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Cut parts along their lake files into slices of bounded size; the same parts give the same slices."""
     pending: list[Part] = []
     room = SLICE_ROWS
     for part in parts:

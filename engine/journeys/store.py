@@ -177,6 +177,13 @@ def sequence_of(path: str) -> int:
     return int(path.rpartition("/")[2].split("-")[-2])
 
 
+def renumbered(path: str, sequence: int) -> str:
+    """Return the name that a file has if it is written for the commit with this number."""
+    folder, _, name = path.rpartition("/")
+    *month, _, unique = name.split("-")
+    return f"{folder}/{'-'.join([*month, f'{sequence:012d}', unique])}"
+
+
 def sweep(table: Path, version: int, folders: Iterable[str] = KINDS) -> int:
     """Remove files written for commits after a version, which no published world knows.
 

@@ -20,8 +20,7 @@ def departures(member: Member, removed: Sequence[LakeFile]) -> pl.DataFrame:
     """Return the identity rows of removed lake files that could be events."""
     if not removed:
         return pl.DataFrame(schema=IDENTITIES)
-    rows = intake.identities(member, intake.lake_rows(removed, member.dataset))
-    return rows.filter(intake.admissible()).collect()
+    return intake.identities_of(member, removed).filter(intake.admissible())
 
 
 def memory(source: Journeys, member: Member, known: pl.DataFrame, resolution: Resolution) -> pl.DataFrame:
