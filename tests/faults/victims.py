@@ -1,0 +1,170 @@
+"""Processes that die: they do something with a home and are killed at a chosen instant.
+
+``WAYLINE_FAULT_SEEDS`` says how many instants are tried per case, and ``WAYLINE_FAULT_SEED`` where the
+seeds start, to repeat one that failed; without it every run takes others. What is tried is printed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from tests.faults import deeds
+from tests.journeys.support import definitions, ingest_rows, new_home
+
+SEEDS = int(os.environ.get("WAYLINE_FAULT_SEEDS", "2"))
+FIRST_SEED = int(os.environ.get("WAYLINE_FAULT_SEED", str(random.SystemRandom().randrange(10**6))))
+ROWS = 1_500
+START = datetime(2024, 1, 5, tzinfo=UTC)
+_LAST = 0.15
+"""Share of a deed's time at its end that gets as many kills as the whole."""
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["pytest", "tests.faults.deeds"])
+
+
+@dataclass(frozen=True)
+class Run:
+    """An undisturbed run: how many seconds it took, and how often it went to the home's folder."""
+
+    seconds: float
+    accesses: int
+
+
+@dataclass(frozen=True)
+class Instant:
+    """When a victim dies: after some seconds, or at an access to the home's folder."""
+
+    seed: int
+    seconds: float | None = None
+    access: int | None = None
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A process on its way, and what it says."""
+
+    process: ForkServerProcess
+    says: Any
+
+
+def start(deed: str, root: Path, *arguments: Any, dies_at: int | None = None) -> Victim:
+    """Start a process that does something with a home; return once it has begun."""
+    says, hears = _SERVER.Pipe(duplex=False)
+    process = _SERVER.Process(target=deeds.victim, args=(deed, root, arguments, dies_at, hears))
+    process.start()
+    hears.close()
+    assert says.recv() == "begun"
+    return Victim(process, says)
+
+
+def run_to_the_end(deed: str, root: Path, *arguments: Any) -> Run:
+    """Let a process do its work undisturbed."""
+    return finish(start(deed, root, *arguments))
+
+
+def finish(victim: Victim) -> Run:
+    """Wait until a process is done."""
+    run = Run(*victim.says.recv())
+    victim.process.join(120)
+    assert victim.process.exitcode == 0
+    return run
+
+
+def kill(deed: str, root: Path, *arguments: Any, at: Instant) -> None:
+    """Let a process begin its work and kill -9 it at an instant."""
+    victim = start(deed, root, *arguments, dies_at=at.access)
+    if at.seconds is not None:
+        time.sleep(at.seconds)
+        victim.process.kill()
+    victim.process.join(120)
+    assert victim.process.exitcode in (-9, 0)
+
+
+def instants(case: str, run: Run) -> Iterator[Instant]:
+    """Yield instants of a deed: some at a random moment, some near its end, some at a random access."""
+    for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
+        chosen = random.Random(f"{case} {seed}")
+        kind, share = chosen.randrange(4), chosen.random()
+        if kind == 0:
+            instant = Instant(seed, seconds=share * run.seconds)
+        elif kind == 1:
+            instant = Instant(seed, seconds=(1 - _LAST * share) * run.seconds)
+        else:
+            instant = Instant(seed, access=1 + int(share * run.accesses))
+        print(f"WAYLINE_FAULT_SEED={seed} {case} {instant}", flush=True)
+        yield instant
+
+
+def copy_of(root: Path, name: str) -> Path:
+    """Copy a home that nobody has open; Parquet files never change, so they are shared."""
+    target = root.parent / name
+    shutil.copytree(root, target, copy_function=_copy)
+    return target
+
+
+def _copy(source: str, target: str) -> None:
+    if source.endswith(".parquet"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def web_events(number: int, rows: int = ROWS) -> pa.Table:
+    """Return web events: some hundred devices, some persons, some ids that came before, some bad rows."""
+    chosen = random.Random(number)
+    first = max(number * rows - rows // 10, 0)
+    devices = [chosen.randrange(300) for _ in range(rows)]
+    columns = {
+        "id": [f"e{first + place}" if chosen.random() < 0.95 else None for place in range(rows)],
+        "at": [START + timedelta(seconds=chosen.randrange(50 * 86_400)) for _ in range(rows)],
+        "device": [f"d{device}" if chosen.random() < 0.99 else None for device in devices],
+        "login": [{"customer": f"c{device // 2}" if chosen.random() < 0.1 else None} for device in devices],
+        "channel": [chosen.choice(["paid", "mail", None]) for _ in range(rows)],
+        "revenue": [float(chosen.randrange(100)) for _ in range(rows)],
+        "items": [[{"sku": "a", "price": None}] if chosen.random() < 0.1 else None for _ in range(rows)],
+    }
+    return pa.table(columns, definitions().datasets["web"].arrow())
+
+
+def calls(number: int, rows: int = 200) -> pa.Table:
+    """Return calls of the same persons."""
+    chosen = random.Random(number)
+    columns = {
+        "at": [START + timedelta(seconds=chosen.randrange(50 * 86_400)) for _ in range(rows)],
+        "customer": [f"c{chosen.randrange(150)}" for _ in range(rows)],
+        "channel": ["phone"] * rows,
+        "topic": [chosen.choice(["order", "return"]) for _ in range(rows)],
+    }
+    return pa.table(columns, definitions().datasets["calls"].arrow())
+
+
+def write_events(path: Path, number: int, rows: int = ROWS) -> str:
+    """Write web events to a file; return its name."""
+    frame = pl.from_arrow(web_events(number, rows))
+    assert isinstance(frame, pl.DataFrame)
+    frame.write_parquet(path)
+    return str(path)
+
+
+def make_home(folder: Path) -> Path:
+    """Make a home with three batches of web events and one of calls, nothing of it merged but the first."""
+    home = new_home(folder, definitions(buckets=2, **deeds.view("channel")))
+    for number in range(2):
+        ingest_rows(home, "web", web_events(number))
+    ingest_rows(home, "calls", calls(0))
+    ingest_rows(home, "web", web_events(2))
+    home.close()
+    return home.root
