@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -19,7 +20,9 @@ from engine.rollback import roll_back
 from engine.upkeep import keep_up
 from engine.vacuum import vacuum
 from engine.world import Home
+from tests.faults.inspection import answer
 from tests.journeys.support import definitions, ingest_rows
+from wayline import cli
 
 AT = datetime(2024, 3, 1, tzinfo=UTC)
 LOOKBACK = timedelta(days=60)
@@ -71,6 +74,24 @@ DEEDS: dict[str, Callable[..., Any]] = {
 """Operation → what does it; paths are text."""
 
 
+def hold(home: Home, parent: Connection) -> None:
+    """Be the writer until killed."""
+    with home.lease():
+        parent.recv()
+
+
+def read(home: Home, parent: Connection) -> None:
+    """Hold a world and tell its answer, again whenever asked."""
+    with home.pin() as world:
+        while True:
+            parent.send(answer(home, world))
+            parent.recv()
+
+
+DIALOGUES = {"hold": hold, "read": read}
+"""What talks with the process that started it."""
+
+
 def recover(home: Home) -> None:
     """Bring a home back to a published state, as the next writer does."""
     with home.lease() as lease:
@@ -92,7 +113,7 @@ def shrink(change: Callable[[Any, str, int], None] = setattr) -> None:
 
 
 def victim(
-    deed: str, root: Path, arguments: tuple[Any, ...], dies_at: int | None, parent: Connection
+    deed: str, root: Path, arguments: tuple[Any, ...], dies_at: int | None, tell: bool, parent: Connection
 ) -> None:
     """Carry out a deed as a process of its own; tell when it begins, and how long and how far it went.
 
@@ -101,6 +122,7 @@ def victim(
         root: the home.
         arguments: of the deed.
         dies_at: number of the access to the home's folder at which it kills itself; None for never.
+        tell: whether to tell for whom it waits.
         parent: told "begun", then (seconds, accesses).
     """
     shrink()
@@ -116,7 +138,12 @@ def victim(
     parent.send("begun")
     started = time.monotonic()
     sys.addaudithook(count)
-    carry_out(deed, root, arguments)
+    if deed in DIALOGUES:
+        DIALOGUES[deed](Home.open(root), parent)
+    elif tell:
+        flow.ingest(Home.open(root), "web", list(arguments), on_wait=parent.send)
+    else:
+        carry_out(deed, root, arguments)
     parent.send((time.monotonic() - started, accesses))
 
 
@@ -135,3 +162,24 @@ def leave_runs(home: Home) -> None:
 
     for number in range(5, 9):
         ingest_rows(home, "web", web_events(number, 20))
+
+
+def command(deed: str, root: Path, arguments: tuple[Any, ...], most: int | None, errors: Path) -> None:
+    """Carry out a deed as the command line does, as a process of its own that ends with its exit code.
+
+    Args:
+        deed: a name of ``DEEDS``, or of a command.
+        root: the home.
+        arguments: of the deed.
+        most: bytes that a file may have; None for what the disk takes.
+        errors: the named pipe that standard error goes to.
+    """
+    shrink()
+    os.dup2(os.open(errors, os.O_WRONLY), 2)
+    kept = Home.open(root)
+    kept.current()
+    if most is not None:
+        # The catalog is open already, so that more than opening it is tried.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    setattr(cli, "app", lambda: carry_out(deed, root, arguments))  # noqa: B010 - it is typed as an app
+    cli.main()

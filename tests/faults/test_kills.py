@@ -33,6 +33,7 @@ CASES = {
     "ingest": Case("ingest", (FILE,)),
     "replace": Case("replace", (FILE,)),
     "revert": Case("revert"),
+    "delete": Case("delete"),
     "replay": Case("replay", repeatable=True),
     "compact": Case("compact", repeatable=True),
     "compact after replay": Case("compact", before=(("replay raw",),), repeatable=True),
@@ -145,3 +146,35 @@ def test_killed_at_any_instant(name: str, origin: Path) -> None:
     attempt = prepared(name, origin)
     for instant in victims.instants(name, attempt.run):
         survive(attempt, instant)
+
+
+def test_a_killed_recovery_is_recovered(origin: Path) -> None:
+    attempt = prepared("replay", origin)
+    for instant in victims.instants("recovery", attempt.run):
+        root = victims.copy_of(attempt.root, f"recovery {instant.seed}")
+        late = Instant(instant.seed, seconds=attempt.run.seconds / 2)
+        victims.kill("replay", root, at=late)
+        victims.kill("recover", root, at=instant)
+        deeds.carry_out("recover", root, ())
+        check(root)
+        assert seen(root) in (attempt.before, attempt.after)
+        shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("deed", ["backup", "restore"])
+def test_copies_are_there_whole_or_not_at_all(deed: str, origin: Path, tmp_path: Path) -> None:
+    root, shown = victims.copy_of(origin, f"{deed} of"), seen(origin)
+    deeds.carry_out("backup", root, (str(tmp_path / "source"),))
+    given = () if deed == "backup" else (str(tmp_path / "source"),)
+    run = victims.run_to_the_end(deed, root, *given, str(tmp_path / "first"))
+    for instant in victims.instants(deed, run):
+        target = tmp_path / str(instant.seed)
+        victims.kill(deed, root, *given, str(target), at=instant)
+        if not target.exists():
+            deeds.carry_out(deed, root, (*given, str(target)))
+        if deed == "backup":
+            source, target = target, tmp_path / f"from {instant.seed}"
+            deeds.carry_out("restore", root, (str(source), str(target)))
+        assert seen(target) == shown
+        check(target)
+        assert not list(tmp_path.glob(".*partial"))

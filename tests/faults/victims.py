@@ -57,17 +57,25 @@ class Victim:
     """A process on its way, and what it says."""
 
     process: ForkServerProcess
-    says: Any
+    pipe: Any
 
 
-def start(deed: str, root: Path, *arguments: Any, dies_at: int | None = None) -> Victim:
-    """Start a process that does something with a home; return once it has begun."""
-    says, hears = _SERVER.Pipe(duplex=False)
-    process = _SERVER.Process(target=deeds.victim, args=(deed, root, arguments, dies_at, hears))
+def start(deed: str, root: Path, *arguments: Any, dies_at: int | None = None, tell: bool = False) -> Victim:
+    """Start a process that does something with a home; return once it has begun.
+
+    Args:
+        deed: a name of ``deeds.DEEDS``.
+        root: the home.
+        arguments: of the deed.
+        dies_at: number of the access to the home at which it kills itself.
+        tell: whether it says for whom it waits.
+    """
+    ours, theirs = _SERVER.Pipe()
+    process = _SERVER.Process(target=deeds.victim, args=(deed, root, arguments, dies_at, tell, theirs))
     process.start()
-    hears.close()
-    assert says.recv() == "begun"
-    return Victim(process, says)
+    theirs.close()
+    assert ours.recv() == "begun"
+    return Victim(process, ours)
 
 
 def run_to_the_end(deed: str, root: Path, *arguments: Any) -> Run:
@@ -77,10 +85,31 @@ def run_to_the_end(deed: str, root: Path, *arguments: Any) -> Run:
 
 def finish(victim: Victim) -> Run:
     """Wait until a process is done."""
-    run = Run(*victim.says.recv())
+    run = Run(*victim.pipe.recv())
     victim.process.join(120)
     assert victim.process.exitcode == 0
     return run
+
+
+def command(deed: str, root: Path, *arguments: Any, most: int | None = None) -> tuple[int, str]:
+    """Do something as the command line does; return exit code and what it says on standard error.
+
+    Args:
+        deed: what to do.
+        root: the home.
+        arguments: of the deed.
+        most: bytes that a file may have at most.
+    """
+    pipe = root.parent.parent / "errors"
+    # Not a file: what is said must get through however small files have to be.
+    os.mkfifo(pipe)
+    process = _SERVER.Process(target=deeds.command, args=(deed, root, arguments, most, pipe))
+    process.start()
+    said = pipe.read_text()
+    pipe.unlink()
+    process.join(120)
+    assert process.exitcode is not None
+    return process.exitcode, said
 
 
 def kill(deed: str, root: Path, *arguments: Any, at: Instant) -> None:
@@ -95,8 +124,7 @@ def kill(deed: str, root: Path, *arguments: Any, at: Instant) -> None:
 
 def instants(case: str, run: Run) -> Iterator[Instant]:
     """Yield instants of a deed: some at a random moment, some near its end, some at a random access."""
-    for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
-        chosen = random.Random(f"{case} {seed}")
+    for seed, chosen in tries(case):
         kind, share = chosen.randrange(4), chosen.random()
         if kind == 0:
             instant = Instant(seed, seconds=share * run.seconds)
@@ -104,8 +132,15 @@ def instants(case: str, run: Run) -> Iterator[Instant]:
             instant = Instant(seed, seconds=(1 - _LAST * share) * run.seconds)
         else:
             instant = Instant(seed, access=1 + int(share * run.accesses))
-        print(f"WAYLINE_FAULT_SEED={seed} {case} {instant}", flush=True)
+        print(instant, flush=True)
         yield instant
+
+
+def tries(case: str) -> Iterator[tuple[int, random.Random]]:
+    """Yield each seed with what it chooses from, and print what repeats it."""
+    for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
+        print(f"WAYLINE_FAULT_SEED={seed} WAYLINE_FAULT_SEEDS=1: {case}", flush=True)
+        yield seed, random.Random(f"{case} {seed}")
 
 
 def copy_of(root: Path, name: str) -> Path:
