@@ -68,7 +68,7 @@ def keep_up(home: Home, progress: Progress | None = None) -> int:
     except BusyError:
         pass  # whoever writes now looks after it
     except (WaylineError, OSError, DeltaError, DatabaseError) as error:
-        _log.warning("compaction is put off: %s", error)
+        _log.warning("compaction is put off: %s", str(error).partition("\n")[0])
     return done
 
 

@@ -176,10 +176,10 @@ def command(deed: str, root: Path, arguments: tuple[Any, ...], most: int | None,
     """
     shrink()
     os.dup2(os.open(errors, os.O_WRONLY), 2)
-    kept = Home.open(root)
-    kept.current()
     if most is not None:
         # The catalog is open already, so that more than opening it is tried.
+        kept = Home.open(root)
+        kept.current()
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     setattr(cli, "app", lambda: carry_out(deed, root, arguments))  # noqa: B010 - it is typed as an app
     cli.main()

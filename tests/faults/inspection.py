@@ -61,7 +61,9 @@ def settled(home: Home, *, half_vacuumed: bool = False) -> None:
     world = home.current()
     for table, version in _tables(home, world):
         assert _newest(table) == version, f"{table} is ahead of the world"
-        assert not _unknown(table, _needed(home, table, half_vacuumed)), f"{table} has files that no world knows"
+        assert not _unknown(table, _needed(home, table, half_vacuumed)), (
+            f"{table} has files that no world knows"
+        )
         assert not _missing(table, version), f"{table} lacks files"
     assert not home.catalog.batches(status=BatchStatus.LOADING)
     rows = journey_rows(home, world)

@@ -162,19 +162,21 @@ def test_a_killed_recovery_is_recovered(origin: Path) -> None:
 
 
 @pytest.mark.parametrize("deed", ["backup", "restore"])
-def test_copies_are_there_whole_or_not_at_all(deed: str, origin: Path, tmp_path: Path) -> None:
-    root, shown = victims.copy_of(origin, f"{deed} of"), seen(origin)
-    deeds.carry_out("backup", root, (str(tmp_path / "source"),))
-    given = () if deed == "backup" else (str(tmp_path / "source"),)
-    run = victims.run_to_the_end(deed, root, *given, str(tmp_path / "first"))
+def test_copies_are_there_whole_or_not_at_all(deed: str, origin: Path) -> None:
+    folder = origin.parent / deed
+    folder.mkdir()
+    root, shown = victims.copy_of(origin, f"{deed}/home"), seen(origin)
+    deeds.carry_out("backup", root, (str(folder / "source"),))
+    given = () if deed == "backup" else (str(folder / "source"),)
+    run = victims.run_to_the_end(deed, root, *given, str(folder / "first"))
     for instant in victims.instants(deed, run):
-        target = tmp_path / str(instant.seed)
+        target = folder / str(instant.seed)
         victims.kill(deed, root, *given, str(target), at=instant)
         if not target.exists():
             deeds.carry_out(deed, root, (*given, str(target)))
         if deed == "backup":
-            source, target = target, tmp_path / f"from {instant.seed}"
+            source, target = target, folder / f"from {instant.seed}"
             deeds.carry_out("restore", root, (str(source), str(target)))
         assert seen(target) == shown
         check(target)
-        assert not list(tmp_path.glob(".*partial"))
+        assert not list(folder.glob(".*partial"))
