@@ -20,6 +20,7 @@ from engine.rollback import roll_back
 from engine.upkeep import keep_up
 from engine.vacuum import vacuum
 from engine.world import Home
+from tests.faults.events import web_events
 from tests.faults.inspection import answer
 from tests.journeys.support import definitions, ingest_rows
 from wayline import cli
@@ -158,8 +159,6 @@ def quietly(home: Home, deed: str) -> None:
 
 def leave_runs(home: Home) -> None:
     """Make more runs than there may be, each too small to be split."""
-    from tests.faults.victims import web_events
-
     for number in range(5, 9):
         ingest_rows(home, "web", web_events(number, 20))
 
@@ -168,7 +167,7 @@ def command(deed: str, root: Path, arguments: tuple[Any, ...], most: int | None,
     """Carry out a deed as the command line does, as a process of its own that ends with its exit code.
 
     Args:
-        deed: a name of ``DEEDS``, or of a command.
+        deed: a name of ``DEEDS``.
         root: the home.
         arguments: of the deed.
         most: bytes that a file may have; None for what the disk takes.
@@ -181,5 +180,5 @@ def command(deed: str, root: Path, arguments: tuple[Any, ...], most: int | None,
         kept = Home.open(root)
         kept.current()
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-    setattr(cli, "app", lambda: carry_out(deed, root, arguments))  # noqa: B010 - it is typed as an app
+    setattr(cli, "app", lambda: DEEDS[deed](Home.open(root), *arguments))  # noqa: B010 - it is typed as an app
     cli.main()

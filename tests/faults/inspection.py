@@ -29,6 +29,24 @@ def answer(home: Home, world: World | None = None) -> list[tuple[Any, ...]]:
     return [*found, tuple(sorted(lake_counts(home, world).items())), *_devices(home, world)]
 
 
+def seen(root: Path) -> list[tuple[Any, ...]]:
+    """Return what a reader of the newest world of a home that nobody has open sees."""
+    home = Home.open(root)
+    try:
+        return answer(home)
+    finally:
+        home.close()
+
+
+def check(root: Path, *, half_vacuumed: bool = False) -> None:
+    """Assert that a home which nobody has open is at rest."""
+    home = Home.open(root)
+    try:
+        settled(home, half_vacuumed=half_vacuumed)
+    finally:
+        home.close()
+
+
 def journey_rows(home: Home, world: World) -> list[tuple[Any, ...]]:
     """Return journeys: time, ``NAMES``, dataset, row id."""
     names = [*NAMES, "_dataset", "_row"]

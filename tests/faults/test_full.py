@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults import deeds, victims
-from tests.faults.test_kills import check, seen
+from tests.faults import deeds, events, victims
+from tests.faults.inspection import check, seen
 
 pytestmark = pytest.mark.faults
 
@@ -30,7 +30,7 @@ Attempt = Callable[[str, Path, tuple[Any, ...]], tuple[int, str]]
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("full")
-    victims.write_events(folder / "file.parquet", 3)
+    events.write_events(folder / "file.parquet", 3)
     return victims.make_home(folder)
 
 

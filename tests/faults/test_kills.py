@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from engine.world import Home
-from tests.faults import deeds, victims
-from tests.faults.inspection import answer, settled
+from tests.faults import deeds, events, victims
+from tests.faults.inspection import check, seen
 from tests.faults.victims import Instant, Run
 
 pytestmark = pytest.mark.faults
@@ -88,8 +87,8 @@ def prepared(name: str, origin: Path) -> Attempt:
     root = victims.copy_of(origin, f"{name} before")
     file = str(origin.parent / "file.parquet")
     if not Path(file).exists():
-        victims.write_events(Path(file), 3)
-        victims.write_events(origin.parent / "more.parquet", 4, 300)
+        events.write_events(Path(file), 3)
+        events.write_events(origin.parent / "more.parquet", 4, 300)
     for deed in case.before:
         deeds.carry_out(*deed, root, ())
     attempt = Attempt(case, name, root, file, None, None, None, Run(0, 0))
@@ -100,22 +99,6 @@ def prepared(name: str, origin: Path) -> Attempt:
     check(finished)
     attempt.later = append(finished)
     return attempt
-
-
-def seen(root: Path) -> Any:
-    home = Home.open(root)
-    try:
-        return answer(home)
-    finally:
-        home.close()
-
-
-def check(root: Path, *, half_vacuumed: bool = False) -> None:
-    home = Home.open(root)
-    try:
-        settled(home, half_vacuumed=half_vacuumed)
-    finally:
-        home.close()
 
 
 def append(root: Path) -> Any:

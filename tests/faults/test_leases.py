@@ -12,7 +12,7 @@ from engine import flow
 from engine.upkeep import Upkeep
 from engine.vacuum import vacuum
 from engine.world import Home
-from tests.faults import deeds, victims
+from tests.faults import deeds, events, victims
 from tests.faults.inspection import answer, settled
 
 pytestmark = pytest.mark.faults
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def files(folder: Path, count: int) -> list[str]:
-    return [victims.write_events(folder / f"{number}.parquet", 10 + number, 100) for number in range(count)]
+    return [events.write_events(folder / f"{number}.parquet", 10 + number, 100) for number in range(count)]
 
 
 def holding(root: Path) -> victims.Victim:
