@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
+from deltalake.exceptions import DeltaError
+from sqlalchemy.exc import DatabaseError
+
 from engine.errors import BusyError, WaylineError
 from engine.journeys import compact as steps
 from engine.journeys import store
@@ -64,8 +67,8 @@ def keep_up(home: Home, progress: Progress | None = None) -> int:
             done += 1
     except BusyError:
         pass  # whoever writes now looks after it
-    except (WaylineError, OSError) as error:
-        _log.warning("compaction is put off: %s", error)
+    except (WaylineError, OSError, DeltaError, DatabaseError) as error:
+        _log.warning("compaction is put off: %s", str(error).partition("\n")[0])
     return done
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
 
 from engine.catalog.lock import exclusive
 from engine.catalog.migrations import to_format_2
@@ -29,6 +30,9 @@ FORMAT: Final = 2
 
 UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2,)
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
+
+_NO_CATALOG: Final = ("file is not a database", "no such table")
+"""What SQLite says of a file that is no catalog."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,13 @@ class Home:
     def _format(self) -> int | None:
         try:
             written = self.catalog.meta("format")
-        except Exception:
+        except DatabaseError as error:
+            # A disk that is full, or another failure of the machine, says nothing of the folder.
+            if not any(sign in str(error.orig) for sign in _NO_CATALOG):
+                raise HomeError(
+                    f"{self.root / 'catalog.db'} cannot be opened: {error.orig}",
+                    hint="Check its permissions and the free space of its disk.",
+                ) from None
             return None
         return None if written is None else int(written)
 

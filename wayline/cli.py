@@ -17,6 +17,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from deltalake.exceptions import DeltaError
+from sqlalchemy.exc import DatabaseError
 
 from engine import flow
 from engine.definitions import project
@@ -85,7 +86,7 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except (OSError, DeltaError) as error:
+    except (OSError, DeltaError, DatabaseError) as error:
         print_error(_of_the_disk(error))
         sys.exit(1)
     sys.exit(0)
@@ -93,8 +94,9 @@ def main() -> NoReturn:
 
 def _of_the_disk(error: Exception) -> HomeError:
     """Say in one line what the disk refused: a path that cannot be written, a home with files missing."""
+    told = error.orig if isinstance(error, DatabaseError) else error
     return HomeError(
-        str(error).partition("\n")[0],
+        str(told).partition("\n")[0],
         hint="Check the path, its permissions and free space; a home whose files are gone needs its backup.",
     )
 

@@ -19,6 +19,7 @@ from deltalake.transaction import (
     Transaction,
     create_table_with_add_actions,
 )
+from polars.exceptions import PolarsError
 
 from engine.lake.commits import NO_HOOKS, require, settle, sync_file
 
@@ -75,11 +76,22 @@ def write_file(
         rows: at least one row.
         group: rows per row group.
         time_column: the int64 column whose bounds go to the Delta log, if it has no NULL.
+
+    Raises:
+        HomeError: the disk does not take it.
     """
     target = table / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    rows.write_parquet(target, compression="lz4", statistics=False, row_group_size=group)
-    sync_file(target)
+    try:
+        rows.write_parquet(target, compression="lz4", statistics=False, row_group_size=group)
+        sync_file(target)
+    except (OSError, PolarsError) as error:
+        target.unlink(missing_ok=True)
+        reason = str(error).partition("\n")[0]
+        raise HomeError(
+            f"cannot write {target}: {reason}",
+            hint="Check permissions and free space, and run the command again.",
+        ) from None
     times = None if time_column is None else _bounds(rows[time_column])
     return NewFile(path, rows.height, target.stat().st_size, times)
 

@@ -67,10 +67,12 @@ def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind
 
 def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:
     """Return what a version last says of a dataset's rows: ``row, _person, _namespace``."""
-    uris = DeltaTable(log, version=version).file_uris()
-    if not uris:
+    actions = pa.table(DeltaTable(log, version=version).get_add_actions())
+    # The library's URIs would be quoted, and a home may lie in any folder.
+    files = [log / path for path in actions["path"].to_pylist()]
+    if not files:
         return pl.DataFrame(schema={"row": pl.Int64, PERSON: pl.String, NAMESPACE: pl.String})
-    entries = pl.scan_parquet(uris, glob=False).filter(pl.col("dataset") == dataset)
+    entries = pl.scan_parquet(files, glob=False).filter(pl.col("dataset") == dataset)
     return (
         entries.select(
             "row", "sequence", pl.col("person").alias(PERSON), pl.col("namespace").alias(NAMESPACE)
