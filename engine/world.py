@@ -222,9 +222,10 @@ class Home:
         Raises:
             UnknownNameError: there is none.
         """
-        record = self.catalog.world(number)
+        newest = self.catalog.newest_world_id()
+        # Asked only for ids that can be there: SQLite does not take integers of more than 64 bits.
+        record = self.catalog.world(number) if 1 <= number <= newest else None
         if record is None:
-            newest = self.catalog.newest_world_id()
             raise UnknownNameError(f"there is no world {number}", hint=f"There are worlds 1 to {newest}.")
         return self._world_of(record)
 
