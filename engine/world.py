@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from engine.catalog.lock import exclusive
 from engine.catalog.migrations import to_format_2
@@ -93,7 +94,7 @@ class Home:
         """Open a home; one of an older format is upgraded.
 
         Raises:
-            HomeError: the folder is not a home, or a newer wayline wrote it.
+            HomeError: the folder is not a home, cannot be read, or a newer wayline wrote it.
         """
         root = Path(path)
         missing = HomeError(f"{root} is not a wayline home", hint=f"Create one: wayline init {root}")
@@ -185,6 +186,13 @@ class Home:
     def _format(self) -> int | None:
         try:
             written = self.catalog.meta("format")
+        except OperationalError as error:
+            if "no such table" in str(error.orig):
+                return None
+            raise HomeError(
+                f"cannot open {self.root}: {error.orig}",
+                hint="Whoever asks or writes must be allowed to write in the folder and its catalog.db.",
+            ) from None
         except Exception:
             return None
         return None if written is None else int(written)

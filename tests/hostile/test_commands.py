@@ -75,3 +75,14 @@ def test_a_home_with_files_missing(home, tmp_path, monkeypatch, gone, command):
 def test_an_unknown_dataset_is_named_before_its_batches(home, monkeypatch):
     monkeypatch.setenv("WAYLINE_HOME", str(home.root))
     assert run(monkeypatch, ["rejects", "wab"]) == (1, ['there is no dataset "wab"'])
+
+
+def test_a_home_that_cannot_be_opened_is_still_a_home(home, tmp_path, monkeypatch):
+    shut = tmp_path / "shut"
+    shutil.copytree(home.root, shut)
+    for name in ("catalog.db-wal", "catalog.db-shm"):
+        (shut / name).unlink(missing_ok=True)
+    (shut / "catalog.db-wal").mkdir()
+    code, (said,) = run(monkeypatch, ["status", "--home", str(shut)])
+    assert code == 1
+    assert said.startswith(f"cannot open {shut}: ")
