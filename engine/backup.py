@@ -89,10 +89,12 @@ def restore(source: Path, target: Path, *, progress: Progress | None = None) -> 
         progress: told (phase, bytes done, bytes in all).
 
     Raises:
-        HomeError: the target is there already; the backup is none, is damaged, or is of a newer
-            wayline. Nothing is left behind.
+        HomeError: the target is there already or lies in the backup; the backup is none, is
+            damaged, or is of a newer wayline. Nothing is left behind.
     """
     manifest = read_manifest(source)
+    if target.resolve().is_relative_to(source.resolve()):
+        raise HomeError(f"{target} is inside the backup", hint="Choose a folder outside of it.")
     if manifest.home_format > FORMAT:
         raise HomeError(
             f"{source} holds a home of format {manifest.home_format}; this wayline knows up to {FORMAT}",

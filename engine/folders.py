@@ -25,7 +25,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         HomeError: there is something already, or another process is making the same folder.
     """
     _require_free(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_parent(target)
     partial = target.parent / f".{target.name}.partial"
     partial.mkdir(exist_ok=True)
     descriptor = os.open(partial, os.O_RDONLY)
@@ -62,6 +62,15 @@ def sync_folder(folder: Path) -> None:
 def _require_free(target: Path) -> None:
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise HomeError(f"{target} is there already", hint="Name a folder that does not exist yet.")
+
+
+def _make_parent(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(
+            f"cannot create {target}: {error.strerror}", hint="Check the path and its permissions."
+        ) from None
 
 
 def _lock(descriptor: int, target: Path) -> None:

@@ -68,7 +68,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     try:
         values = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise HomeError(
             f"{folder} is not a backup: it has no {NAME}", hint="Name the folder that wayline backup made."
         ) from None

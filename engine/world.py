@@ -97,7 +97,7 @@ class Home:
         """Open a home; one of an older format is upgraded.
 
         Raises:
-            HomeError: the folder is not a home, or a newer wayline wrote it.
+            HomeError: the folder is not a home, cannot be read, or a newer wayline wrote it.
         """
         root = Path(path)
         missing = HomeError(f"{root} is not a wayline home", hint=f"Create one: wayline init {root}")
@@ -232,9 +232,10 @@ class Home:
         Raises:
             UnknownNameError: there is none.
         """
-        record = self.catalog.world(number)
+        newest = self.catalog.newest_world_id()
+        # Asked only for ids that can be there: SQLite does not take integers of more than 64 bits.
+        record = self.catalog.world(number) if 1 <= number <= newest else None
         if record is None:
-            newest = self.catalog.newest_world_id()
             raise UnknownNameError(f"there is no world {number}", hint=f"There are worlds 1 to {newest}.")
         return self._world_of(record)
 

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DatabaseError
 from engine import flow
 from engine.definitions import project
 from engine.errors import HomeError, InputError, UnknownNameError, WaylineError
+from engine.ingest.batch import dataset_of
 from engine.ingest.formats import FormatOptions
 from engine.ingest.infer import infer
 from engine.ingest.report import BatchReport
@@ -243,13 +244,16 @@ def rejects(
 
     Example: wayline rejects calls --batch 1
     """
-    catalog = Home.open(home).catalog
+    opened = Home.open(home)
+    catalog = opened.catalog
     batches = {record.number: record for record in catalog.batches(dataset)}
+    if not batches:
+        dataset_of(opened.current().definitions, dataset)
     wanted = max(batches, default=None) if batch is None else batch
     if wanted not in batches:
         raise UnknownNameError(
             f'dataset "{dataset}" has no batch{"" if batch is None else f" {batch}"}',
-            hint=f"It has batches 1 to {max(batches)}." if batches else "wayline status lists the datasets.",
+            hint=f"It has batches 1 to {max(batches)}." if batches else f"wayline ingest {dataset} FILE …",
         )
     found = catalog.rejects(batches[wanted].id)
     if json:

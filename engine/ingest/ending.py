@@ -69,7 +69,7 @@ def ended(record: BatchRecord, *, replaced_by: int | None = None, purge: bool = 
 def _ending(record: BatchRecord) -> str:
     if record.ended_at is None:
         return ""
-    cause = "reverted" if record.replaced_by is None else f"replaced by batch {record.replaced_by}"
+    cause = "taken back" if record.replaced_by is None else f"replaced by batch {record.replaced_by}"
     return f" ({cause} {record.ended_at:%Y-%m-%d %H:%M} UTC)"
 
 

@@ -21,6 +21,20 @@ CLUMSY = [
     ["user", "add", "a\0b"],
     ["replay", "shop", "--lookback", "0d"],
     ["apply", "FILE"],
+    ["rollback", "0"],
+    ["rollback", "99"],
+    ["rollback", "99999999999999999999"],
+    ["vacuum", "--keep", "nonsense"],
+    ["vacuum", "--keep", "99999999999d"],
+    ["batch", "list", "nope"],
+    ["batch", "revert", "web", "99999999999999999999"],
+    ["ingest", "web", "FILE", "--replace", "99999999999999999999"],
+    ["rejects", "nope"],
+    ["compact", "nope"],
+    ["backup", "FILE"],
+    ["backup", "FILE/below"],
+    ["restore", "FILE", "FILE/below"],
+    ["worlds", "--home", "FILE"],
     ["sql", "SELEC 1"],
     ["sql", "SELECT nope FROM pg_class"],
 ]
@@ -41,7 +55,7 @@ def test_clumsy_commands_end_in_one_line(home, tmp_path, monkeypatch, arguments)
     file.write_text("id,id,ts\n1,1,2026-01-01\n")
     monkeypatch.setenv("WAYLINE_HOME", str(home.root))
     before = home.current().datasets
-    code, said = run(monkeypatch, [str(file) if word == "FILE" else word for word in arguments])
+    code, said = run(monkeypatch, [word.replace("FILE", str(file)) for word in arguments])
     assert (code, len(said)) == (1, 1)
     assert "\n" not in said[0]
     assert home.current().datasets == before
@@ -56,3 +70,19 @@ def test_a_home_with_files_missing(home, tmp_path, monkeypatch, gone, command):
     monkeypatch.setenv("WAYLINE_HOME", str(broken))
     code, said = run(monkeypatch, command)
     assert (code, len(said)) == (1, 1)
+
+
+def test_an_unknown_dataset_is_named_before_its_batches(home, monkeypatch):
+    monkeypatch.setenv("WAYLINE_HOME", str(home.root))
+    assert run(monkeypatch, ["rejects", "wab"]) == (1, ['there is no dataset "wab"'])
+
+
+def test_a_home_that_cannot_be_opened_is_still_a_home(home, tmp_path, monkeypatch):
+    shut = tmp_path / "shut"
+    shutil.copytree(home.root, shut)
+    for name in ("catalog.db-wal", "catalog.db-shm"):
+        (shut / name).unlink(missing_ok=True)
+    (shut / "catalog.db-wal").mkdir()
+    code, (said,) = run(monkeypatch, ["status", "--home", str(shut)])
+    assert code == 1
+    assert said.startswith(f"cannot open {shut}: ")

@@ -212,7 +212,7 @@ def test_what_cannot_be_reverted_is_said_in_one_line(home: Home, tmp_path: Path)
     batches.revert(home, "web", 1)
     world = home.current().id
     for number, kind, text, hint in [
-        (1, InputError, 'batch 1 of dataset "web" is inactive already (reverted', "wayline batch list web"),
+        (1, InputError, 'batch 1 of dataset "web" is inactive already (taken back', "wayline batch list web"),
         (3, InputError, "failed, so nothing of it was written", "wayline batch list web"),
         (4, UnknownNameError, 'dataset "web" has no batch 4', "batches 1 to 3"),
     ]:

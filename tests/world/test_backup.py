@@ -146,6 +146,8 @@ def test_only_new_folders_are_written(home: Home, tmp_path: Path) -> None:
         restore(made.folder, home.root)
     with pytest.raises(HomeError, match="is inside the home"):
         backup(home, home.root / "datasets" / "backup")
+    with pytest.raises(HomeError, match="is inside the backup"):
+        restore(made.folder, made.folder / "restored")
     with pytest.raises(HomeError, match="is not a backup"):
         restore(home.root, tmp_path / "other")
     assert not (tmp_path / "other").exists()
