@@ -194,7 +194,7 @@ class Home:
             if not any(sign in str(error.orig) for sign in _NO_CATALOG):
                 raise HomeError(
                     f"{self.root / 'catalog.db'} cannot be opened: {error.orig}",
-                    hint="Check its permissions and the free space of its disk.",
+                    hint="Whoever asks or writes must be allowed to write in the folder; its disk must not be full.",
                 ) from None
             return None
         return None if written is None else int(written)

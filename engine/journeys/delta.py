@@ -21,6 +21,7 @@ from deltalake.transaction import (
 )
 from polars.exceptions import PolarsError
 
+from engine.errors import HomeError
 from engine.lake.commits import NO_HOOKS, require, settle, sync_file
 
 _STATISTICS: Final = "delta.dataSkippingStatsColumns"
