@@ -194,7 +194,7 @@ class Home:
             if not any(sign in str(error.orig) for sign in _NO_CATALOG):
                 raise HomeError(
                     f"{self.root / 'catalog.db'} cannot be opened: {error.orig}",
-                    hint="Whoever asks or writes must be allowed to write in the folder; its disk must not be full.",
+                    hint="Be allowed to write in the folder, also to ask; and have space on its disk.",
                 ) from None
             return None
         return None if written is None else int(written)
@@ -276,9 +276,7 @@ class Lease:
             cause: what happened, in a few words.
             definitions: the new definitions, complete.
             datasets: changed dataset → Delta version.
-            journeys: changed connection → Delta version of its journeys.
-            stitch_logs: changed connection → Delta version of its stitch log.
-            devices: changed connection → Delta version of its devices.
+            journeys, stitch_logs, devices: changed connection → Delta version of that table.
             batch: the batch that this world shows; stored as it is given.
             ended: the batches that this world no longer shows; likewise.
             replay: the replay that this world shows.
@@ -295,9 +293,7 @@ class Lease:
                 revision = catalog.add_document(connection, _document(definitions))
             for name in forget:
                 catalog.forget_connection(connection, name)
-            for stored in (*ended, *([batch] if batch else [])):
-                catalog.save_batch(connection, stored)
-            self._record(connection, replay, skips)
+            self._record(connection, [*ended, *([batch] if batch else [])], replay, skips)
             record = WorldRecord(
                 id=previous.id + 1,
                 published_at=datetime.now(UTC),
@@ -314,10 +310,13 @@ class Lease:
     def _record(
         self,
         connection: Connection,
+        batches: Sequence[BatchRecord],
         replay: ReplayRecord | None,
         skips: Sequence[Skip],
     ) -> None:
         catalog = self.home.catalog
+        for batch in batches:
+            catalog.save_batch(connection, batch)
         if replay is not None:
             catalog.add_replay(connection, replay)
         catalog.add_skips(connection, skips)
