@@ -284,8 +284,7 @@ class Lease:
             forget: connections whose versions and skips are dropped before the other changes are
                 made: removed ones, and ones that were rebuilt from nothing.
         """
-        catalog = self.home.catalog
-        with catalog.writing() as connection:
+        with (catalog := self.home.catalog).writing() as connection:
             previous = catalog.newest_world(connection)
             assert previous is not None  # noqa: S101 - create() publishes the first world
             revision = previous.revision
@@ -295,10 +294,10 @@ class Lease:
                 catalog.forget_connection(connection, name)
             self._record(connection, [*ended, *([batch] if batch else [])], replay, skips)
             record = WorldRecord(
-                id=previous.id + 1,
-                published_at=datetime.now(UTC),
-                cause=cause,
-                revision=revision,
+                previous.id + 1,
+                datetime.now(UTC),
+                cause,
+                revision,
                 datasets={**previous.datasets, **(datasets or {})},
                 journeys=_merge(previous.journeys, forget, journeys),
                 stitch_logs=_merge(previous.stitch_logs, forget, stitch_logs),
