@@ -15,7 +15,8 @@ from typing import Any
 
 from engine import batches, flow
 from engine.backup import backup, restore
-from engine.journeys import compact, delta, runs
+from engine.journeys import compact, runs
+from engine.lake import commits
 from engine.rollback import roll_back
 from engine.upkeep import keep_up
 from engine.vacuum import vacuum
@@ -30,7 +31,7 @@ LOOKBACK = timedelta(days=60)
 LIMITS: dict[Any, dict[str, int]] = {
     compact: {"SPLIT_ROWS": 100, "MAX_RUNS": 2, "ROWS_PER_BUCKET": 600, "STEP_ROWS": 1200},
     runs: {"FILE_ROWS": 200, "SLICE_ROWS": 1 << 11},
-    delta: {"CHECKPOINT_EVERY": 3},
+    commits: {"CHECKPOINT_EVERY": 3},
 }
 _EVENTS = frozenset(
     ["open", "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "sqlite3.connect", "os.scandir"]

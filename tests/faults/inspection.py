@@ -14,7 +14,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from engine.catalog.records import BatchStatus
-from engine.journeys import device_table, stitch_log
+from engine.journeys import device_table, staging, stitch_log
 from engine.journeys.scan import scan
 from engine.world import Home, World
 
@@ -79,7 +79,8 @@ def settled(home: Home, *, half_vacuumed: bool = False) -> None:
     world = home.current()
     for table, version in _tables(home, world):
         assert _newest(table) == version, f"{table} is ahead of the world"
-        assert not _unknown(table, _needed(home, table, half_vacuumed)), (
+        staged = staging.is_current(table, world.datasets, world.stitch_logs["shop"])
+        assert not _unknown(table, _needed(home, table, half_vacuumed), staged), (
             f"{table} has files that no world knows"
         )
         assert not _missing(table, version), f"{table} lacks files"
@@ -134,8 +135,8 @@ def _files(table: Path, version: int) -> set[str]:
     return live
 
 
-def _unknown(table: Path, needed: set[str]) -> list[str]:
-    """Return the files of a table that neither a world needs nor its log or lake files explain."""
+def _unknown(table: Path, needed: set[str], staged: bool) -> list[str]:
+    """Return the files of a table that no world needs, nor its log, lake files or a rebuild to go on with."""
     stems = {Path(name).stem for name in needed}
     found = []
     for path in table.rglob("*"):
@@ -143,6 +144,8 @@ def _unknown(table: Path, needed: set[str]) -> list[str]:
         if not path.is_file() or name in needed or _is_log(name):
             continue
         if name.startswith("_eventids/") and path.stem in stems:
+            continue
+        if staged and name.startswith(f"{staging.FOLDER}/"):
             continue
         found.append(name)
     return found

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine import flow
+from engine.applying import apply
 from engine.definitions.model import Definitions
 from engine.journeys import intake, lacking, store
 from engine.journeys.backfill import backfill, lagging
@@ -21,6 +21,7 @@ from engine.journeys.copies import live
 from engine.journeys.lacking import held, lake_of, locate, values_at
 from engine.journeys.runs import polars_columns
 from engine.lake.leaves import leaf_column
+from engine.recovery import recover
 from engine.world import Home
 from tests.journeys.support import commit_batch, definitions, ingest_rows, journeys, new_home
 
@@ -70,7 +71,7 @@ def revenues(home: Home) -> set[tuple[str, float]]:
 
 def test_files_hold_identities_and_what_views_use(home: Home) -> None:
     assert columns_of(home) == {frozenset([*SYSTEM, "channel", "device", "login.customer"])}
-    flow.apply(home, using("channel", "items.sku"))
+    apply(home, using("channel", "items.sku"))
     names = set(journey_schema(home.current().definitions, "shop").names)
     assert names == {*SYSTEM, "channel", "device", "login.customer", "items"}
 
@@ -79,7 +80,7 @@ def test_a_field_that_a_view_starts_to_use_is_there_at_once_and_copied_later(hom
     expected = {(f"c{number}", number / 2) for number in range(50)}
     assert revenues(home) == expected
     before = files_of(home)
-    assert flow.apply(home, using("channel", "revenue")).rebuilt == ()
+    assert apply(home, using("channel", "revenue")).rebuilt == ()
     assert files_of(home).base == before.base
     assert revenues(home) == expected
     assert complete(home) is not None
@@ -89,7 +90,7 @@ def test_a_field_that_a_view_starts_to_use_is_there_at_once_and_copied_later(hom
 
 
 def test_backfill_goes_file_by_file(home: Home) -> None:
-    flow.apply(home, using("channel", "revenue"))
+    apply(home, using("channel", "revenue"))
     due = len(lagging(files_of(home), journey_schema(home.current().definitions, "shop")))
     steps = 0
     while complete(home, most=1) is not None:
@@ -99,7 +100,7 @@ def test_backfill_goes_file_by_file(home: Home) -> None:
 
 def test_a_field_that_no_view_uses_stays_until_files_are_rewritten(home: Home) -> None:
     names = columns_of(home)
-    flow.apply(home, using())
+    apply(home, using())
     assert columns_of(home) == names and complete(home) is None
     ingest_rows(home, "web", [event(60)])
     assert ("c60", None) in revenues(home)
@@ -143,8 +144,8 @@ def test_objects_are_not_decoded_whole_for_journeys(tmp_path: Path, monkeypatch:
     row = {"ts": START, "id": "1", "who": "Ann"} | {f"c{n}": f"v{n}" for n in range(9)}
     with home.lease() as lease:
         commit_batch(home, "web", [{"o": row}, {"o": row | {"id": "2", "c3": None}}], order_by="o.ts")
-        flow.recover(lease)
-    assert read == [{"o.ts", "o.id", "o.c3"}]
+        recover(lease)
+    assert read == [{"o.ts", "o.id", "o.who"}, {"o.ts", "o.id", "o.c3"}]
     assert [row[1:] for row in journeys(home, ["o.c3", "o.c8"])[0]] == [("v3", "v8"), (None, "v8")]
 
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import flow
+from engine.applying import apply
 from engine.definitions.model import Definitions
 from engine.journeys import compact, delta, store
 from engine.journeys.backfill import backfill, lagging
@@ -118,10 +119,10 @@ class Story:
             flow.replay(self.home, "shop", at=at, lookback=timedelta(seconds=step.lookback))
         elif isinstance(step, frozenset):
             self.used = step if self.late else step - set(LATER)
-            assert flow.apply(self.home, self.definitions()).rebuilt == ()
+            assert apply(self.home, self.definitions()).rebuilt == ()
         elif step == "late":
             self.late = True
-            assert flow.apply(self.home, self.definitions()).rebuilt == ()
+            assert apply(self.home, self.definitions()).rebuilt == ()
         elif step == "rebuild":
             flow.rebuild(self.home, "shop")
         else:
@@ -188,7 +189,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(params=["compacted", "in runs"])
 def compaction(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Merge into the base as soon as there is a run, or leave runs and masks where they are."""
-    monkeypatch.setattr(compact, "BASE_SHARE", 1_000_000 if request.param == "compacted" else 0)
+    monkeypatch.setattr(compact, "SPLIT_ROWS", 0 if request.param == "compacted" else 1_000_000)
+    monkeypatch.setattr(compact, "BASE_SHARE", 1_000_000)
 
 
 @pytest.mark.usefixtures("compaction")

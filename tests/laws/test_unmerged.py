@@ -46,7 +46,7 @@ LANES = (
 @pytest.fixture
 def unmerged(monkeypatch):
     """Leave runs and masks where they are, and gather few of them in a layer."""
-    monkeypatch.setattr(compact, "BASE_SHARE", 0)
+    monkeypatch.setattr(compact, "SPLIT_ROWS", 1_000_000)
     monkeypatch.setattr(compact, "MAX_RUNS", 1_000_000)
 
 
