@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import flow
+from engine import batches, flow
 from engine.applying import apply
 from engine.definitions.model import Definitions
 from engine.journeys import compact, delta, store
@@ -25,7 +25,7 @@ from engine.world import Home, World
 from tests.journeys.support import STITCHED, ingest_rows, journeys, new_home
 from tests.laws import arrivals
 from tests.laws.test_journeys import law
-from tests.oracle.journeys import Ingest, Replay, Row
+from tests.oracle.journeys import Ingest, Replace, Replay, Revert, Row
 
 OBJECTS = {"sku": "string", "price": "decimal(12,2)", "at": "timestamp"}
 FIELDS: dict[str, Any] = {
@@ -112,11 +112,13 @@ class Story:
         return document(late=self.late, used=self.used)
 
     def step(self, step: object) -> None:
-        if isinstance(step, Ingest):
+        if isinstance(step, Ingest | Replace):
             self._ingest(step)
         elif isinstance(step, Replay):
             at = datetime.fromtimestamp(step.at, UTC)
             flow.replay(self.home, "shop", at=at, lookback=timedelta(seconds=step.lookback))
+        elif isinstance(step, Revert):
+            batches.revert(self.home, step.dataset, step.number)
         elif isinstance(step, frozenset):
             self.used = step if self.late else step - set(LATER)
             assert apply(self.home, self.definitions()).rebuilt == ()
@@ -128,8 +130,8 @@ class Story:
         else:
             upkeep(self.home, str(step))
 
-    def _ingest(self, step: Ingest) -> None:
-        dataset = step.rows[0].dataset
+    def _ingest(self, step: Ingest | Replace) -> None:
+        dataset = step.dataset
         given = [record(row) for row in step.rows]
         if not self.late:
             given = [
@@ -139,7 +141,8 @@ class Story:
         for ordinal, row in enumerate(given):
             key = (["web", "calls"].index(dataset), (self.batches[dataset] << 32) + ordinal)
             self.records[key] = copy.deepcopy(row)
-        ingest_rows(self.home, dataset, given)
+        replaced = step.numbers if isinstance(step, Replace) else ()
+        ingest_rows(self.home, dataset, given, replaces=replaced)
 
     def check(self, world: World | None = None, *, late: bool | None = None) -> None:
         """Every field of every row must be what was put in."""
@@ -166,9 +169,10 @@ def upkeep(home: Home, step: str) -> None:
     with home.lease() as lease:
         version: int | None
         if step == "merge runs":
-            version = compact.merge_runs(files, schema)
+            several = len({file.sequence for file in files.unsplit}) > 1
+            version = compact.merge_runs(files, schema) if several else None
         elif step == "compact":
-            version = compact.merge_into_base(files, schema, 4)
+            version = compact.compact_all(files.table, files.version, schema, 4)
         else:
             lake = lake_of(home, world.definitions, "shop")
             version = backfill(files, schema, lake, most=int(step.split()[1]))
