@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ class Attempt:
         return tuple(self.file if value == FILE else value for value in self.case.arguments)
 
 
+@cache
 def prepared(name: str, origin: Path) -> Attempt:
     """Make a case ready and carry it out once, undisturbed."""
     case = CASES[name]
