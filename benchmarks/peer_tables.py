@@ -21,11 +21,7 @@ SQL: Final = Path(__file__).parent / "peers"
 
 
 def floor_table(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
-    """Load the rows into DuckDB's memory, as ``by_person`` alone, and return the connection.
-
-    Raises:
-        ValueError: a person has two events at one instant, which the peers' SQL could not order.
-    """
+    """Load the rows into DuckDB's memory, as ``by_person`` alone, and return the connection."""
     database = duckdb.connect(config={"threads": THREADS})
     database.execute(_sql("load_duckdb_rows"))
     for table in tables:
@@ -33,15 +29,19 @@ def floor_table(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
         database.execute("INSERT INTO rows SELECT * FROM arriving")
         database.unregister("arriving")
     database.execute(_sql("load_duckdb"))
-    ties = database.execute("SELECT count(*) - count(DISTINCT (person, ts)) FROM by_person").fetchall()
-    if ties[0][0]:
-        raise ValueError(f"{ties[0][0]} events share their person and time with another; use another seed")
     return database
 
 
 def duckdb_tables(tables: Iterable[pa.Table]) -> duckdb.DuckDBPyConnection:
-    """Load the rows into DuckDB's memory and return the connection; as ``floor_table``, and ``by_time``."""
+    """Load the rows into DuckDB's memory and return the connection; as ``floor_table``, and ``by_time``.
+
+    Raises:
+        ValueError: a person has two events at one instant, which the peers' SQL could not order.
+    """
     database = floor_table(tables)
+    ties = database.execute("SELECT count(*) - count(DISTINCT (person, ts)) FROM by_person").fetchall()
+    if ties[0][0]:
+        raise ValueError(f"{ties[0][0]} events share their person and time with another; use another seed")
     database.execute(_sql("load_duckdb_time"))
     return database
 

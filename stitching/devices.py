@@ -15,6 +15,7 @@ import polars as pl
 
 _SEEDS: Final = (0, 0x9E3779B97F4A7C15)
 _EMPTY: Final = -1
+_FEW: Final = 64
 
 _Codes: TypeAlias = npt.NDArray[np.int32]
 _Numbers: TypeAlias = npt.NDArray[np.int64]
@@ -49,7 +50,7 @@ def timelines(devices: pl.Series, times: _Numbers) -> Timelines:
     found = _number_groups(high, low, slots, groups, firsts)
     offsets, order = np.zeros(found + 1, np.int64), np.empty(times.size, np.int32)
     if not _gather_groups(groups, times, offsets, order):
-        order = np.lexsort((times, groups)).astype(np.int32)
+        _sort_groups(times, offsets, order)
     return Timelines(offsets, order, firsts[:found])
 
 
@@ -102,3 +103,21 @@ def _gather_groups(groups: _Codes, times: _Numbers, offsets: _Numbers, order: _C
         ordered &= end == offsets[group] or times[order[end - 1]] <= times[row]
         ends[group] += 1
     return ordered
+
+
+@nb.njit(nb.void(_NUMBERS, nb.int64[::1], nb.int32[::1]), nogil=True, cache=True)
+def _sort_groups(times: _Numbers, offsets: _Numbers, order: _Codes) -> None:
+    """Put the rows of each group in time order; those of one time stay as they are."""
+    for group in range(offsets.size - 1):
+        first, last = offsets[group], offsets[group + 1]
+        if last - first > _FEW:
+            members = order[first:last].copy()
+            order[first:last] = members[np.argsort(times[members], kind="mergesort")]
+            continue
+        for place in range(first + 1, last):
+            row = order[place]
+            hole = place
+            while hole > first and times[order[hole - 1]] > times[row]:
+                order[hole] = order[hole - 1]
+                hole -= 1
+            order[hole] = row
