@@ -68,7 +68,7 @@ def apply(
         DefinitionError: they contradict themselves, or data would be lost.
     """
     applied = applying.apply(home, definitions, progress=progress, on_wait=on_wait)
-    keep_up(home, progress)
+    keep_up(home, progress, fields=True)
     return applied
 
 

@@ -56,14 +56,19 @@ def compact(
     return {name: _steps(home, name, progress, on_wait) for name in names}
 
 
-def keep_up(home: Home, progress: Progress | None = None) -> int:
+def keep_up(home: Home, progress: Progress | None = None, *, fields: bool = False) -> int:
     """Do what is due in all connections unless somebody else writes; return the number of steps.
 
     What was written before is published, so a step that fails is a warning: a later one will do.
+
+    Args:
+        home: the home.
+        progress: told (phase, done, total) within a step.
+        fields: whether files may lack fields that views use; to know costs a look into each file.
     """
     done = 0
     try:
-        while _one_due(home, progress):
+        while _one_due(home, progress, fields):
             done += 1
     except BusyError:
         pass  # whoever writes now looks after it
@@ -103,7 +108,7 @@ class Upkeep:
     def _look(self) -> bool:
         """Do one step if one is due; return whether it was done."""
         try:
-            return _one_due(self._home)
+            return _one_due(self._home, None, fields=True)
         except BusyError:
             return False
         except Exception:
@@ -130,15 +135,17 @@ def _steps(home: Home, name: str, progress: Progress | None, on_wait: Callable[[
     return done
 
 
-def _one_due(home: Home, progress: Progress | None = None) -> bool:
+def _one_due(home: Home, progress: Progress | None, fields: bool) -> bool:
     world = home.current()
-    waiting = [name for name in world.journeys if _is_due(home, world, name, steps.due)]
+    waiting = [name for name in world.journeys if _is_due(home, world, name, fields)]
     return bool(waiting) and _step(home, waiting, steps.due, progress, 0)
 
 
-def _is_due(home: Home, world: World, name: str, due: steps.Due) -> bool:
+def _is_due(home: Home, world: World, name: str, fields: bool) -> bool:
     files = store.files(home.journeys_path(name), world.journeys[name])
-    return due(files) is not None or bool(lagging(files, journey_schema(world.definitions, name)))
+    if steps.due(files) is not None:
+        return True
+    return fields and bool(lagging(files, journey_schema(world.definitions, name)))
 
 
 def _step(

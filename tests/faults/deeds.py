@@ -151,7 +151,7 @@ def victim(
 
 def quietly(home: Home, deed: str) -> None:
     """Do something and leave undone what is due after it."""
-    flow.keep_up, kept = lambda *_: 0, flow.keep_up  # type: ignore[assignment]
+    flow.keep_up, kept = lambda *_, **__: 0, flow.keep_up  # type: ignore[assignment]
     try:
         DEEDS[deed](home)
     finally:

@@ -133,7 +133,7 @@ def test_rows_of_slices_are_as_without_an_interruption(home: Home, monkeypatch: 
 def test_slices_are_split_by_bucket_and_compaction_follows(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flow, "keep_up", lambda *_: 0)
+    monkeypatch.setattr(flow, "keep_up", lambda *_, **__: 0)
     before = seen(home)
     flow.rebuild(home, "shop")
     table = home.journeys_path("shop")
