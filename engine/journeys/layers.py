@@ -117,7 +117,9 @@ def layers(base: Sequence[Part], given: Sequence[Group], table: Table) -> list[L
     """Return the layers of the newest of some groups: one, or several that divide its persons."""
     newest = given[-1]
     guess = sum(file.rows for file in newest.runs) + _TYPICAL * len(newest.touched(table))
-    return [Layer(base, given, table, hashes) for hashes in divided(chunk_count(guess, _MOST))]
+    every = (Layer(base, given, table, hashes) for hashes in divided(chunk_count(guess, _MOST)))
+    # Masks may be all that is left: then there are no rows that they could hit.
+    return [layer for layer in every if layer.has_sources]
 
 
 def kept(source: Source, later: Sequence[Group], table: Table) -> Mask | None:
@@ -177,6 +179,11 @@ class Layer:
         self._masks = [file for group in narrow for file in group.masks]
         masks = tuple(file.path for file in self._masks)
         self.key = (tuple(part.key for part in self._sources), masks, self._newest.key, hashes)
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether there are files that may have rows of its persons."""
+        return bool(self._sources)
 
     def keys(self) -> Keys:
         """Return persons and times of the rows in journey order."""
