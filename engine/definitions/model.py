@@ -6,13 +6,22 @@ These models hold what was written and nothing else; each room turns them into w
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar, Final, Literal
+from typing import Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, model_validator
 
+from engine.definitions.base import Definition, ShortForm
+from engine.definitions.settings import (
+    COUNTABLE,
+    AttributionDefinition,
+    DimensionDefinition,
+    MetricDefinition,
+    PersistenceDefinition,
+    SegmentDefinition,
+    SessionDefinition,
+    ValueRule,
+)
 from engine.definitions.values import (
     Duration,
     Name,
@@ -37,36 +46,13 @@ __all__ = [
     "FieldDefinition",
     "MetricDefinition",
     "PersistenceDefinition",
+    "SegmentDefinition",
     "SessionDefinition",
     "StitchingDefinition",
     "ValueRule",
     "parse_duration",
     "write_duration",
 ]
-
-
-class Definition(BaseModel):
-    """Base of all definitions: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ShortForm(Definition):
-    """A definition that may also be written as a single text, which is the value of one key."""
-
-    short_key: ClassVar[str]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {cls.short_key: value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Let an editor accept both forms."""
-        return {"anyOf": [{"type": "string"}, handler(core_schema)]}
 
 
 def _unknown_type(name: str, key: str) -> RefusalError:
@@ -237,92 +223,18 @@ class ConnectionDefinition(Definition):
         return self
 
 
-class ValueRule(Definition):
-    """Which values count as present; every given criterion must hold."""
-
-    equals: list[str | int | float | bool] | None = None
-    not_equals: list[str | int | float | bool] | None = None
-    contains: str | None = None
-    starts_with: str | None = None
-    ends_with: str | None = None
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: [inner] if key in ("equals", "not_equals") and not isinstance(inner, list) else inner
-                for key, inner in value.items()
-            }
-        return value
-
-
-class PersistenceDefinition(Definition):
-    """How long a dimension's value is kept."""
-
-    allocation: Literal["most_recent", "original"] = "most_recent"
-    expiration: Literal["session", "person"] | Duration = "session"
-
-
-class AttributionDefinition(Definition):
-    """How a metric is credited to a dimension's items."""
-
-    model: Literal["last", "first", "same", "linear"] = "last"
-    container: Literal["session", "person"] = "person"
-    lookback: Duration | None = None
-
-
-class DimensionDefinition(ShortForm):
-    """A dimension of a data view. ``channel: web.channel`` is short for its ``field``."""
-
-    short_key = "field"
-
-    field: str
-    description: str = ""
-    values: ValueRule | None = None
-    lower_case: bool = False
-    persistence: PersistenceDefinition | None = None
-
-
-COUNTABLE: Final = ("occurrences", "adobe_sessionstarts")
-"""Standard metrics that a metric may name as its field, to give them settings of its own."""
-
-
-class MetricDefinition(ShortForm):
-    """A metric of a data view: the sum of a numeric field, or how often a field has a value.
+class DataViewDefinition(Definition):
+    """A saved interpretation of a connection: components, sessions, time zone.
 
     Attributes:
-        field: dotted path, or one of ``COUNTABLE``; a field in an array of objects is summed over its
-            elements.
-        count: count instances instead of summing values.
-        values: only these values are present.
+        segments: hold for every report on the view, whoever asks: row-level rules.
     """
-
-    short_key = "field"
-
-    field: str
-    description: str = ""
-    count: bool = False
-    values: ValueRule | None = None
-    attribution: AttributionDefinition | None = None
-
-
-class SessionDefinition(Definition):
-    """When a new session starts: after a gap longer than the timeout, or on a metric."""
-
-    timeout: Duration = timedelta(minutes=30)
-    start_on: list[Name] = Field(default_factory=list)
-
-
-class DataViewDefinition(Definition):
-    """A saved interpretation of a connection: components, sessions, time zone."""
 
     connection: Name
     description: str = ""
     time_zone: TimeZone = "UTC"
     sessions: SessionDefinition = SessionDefinition()
+    segments: list[SegmentDefinition] = Field(default_factory=list)
     dimensions: dict[str, DimensionDefinition] = Field(default_factory=dict)
     metrics: dict[str, MetricDefinition] = Field(default_factory=dict)
 

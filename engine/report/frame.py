@@ -7,6 +7,7 @@ what it names. Masks are bytes, one per event, and None where they would hold on
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
@@ -196,7 +197,7 @@ class Frame:
             raise AssertionError(f"{component.id} has no persistence")
         if isinstance(settings.expiration, str):
             expiration = Expiration(settings.expiration)
-        else:
+        elif isinstance(settings.expiration, timedelta):
             ttl = microseconds(settings.expiration)
         within = self.since(self._first_set(expiration, ttl))
         return persisted_rows(
