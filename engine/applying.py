@@ -25,6 +25,7 @@ from engine.journeys.rebuild import rebuild
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
 from engine.recovery import publication, recover
+from engine.report import segments
 from engine.world import Home, World
 
 
@@ -65,6 +66,7 @@ def apply(
         leaf_columns(definitions, name)
     for name in definitions.data_views:
         data_view(definitions, name)
+    segments.check(definitions)
     with home.lease(on_wait=on_wait) as lease:
         world = recover(lease, progress)
         _refuse_losses(home, world.definitions, definitions)

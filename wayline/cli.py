@@ -27,6 +27,7 @@ from engine.ingest.formats import FormatOptions
 from engine.ingest.infer import infer
 from engine.ingest.report import BatchReport
 from engine.ingest.schema_text import schema_yaml
+from engine.report import segments
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
@@ -139,7 +140,7 @@ def apply(
     """
     opened = Home.open(home)
     known = opened.current().definitions
-    definitions = project.load(file, known)
+    definitions = project.load(file, known, then=(segments.problems,))
     with progress_bar(not json) as report:
         applied = flow.apply(opened, project.merge(known, definitions), progress=report, on_wait=say)
     if json:

@@ -234,7 +234,7 @@ class DataViewDefinition(Definition):
     description: str = ""
     time_zone: TimeZone = "UTC"
     sessions: SessionDefinition = SessionDefinition()
-    segments: list[SegmentDefinition] = Field(default_factory=list)
+    segments: tuple[SegmentDefinition, ...] = ()
     dimensions: dict[str, DimensionDefinition] = Field(default_factory=dict)
     metrics: dict[str, MetricDefinition] = Field(default_factory=dict)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from engine.definitions.checks import problems
+from engine.definitions.checks import Problem, problems
 from engine.definitions.model import Definitions
 from engine.definitions.yaml_source import KeyPath, YamlSource, read_yaml
 from engine.errors import DefinitionError, did_you_mean
@@ -17,12 +17,17 @@ _VAGUE: Final = ("literal_error", "missing")
 """Errors that say less than others for the same place, where several kinds of value may stand."""
 
 
-def load(path: Path | str, base: Definitions | None = None) -> Definitions:
+Check = Callable[[Definitions], Iterator[Problem]]
+"""Yields what is wrong with definitions."""
+
+
+def load(path: Path | str, base: Definitions | None = None, *, then: tuple[Check, ...] = ()) -> Definitions:
     """Return the definitions of a project file.
 
     Args:
         path: the file.
         base: what is defined already; the file may refer to it.
+        then: checks of higher rooms, made of definitions without faults so far.
 
     Raises:
         DefinitionError: the file is malformed, or refers to something that is not there; the
@@ -36,8 +41,10 @@ def load(path: Path | str, base: Definitions | None = None) -> Definitions:
         definitions = Definitions.model_validate(source.data)
     except ValidationError as error:
         raise _validation_error(source, error) from None
-    for problem in problems(merge(base or Definitions(), definitions)):
-        raise source.error(problem.path, problem.message, problem.hint)
+    merged = merge(base or Definitions(), definitions)
+    for check in (problems, *then):
+        for problem in check(merged):
+            raise source.error(problem.path, problem.message, problem.hint)
     return definitions
 
 
@@ -101,6 +108,8 @@ def _steps(annotation: Any, part: str) -> Iterator[Any]:
     for option in _options(annotation):
         if get_origin(option) in (dict, list):
             yield get_args(option)[-1]
+        if get_origin(option) is tuple:
+            yield get_args(option)[0]
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -115,6 +124,6 @@ def _options(annotation: Any) -> list[Any]:
     """Return the types that an annotation allows: unions opened, ``Annotated`` undressed."""
     if get_origin(annotation) is Annotated:
         return _options(get_args(annotation)[0])
-    if get_origin(annotation) in (dict, list) or not get_args(annotation):
+    if get_origin(annotation) in (dict, list, tuple) or not get_args(annotation):
         return [annotation]
     return [option for argument in get_args(annotation) for option in _options(argument)]

@@ -188,15 +188,16 @@ class SessionDefinition(Definition):
 
 
 class SegmentDefinition(ShortForm):
-    """Which events belong: those, or the whole sessions or persons, that a condition finds.
+    """Which events belong: single ones, or whole sessions or persons, in which something is found.
 
-    Exactly one of ``where``, ``all`` and ``any`` is given. ``all`` and ``any`` hold further segments, which
-    are looked at within what the outer container leaves.
+    Exactly one of ``where``, ``all`` and ``any`` is given.
 
     Attributes:
-        container: what is taken when the condition finds an event.
+        container: what is taken as a whole where an event in it is found.
         exclude: take everything else at the container's grain instead.
         where: a condition in SQL over the view's components; a text alone is short for it.
+        all: segments that must each find an event in the container, not necessarily the same.
+        any: segments of which one must.
     """
 
     short_key = "where"
@@ -204,8 +205,8 @@ class SegmentDefinition(ShortForm):
     container: Literal["event", "session", "person"] = "event"
     exclude: bool = False
     where: str | None = None
-    all: list[SegmentDefinition] = Field(default_factory=list)
-    any: list[SegmentDefinition] = Field(default_factory=list)
+    all: tuple[SegmentDefinition, ...] = ()
+    any: tuple[SegmentDefinition, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> SegmentDefinition:

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from engine.dataview.components import Component
 from engine.dataview.local_time import to_local
+from engine.dataview.segments import spelled
 from engine.report.plan import Lane, ReportPlan, persistence_of, plan
 from engine.report.request import ReportRequest
 from engine.world import World
@@ -35,7 +36,7 @@ def _listed(names: tuple[str, ...] | list[str]) -> str:
 
 def _scan_range(planned: ReportPlan) -> str:
     zone = planned.view.definition.time_zone
-    start, end = planned.scan_start, planned.request.range.end
+    start, end = planned.scan_start, planned.scan_end
     since = "from the beginning" if start is None else f"from {to_local(start, zone)}"
     until = "to the end" if end is None else f"to {to_local(end, zone)}"
     return f"{since} {until} ({zone})"
@@ -60,8 +61,9 @@ def _persistence(planned: ReportPlan) -> list[str]:
 
 
 def _segment(planned: ReportPlan) -> list[str]:
-    segment = planned.request.segment
-    return [] if segment is None else [f"  segment: events where {segment.sql('postgres')}"]
+    asked = planned.request.segment
+    lines = [f"  segment: {spelled(segment)}" for segment in planned.segments]
+    return lines if asked is None else [*lines, f"  segment: events where {asked.sql('postgres')}"]
 
 
 def _lane(lane: Lane, planned: ReportPlan) -> list[str]:

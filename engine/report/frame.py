@@ -17,6 +17,7 @@ from sqlglot import exp
 from attribution.models import Mask
 from engine.dataview.components import LOCAL_TIME, PERSON_ID, SESSIONS, Component, Scope
 from engine.dataview.local_time import local_times
+from engine.dataview.segments import Container
 from engine.dataview.values import combined, event_values, is_plain, numbers, taken
 from engine.journeys.persistence import Allocation, Expiration, persisted_rows
 from engine.journeys.present import Present, present, validity
@@ -35,6 +36,7 @@ from engine.report.columns import (
 )
 from engine.report.elements import matching
 from engine.report.plan import ReportPlan, microseconds, persistence_of
+from engine.report.segments import belonging
 from engine.report.sql import Statements
 
 
@@ -106,13 +108,22 @@ class Frame:
 
     @cached_property
     def segment(self) -> Mask | None:
-        """uint8[N]: the event is in the request's segment."""
-        return self.matches(self.plan.request.segment)
+        """uint8[N]: the event is in all segments of the view and the request."""
+        found = None
+        for segment in self.plan.segments:
+            found = both(found, belonging(segment, self._found, self._containers))
+        return both(found, self.matches(self.plan.request.segment))
+
+    def _containers(self, container: Container) -> np.ndarray | None:
+        if container is Container.EVENT:
+            return None
+        return self.session_index if container is Container.SESSION else self.person_index
 
     def matches(self, condition: exp.Expr | None) -> Mask | None:
         """uint8[N]: the condition holds on the event, or on one of its elements, after persistence."""
-        if condition is None:
-            return None
+        return None if condition is None else self._found(condition)
+
+    def _found(self, condition: exp.Expr) -> Mask:
         ids = component_ids([condition])
         array = array_of(self.plan.view.component(name) for name in ids)
         select = matching(condition, self.plan.view, array)
@@ -215,7 +226,9 @@ class Frame:
         start = self.plan.request.range.start
         if start is None or expiration is Expiration.SESSION:
             return None
-        return start if expiration is Expiration.PERSON else start - self.plan.reach - ttl
+        if expiration is Expiration.PERSON:
+            return start
+        return None if self.plan.reach is None else start - self.plan.reach - ttl
 
 
 def _source_column(component: Component) -> str:

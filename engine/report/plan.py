@@ -23,6 +23,7 @@ from engine.dataview.components import (
     data_view,
 )
 from engine.dataview.local_time import to_local, to_utc
+from engine.dataview.segments import Segment, conditions, segments_of
 from engine.definitions.model import (
     AttributionDefinition,
     Definitions,
@@ -32,6 +33,7 @@ from engine.definitions.model import (
 from engine.errors import UnsupportedError
 from engine.report.columns import array_of, component_ids, in_array, is_session_start
 from engine.report.request import Aggregate, MetricColumn, ReportRequest
+from engine.report.segments import looks_around, needs_sessions
 
 
 class Kind(StrEnum):
@@ -79,8 +81,11 @@ class ReportPlan:
         lanes: what is computed, in order.
         ids: every component that is used.
         columns: journey columns to read.
+        segments: the view's and the request's; what is asked is asked of events that belong to all.
         scan_start: events before are not needed (µs UTC); None reads from the beginning.
-        reach: how long before the range an event may matter as a touch, in microseconds.
+        scan_end: events from then on are not needed (µs UTC); None reads to the end.
+        reach: how long before the range an event may matter as a touch or to a segment, in microseconds;
+            None: however long.
         touch_start: touches before do not count (µs UTC), the reporting window of docs/semantics.md.
         sessions: whether session starts are needed.
     """
@@ -92,8 +97,10 @@ class ReportPlan:
     lanes: tuple[Lane, ...]
     ids: frozenset[str]
     columns: tuple[str, ...]
+    segments: tuple[Segment, ...]
     scan_start: int | None
-    reach: int
+    scan_end: int | None
+    reach: int | None
     touch_start: int | None
     sessions: bool
 
@@ -103,15 +110,18 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
 
     Raises:
         UnknownNameError, UnknownColumnError: a name that is not there.
+        SegmentError: one of the request's segments cannot be evaluated.
         UnsupportedError: a combination that has no meaning yet.
     """
     view = data_view(definitions, request.view)
-    ids = _used_ids(request)
+    segments = segments_of((*view.definition.segments, *request.segments), view)
+    ids = _used_ids(request) | component_ids(conditions(segments))
     components = [view.component(component_id) for component_id in sorted(ids)]
     touch_dimensions = _touch_dimensions(request, view)
     lanes = _lanes(request, view, touch_dimensions)
-    sessions = _needs_sessions(components, lanes)
-    reach = _reach(request.range.start, view.definition.time_zone, lanes)
+    sessions = _needs_sessions(components, lanes) or needs_sessions(segments)
+    around = looks_around(segments)
+    reach = None if around else _reach(request.range.start, view.definition.time_zone, lanes)
     return ReportPlan(
         request=request,
         view=view,
@@ -120,7 +130,9 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
         lanes=lanes,
         ids=frozenset(ids),
         columns=_columns([*components, *(_session_metrics(view) if sessions else ())]),
+        segments=segments,
         scan_start=_scan_start(request.range.start, view, components, lanes, sessions, reach),
+        scan_end=None if around else request.range.end,
         reach=reach,
         touch_start=_month_start(request.range.start, view.definition.time_zone),
         sessions=sessions,
@@ -305,12 +317,12 @@ def _scan_start(
     components: list[Component],
     lanes: tuple[Lane, ...],
     sessions: bool,
-    reach: int,
+    reach: int | None,
 ) -> int | None:
     """A session may have begun any time before the range, so what depends on its first events reads all."""
     settings = [p for p in map(persistence_of, components) if p is not None]
     endless = any(p.expiration == "session" for p in settings) or _session_container(lanes)
-    if start is None or endless:
+    if start is None or reach is None or endless:
         return None
     kept = [microseconds(p.expiration) for p in settings if isinstance(p.expiration, timedelta)]
     gap = microseconds(view.definition.sessions.timeout) if sessions else 0

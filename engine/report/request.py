@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from sqlglot import exp
 
+from engine.definitions.model import SegmentDefinition
+
 
 @dataclass(frozen=True)
 class TimeRange:
@@ -88,6 +90,7 @@ class ReportRequest:
         metrics: measured columns.
         range: events that count; their persons' earlier events may be read as padding.
         segment: ad-hoc event segment: after persistence, before attribution (docs/semantics.md).
+        segments: further segments, each of which events must belong to; those of the view come on top.
         lookups: relations joined inside the report.
         row_level: one row per event instead of groups; dimensions carry values per event, VALUE metrics
             the event's own value, people and sessions 1 on their first event in the range and else 0. A
@@ -99,5 +102,6 @@ class ReportRequest:
     metrics: tuple[MetricColumn, ...] = ()
     range: TimeRange = TimeRange()
     segment: exp.Expr | None = None
+    segments: tuple[SegmentDefinition, ...] = ()
     lookups: tuple[LookupJoin, ...] = ()
     row_level: bool = False

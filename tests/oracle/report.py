@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from tests.oracle.segments import in_all
+
 
 @dataclass(frozen=True)
 class Persistence:
@@ -37,6 +39,7 @@ class Question:
     start: int | None = None
     end: int | None = None
     segment: object = None  # event dict (persisted values) → bool
+    segments: tuple[dict, ...] = ()  # as tests.oracle.segments has them
 
 
 def journeys(events):
@@ -59,11 +62,13 @@ def persist(journey, name, rule, start, reach):
     """Put the value that applies on each event under ``shown:name``.
 
     Values count from the range's start on for a person, and from one lifetime before the earliest event
-    that can matter for a time.
+    that can matter for a time; all of them where sessions or persons are looked at whole (reach None).
     """
     since = None
-    if rule is not None and start is not None and rule.expiration != "session":
-        since = start if rule.expiration == "person" else start - reach - rule.expiration
+    if rule is not None and start is not None and rule.expiration == "person":
+        since = start
+    elif rule is not None and start is not None and rule.expiration != "session" and reach is not None:
+        since = start - reach - rule.expiration
     for position, event in enumerate(journey):
         shown = event[name]
         if rule is not None:
@@ -110,15 +115,17 @@ def report(events, question):
     people, sessions = defaultdict(set), defaultdict(set)
     touch_names = [name for name in question.groups if name in DIMENSIONS]
     reach = _reach(question) if touch_names else 0
+    if any(map(_looks_around, question.segments)):
+        reach = None
     for journey in journeys(events):
         sessionize(journey, question.timeout)
         for name in DIMENSIONS:
             persist(journey, name, question.persistence.get(name), question.start, reach)
-        for event in journey:
+        for event, chosen in zip(journey, in_all(journey, question.segments), strict=True):
             event["in"] = (question.start is None or event["time"] >= question.start) and (
                 question.end is None or event["time"] < question.end
             )
-            event["segment"] = question.segment is None or bool(question.segment(event))
+            event["segment"] = chosen and (question.segment is None or bool(question.segment(event)))
         for position, event in enumerate(journey):
             if not (event["in"] and event["segment"]):
                 continue
@@ -148,6 +155,12 @@ def report(events, question):
         }
         for group, metrics in answer.items()
     }
+
+
+def _looks_around(segment):
+    """Whether a segment, or one inside it, takes sessions or persons."""
+    inner = [*segment.get("all", []), *segment.get("any", [])]
+    return segment["container"] != "event" or any(map(_looks_around, inner))
 
 
 def _reach(question):
