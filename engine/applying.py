@@ -5,12 +5,12 @@ What would lose data is refused before anything is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from engine.catalog.records import BatchStatus
 from engine.dataview.components import data_view
-from engine.definitions.checks import check_evolution
+from engine.definitions.checks import Problem, check_evolution, refuse
 from engine.definitions.model import (
     ConnectionDatasetDefinition,
     Definitions,
@@ -25,7 +25,6 @@ from engine.journeys.rebuild import rebuild
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
 from engine.recovery import publication, recover
-from engine.report import segments
 from engine.world import Home, World
 
 
@@ -66,7 +65,7 @@ def apply(
         leaf_columns(definitions, name)
     for name in definitions.data_views:
         data_view(definitions, name)
-    segments.check(definitions)
+    refuse(segment_problems(definitions))
     with home.lease(on_wait=on_wait) as lease:
         world = recover(lease, progress)
         _refuse_losses(home, world.definitions, definitions)
@@ -85,6 +84,15 @@ def apply(
         for name in rebuilt:
             staging.discard(home.journeys_path(name))
     return _applied(world.definitions, definitions, rebuilt)
+
+
+def segment_problems(definitions: Definitions) -> Iterator[Problem]:
+    """Yield what is wrong with the segments of data views, where everything else is right."""
+    if any(view.segments for view in definitions.data_views.values()):
+        # Not at the top: the report engine takes long to import, and few commands need it.
+        from engine.report.segments import problems
+
+        yield from problems(definitions)
 
 
 def _applied(old: Definitions, new: Definitions, rebuilt: list[str]) -> Applied:

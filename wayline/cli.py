@@ -20,6 +20,7 @@ from deltalake.exceptions import DeltaError
 from sqlalchemy.exc import DatabaseError
 
 from engine import flow
+from engine.applying import segment_problems
 from engine.definitions import project
 from engine.errors import HomeError, InputError, UnknownNameError, WaylineError
 from engine.ingest.batch import dataset_of
@@ -27,7 +28,6 @@ from engine.ingest.formats import FormatOptions
 from engine.ingest.infer import infer
 from engine.ingest.report import BatchReport
 from engine.ingest.schema_text import schema_yaml
-from engine.report import segments
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
@@ -140,7 +140,7 @@ def apply(
     """
     opened = Home.open(home)
     known = opened.current().definitions
-    definitions = project.load(file, known, then=(segments.problems,))
+    definitions = project.load(file, known, then=(segment_problems,))
     with progress_bar(not json) as report:
         applied = flow.apply(opened, project.merge(known, definitions), progress=report, on_wait=say)
     if json:

@@ -159,7 +159,7 @@ def _segment(definition: SegmentDefinition, view: DataView, path: Path) -> Segme
 
 
 def _condition(text: str, view: DataView, path: Path) -> exp.Expr:
-    """Read a condition; its columns become components, and casts give NULL where they cannot be made."""
+    """Read a condition; its columns become components."""
     try:
         tree = _parsed(text)
     except (SqlglotError, RecursionError):
@@ -173,7 +173,7 @@ def _condition(text: str, view: DataView, path: Path) -> exp.Expr:
         component = _component(column, view, path)
         if component.scope is Scope.TIME:
             _refuse_offsets(nodes, view, path)
-    return tree.transform(lambda node: _resolved(node, view))
+    return _resolved(tree, view)
 
 
 @lru_cache(maxsize=1024)
@@ -182,16 +182,20 @@ def _parsed(text: str) -> exp.Expr:
     return parse_one(text, dialect="postgres")
 
 
-def _resolved(node: exp.Expr, view: DataView) -> exp.Expr:
-    if isinstance(node, exp.Column):
-        return exp.column(view.component(node.name).id, quoted=True)
-    if type(node) is exp.Cast and not isinstance(node.this, exp.Literal):
-        return exp.TryCast(this=node.this, to=node.args["to"])
-    return node
+def _resolved(tree: exp.Expr, view: DataView) -> exp.Expr:
+    """Return a condition over components by their ids; what cannot be cast is NULL and ends no report."""
+    whole = exp.Paren(this=tree.copy())
+    for node in reversed(list(whole.walk())):
+        if isinstance(node, exp.Column):
+            node.replace(exp.column(view.component(node.name).id, quoted=True))
+        elif type(node) is exp.Cast and not isinstance(node.this, exp.Literal):
+            node.replace(exp.TryCast(this=node.this, to=node.args["to"]))
+    found: exp.Expr = whole.this
+    return found
 
 
 def _check_node(node: exp.Expr, path: Path) -> None:
-    if isinstance(node, exp.Query):
+    if isinstance(node, (exp.Query, exp.Exists)):
         hint = "Write the values: channel IN ('email', 'paid')."
         raise SegmentError(path, "a segment cannot ask a sub-query", hint)
     if type(node) not in _ALLOWED:

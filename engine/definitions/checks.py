@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.definitions.model import (
@@ -39,7 +39,16 @@ def check(definitions: Definitions) -> None:
     Raises:
         DefinitionError: one of them is wrong; the first is named.
     """
-    for problem in problems(definitions):
+    refuse(problems(definitions))
+
+
+def refuse(found: Iterable[Problem]) -> None:
+    """Raise the first of the problems that were found, if any.
+
+    Raises:
+        DefinitionError: says what it is and where.
+    """
+    for problem in found:
         where = ".".join(problem.path)
         raise DefinitionError(f"{where}: {problem.message}", hint=problem.hint)
 

@@ -76,16 +76,6 @@ def problems(definitions: Definitions) -> Iterator[Problem]:
             yield Problem(error.path, error.reason, error.hint)
 
 
-def check(definitions: Definitions) -> None:
-    """Refuse data views with a segment that cannot be evaluated.
-
-    Raises:
-        SegmentError: the first one.
-    """
-    for problem in problems(definitions):
-        raise SegmentError(problem.path, problem.message, problem.hint)
-
-
 def checked(
     definitions: Iterable[SegmentDefinition], view: DataView, path: Path = ("segments",)
 ) -> tuple[Segment, ...]:

@@ -16,7 +16,7 @@ from sqlfront.workspace import Workspace
 from tests.sqlfront.shop import CHANNELS, DEFINITIONS, EVENTS, FIELDS, PLAN
 
 
-def _write(path, names, rows):
+def write(path, names, rows):
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(names)
@@ -29,9 +29,9 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     made = Home.create(folder / "home")
     flow.apply(made, DEFINITIONS)
-    flow.ingest(made, "events", [_write(folder / "events.csv", FIELDS, EVENTS)])
-    flow.ingest(made, "channels", [_write(folder / "channels.csv", ("channel", "region", "rate"), CHANNELS)])
-    flow.ingest(made, "plans", [_write(folder / "plans.csv", ("id", "channel", "budget"), PLAN)])
+    flow.ingest(made, "events", [write(folder / "events.csv", FIELDS, EVENTS)])
+    flow.ingest(made, "channels", [write(folder / "channels.csv", ("channel", "region", "rate"), CHANNELS)])
+    flow.ingest(made, "plans", [write(folder / "plans.csv", ("id", "channel", "budget"), PLAN)])
     yield made
     made.close()
 
