@@ -72,5 +72,5 @@ def test_no_statement_sees_the_persons_that_a_rule_hides(statement, homes):
 def test_explain_names_the_rules_of_the_view(tmp_path):
     home = Home.create(tmp_path)
     flow.apply(home, with_rule(DEFINITIONS))
-    rule = "  segment: persons without an event: \"adobe_personid\" IN ('p1', 'p4', 'p7')"
+    rule = "    persons without an event: \"adobe_personid\" IN ('p1', 'p4', 'p7')"
     assert rule in explain(ReportRequest("web"), home.current())
