@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
-from _thread import interrupt_main
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import polars as pl
@@ -12,7 +13,6 @@ import pytest
 
 import wayline
 from engine.applying import apply
-from engine.errors import CancelledError
 from tests.laws.shop_homes import asker
 from tests.sqlfront.compare import same_rows
 from tests.world.homes import make_home
@@ -125,18 +125,25 @@ def test_pandas_is_only_needed_by_those_who_want_it(opened, monkeypatch):
         opened.report("shop", metrics="revenue").pandas()
 
 
-def test_control_c_cancels_the_report(opened, monkeypatch):
+@pytest.fixture
+def interruptible():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_control_c_cancels_the_report(opened, interruptible, monkeypatch):
     ended = []
 
     def run(asked, home, world, cancellation):
-        interrupt_main()
-        try:
-            while True:
-                cancellation.check()
-                time.sleep(0.005)
-        except CancelledError:
-            ended.append(asked.view)
-            raise
+        time.sleep(0.2)  # until the main thread waits
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        for _ in range(1000):
+            time.sleep(0.005)
+            if cancellation._cancelled:
+                ended.append(asked.view)
+                break
+        cancellation.check()
 
     monkeypatch.setattr(notebook, "run", run)
     with pytest.raises(KeyboardInterrupt):
