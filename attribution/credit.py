@@ -61,8 +61,7 @@ def _once(spans: Spans, shares: Shares, items: Codes, runs: Runs, room: int) -> 
     begins, ends, values = spans.begins[runs.order], spans.ends[runs.order], shares.each[runs.order]
     limits = np.full(items.distinct, begins.size, np.int32)
     first = _sweep_once(begins, ends, values, runs.ends, items.codes, limits, np.empty(begins.size), *entries)
-    touches, places, given = (column[first:] for column in entries)
-    return Entries(touches, runs.order[places], given)
+    return Entries(entries.touches[first:], runs.order[entries.places[first:]], entries.credit[first:])
 
 
 # Both sweeps go through a run from its last touch to the first. Conversions wait in a queue while their span

@@ -71,8 +71,7 @@ def credit_by_item(
     once = rule.model is Model.PARTICIPATION
     columns = begins, ends, each, first, last, codes
     filled = _slide(*columns, items.codes, items.distinct, times, rate, once, *entries)
-    touches, found, credit = (column[:filled] for column in entries)
-    return Entries(touches, places[found], credit)
+    return Entries(entries.touches[:filled], places[entries.places[:filled]], entries.credit[:filled])
 
 
 def _most_entries(begins: Rows, ends: Rows, keys: Rows, items: Codes) -> int:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numba as nb
 import numpy as np
 
-from attribution.models import ROWS, VALUES, Codes, Rows, Times, Values
+from attribution.models import ROWS, VALUES, Codes, Mask, Rows, Times, Values
 
 _ROOMY: Final = 1 << 16
 """Tables of this many cells are made without asking how full they will be."""
@@ -66,7 +66,8 @@ def by_cell(entries: Entries, items: Codes, keys: Codes) -> Cells:
         return Cells(codes, sums[codes])
     codes = every[entries.touches] * np.int64(keys.distinct) + keys.codes[entries.places]
     listed, places = np.unique(codes, return_inverse=True)
-    return Cells(listed, np.bincount(places, entries.credit, listed.size))
+    credit: Values = np.bincount(places, entries.credit, listed.size).astype(np.float64, copy=False)
+    return Cells(listed, credit)
 
 
 @nb.njit(
@@ -82,7 +83,7 @@ def _add_up(
     keys: Rows,
     distinct: int,
     sums: Values,
-    found: Rows,
+    found: Mask,
 ) -> None:
     # Touch -1 reads the last item, which stands for none.
     for entry in range(touches.size):
