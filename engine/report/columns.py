@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 from engine.dataview.components import (
-    EVENTS,
     PEOPLE,
     SESSION_STARTS,
     SESSIONS,
@@ -17,6 +17,7 @@ from engine.dataview.components import (
     Role,
     Scope,
 )
+from engine.dataview.standard import FIRST_TIME_SESSIONS, REPEAT_SESSIONS, RETURN_SESSIONS, TIME_PARTS
 from engine.errors import UnsupportedError
 
 PERSON_INDEX = "_person_index"
@@ -24,7 +25,13 @@ SESSION_INDEX = "_session_index"
 ROW_INDEX = "_row_index"
 ELEMENTS = "_elements"
 ELEMENT = "_element"
-INDEXES = {PEOPLE: PERSON_INDEX, SESSIONS: SESSION_INDEX}
+INDEXES = {
+    PEOPLE: PERSON_INDEX,
+    SESSIONS: SESSION_INDEX,
+    FIRST_TIME_SESSIONS: "_first_time_session_index",
+    RETURN_SESSIONS: "_return_session_index",
+    REPEAT_SESSIONS: "_repeat_session_index",
+}
 """Distinct metric → the column of chunk-wide indices that it counts."""
 
 
@@ -41,11 +48,13 @@ def component_ids(expressions: Iterable[exp.Expr | None]) -> set[str]:
 
 def is_period(component_id: str) -> bool:
     """Whether a component is a function of the event's time alone, other than the time itself."""
-    return component_id in TIME_DIMENSIONS or component_id == "daterange"
+    return component_id in TIME_DIMENSIONS or component_id in TIME_PARTS or component_id == "daterange"
 
 
 def period_start(component_id: str) -> exp.Expr:
-    """Return a period's start as an expression over ``timestamp``."""
+    """Return a period's start, or a recurring part of time, as an expression over ``timestamp``."""
+    if component_id in TIME_PARTS:
+        return _time_part(component_id).copy()
     timestamp = exp.column(TIMESTAMP, quoted=True)
     period = TIME_DIMENSIONS.get(component_id, "day")
     if " " in period:
@@ -53,6 +62,11 @@ def period_start(component_id: str) -> exp.Expr:
         return exp.Anonymous(this="time_bucket", expressions=[minutes, timestamp])
     truncated = exp.Anonymous(this="date_trunc", expressions=[exp.convert(period), timestamp])
     return exp.cast(truncated, "TIMESTAMP")
+
+
+@lru_cache(maxsize=32)
+def _time_part(component_id: str) -> exp.Expr:
+    return parse_one(TIME_PARTS[component_id].sql, read="duckdb")
 
 
 def spelled_out(expression: exp.Expr) -> exp.Expr:
@@ -69,11 +83,6 @@ def spelled_out(expression: exp.Expr) -> exp.Expr:
 def is_session_start(component: Component) -> bool:
     """Whether the metric counts session starts, directly or as a view's own metric."""
     return SESSION_STARTS in (component.id, component.standard)
-
-
-def is_every_event(component: Component) -> bool:
-    """Whether the metric is one on every event."""
-    return EVENTS in (component.id, component.standard)
 
 
 def column_name(component: Component) -> str:
