@@ -48,13 +48,11 @@ def component_ids(expressions: Iterable[exp.Expr | None]) -> set[str]:
 
 def is_period(component_id: str) -> bool:
     """Whether a component is a function of the event's time alone, other than the time itself."""
-    return component_id in TIME_DIMENSIONS or component_id in TIME_PARTS or component_id == "daterange"
+    return component_id in TIME_DIMENSIONS or component_id == "daterange"
 
 
 def period_start(component_id: str) -> exp.Expr:
-    """Return a period's start, or a recurring part of time, as an expression over ``timestamp``."""
-    if component_id in TIME_PARTS:
-        return _time_part(component_id).copy()
+    """Return a period's start as an expression over ``timestamp``."""
     timestamp = exp.column(TIMESTAMP, quoted=True)
     period = TIME_DIMENSIONS.get(component_id, "day")
     if " " in period:
@@ -75,6 +73,8 @@ def spelled_out(expression: exp.Expr) -> exp.Expr:
     def replace(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and not node.table and is_period(node.name):
             return period_start(node.name)
+        if isinstance(node, exp.Column) and not node.table and node.name in TIME_PARTS:
+            return _time_part(node.name).copy()
         return node
 
     return expression.transform(replace)

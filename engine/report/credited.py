@@ -19,7 +19,7 @@ from attribution.shares import credit_of_shares
 from attribution.spans import single_touches, touch_spans
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
 from engine.dataview.values import codes_at, combined, taken
-from engine.report.columns import column_name, component_ids, is_period, is_session_start, period_start
+from engine.report.columns import column_name, component_ids, is_session_start, spelled_out
 from engine.report.conversions import (
     Amounts,
     Conversions,
@@ -140,17 +140,18 @@ def _items(frame: Frame, journey: Reduced) -> Rows | None:
 def _keys(frame: Frame, journey: Reduced, rows: Rows) -> Rows:
     """int32[R]: equal where all that the question takes from the conversion is equal.
 
-    A person is constant within its own rows, so only times make a key.
+    A person is constant within its own rows, so it makes no key.
     """
     keys = np.zeros(journey.rows.size, np.int32)
-    times = _conversion_times(frame, rows)
-    if times:
-        keys[_places(journey, rows, frame.chunk.rows)] = reduce(_tuple_codes, map(_codes, times))
+    taken_there = _conversion_values(frame, rows)
+    if taken_there:
+        keys[_places(journey, rows, frame.chunk.rows)] = reduce(_tuple_codes, map(_codes, taken_there))
     return keys
 
 
 def _codes(values: pa.Array) -> Rows:
-    codes: Rows = values.dictionary_encode().indices.to_numpy()
+    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    codes: Rows = plain.dictionary_encode(null_encoding="encode").indices.to_numpy()
     return codes
 
 
@@ -159,8 +160,8 @@ def _tuple_codes(first: Rows, second: Rows) -> Rows:
     return _codes(pa.array(first * np.int64(second.max(initial=0) + 1) + second))
 
 
-def _conversion_times(frame: Frame, rows: Rows) -> list[pa.Array]:
-    """The times that the question groups by, on some rows."""
+def _conversion_values(frame: Frame, rows: Rows) -> list[pa.Array]:
+    """The times, and what sessions and datasets say, that the question groups by, on some rows."""
     request = frame.plan.request
     used = component_ids(
         [
@@ -168,13 +169,12 @@ def _conversion_times(frame: Frame, rows: Rows) -> list[pa.Array]:
             *(lookup.on for lookup in request.lookups),
         ]
     )
-    times = [name for name in sorted(used) if frame.plan.view.component(name).scope is Scope.TIME]
+    components = [frame.plan.view.component(name) for name in sorted(used)]
+    found = [frame.at(c, rows) for c in components if c.scope in (Scope.SESSION, Scope.DATASET)]
+    times = [component.id for component in components if component.scope is Scope.TIME]
     if not times:
-        return []
-    periods = [
-        exp.alias_(period_start(name) if is_period(name) else exp.column(name), name, quoted=True)
-        for name in times
-    ]
+        return found
+    periods = [exp.alias_(spelled_out(exp.column(name, quoted=True)), name, quoted=True) for name in times]
     moments = pa.table({TIMESTAMP: frame.at(frame.plan.view.component(TIMESTAMP), rows)})
     table = frame.statements.run(moments, exp.select(*periods).from_(exp.to_table("rows")))
-    return [combined(column) for column in table.columns]
+    return [*found, *(combined(column) for column in table.columns)]
