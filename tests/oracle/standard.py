@@ -89,6 +89,9 @@ def described(journey, question):
             "hour": local(times[at], question.zone).hour,
             "weekday": f"{local(times[at], question.zone):%A}",
         }
+    for at, event in enumerate(journey):
+        kept = [e["channel"] for e in journey[: at + 1] if e["session"] == event["session"]]
+        event["kept"] = next((channel for channel in reversed(kept) if channel is not None), None)
     total = sum(event["spent"] for event in journey if event["in"])
     for event in journey:
         event["per_person"] = bucket(total)

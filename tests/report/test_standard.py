@@ -20,6 +20,7 @@ from engine.report.plan import plan
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest, TimeRange
 from tests.oracle import standard as oracle
 from tests.oracle.report import journeys
+from tests.report.test_laws import with_strangers
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -29,6 +30,7 @@ ZONE = "Europe/Berlin"
 YEAR_AGO = oracle.thirteen_months_before(T0, ZONE)
 DIMENSIONS = {
     "channel": "channel",
+    "kept": "kept",
     "depth": "adobe_eventdepth",
     "type": "adobe_sessiontype",
     "per_event": "adobe_timespentperevent",
@@ -116,7 +118,7 @@ def definitions(question: oracle.Question, **metrics) -> Definitions:
                     "connection": "all",
                     "time_zone": question.zone,
                     "sessions": sessions,
-                    "dimensions": {"channel": "channel"},
+                    "dimensions": {"channel": "channel", "kept": {"field": "channel", "persistence": {}}},
                     "metrics": {"logins": "login", "logouts": "logout", **metrics},
                 }
             },
@@ -185,6 +187,17 @@ def test_standard_components_equal_the_oracle_from_what_is_scanned(found, questi
 
 
 @settings(max_examples=40, deadline=None)
+@given(events, events, questions())
+def test_persons_who_do_not_count_change_nothing(found, others, question):
+    strangers = chunk_of(journeys(others))
+    known, request = definitions(question), request_of(question)
+    mixed = with_strangers(chunk_of(journeys(found)), strangers)
+    rows = answer(plan(request, known), [mixed], known, Cancellation()).to_pylist()
+    plain = answer(plan(request, known), [chunk_of(journeys(found))], known, Cancellation()).to_pylist()
+    assert sorted(map(str, rows)) == sorted(map(str, plain))
+
+
+@settings(max_examples=40, deadline=None)
 @given(events, questions())
 def test_first_time_and_return_sessions_are_all_sessions(found, question):
     for row in ask(question, found).values():
@@ -197,16 +210,16 @@ def test_first_time_and_return_sessions_are_all_sessions(found, question):
 
 
 @settings(max_examples=60, deadline=None)
-@given(events, st.sampled_from([10 * MINUTE, 30 * MINUTE]))
-def test_time_spent_on_a_value_is_that_of_its_stretches(found, timeout):
+@given(events, st.sampled_from([10 * MINUTE, 30 * MINUTE]), st.sampled_from(["channel", "kept"]))
+def test_time_spent_on_a_value_is_that_of_its_stretches(found, timeout, name):
     """From the event that begins a run of one value to the one that ends it, or the session's last."""
-    question = oracle.Question(timeout, ZONE, ("channel",))
+    question = oracle.Question(timeout, ZONE, (name,))
     expected: dict[object, float] = {}
     for journey in journeys(found):
         oracle.described(journey, question)
         stretches: list[list[dict]] = []
         for event in journey:
-            if stretches and event["starts"] == 0 and stretches[-1][-1]["channel"] == event["channel"]:
+            if stretches and event["starts"] == 0 and stretches[-1][-1][name] == event[name]:
                 stretches[-1].append(event)
             else:
                 if stretches and event["starts"] == 0:
@@ -214,7 +227,7 @@ def test_time_spent_on_a_value_is_that_of_its_stretches(found, timeout):
                 stretches.append([event])
         for stretch in stretches:
             seconds = (stretch[-1]["time"] - stretch[0]["time"]) / 1e6
-            key = stretch[0]["channel"]
+            key = stretch[0][name]
             expected[key] = expected.get(key, 0.0) + seconds
     ours = {group[0]: row["spent"] for group, row in ask(question, found).items()}
     assert ours == pytest.approx(expected)

@@ -65,28 +65,28 @@ PAIRS = [
     ),
     (
         "select timeparthourofday, timepartampm, timepartminuteofhour, count(*) from web group by 1, 2, 3",
-        "select hour(\"timestamp\"), if(hour(\"timestamp\") < 12, 'AM', 'PM'), minute(\"timestamp\"), count(*)"
+        'select hour("timestamp"), if(hour("timestamp") < 12, \'AM\', \'PM\'), minute("timestamp"), count(*)'
         " from web group by 1, 2, 3",
     ),
     (
         "select timepartdayofmonth, timepartdayofyear, timepartweekofyear, timepartmonthofyear,"
         " timepartquarterofyear, count(*) from web group by 1, 2, 3, 4, 5",
-        "select day(\"timestamp\"), dayofyear(\"timestamp\"), week(\"timestamp\"), monthname(\"timestamp\"),"
+        'select day("timestamp"), dayofyear("timestamp"), week("timestamp"), monthname("timestamp"),'
         " 'Q' || quarter(\"timestamp\"), count(*) from web group by all",
     ),
     (
         "select channel, count(*) from web where timeparthourofday = 9 and timepartdayofweek in ('Monday', 'Sunday')"
         " group by 1",
-        "select channel, count(*) from web where hour(\"timestamp\") = 9 and dayofweek(\"timestamp\") <= 1"
+        'select channel, count(*) from web where hour("timestamp") = 9 and dayofweek("timestamp") <= 1'
         " group by 1",
     ),
     (
         "select count(distinct timepartdayofweek), count(distinct adobe_eventdepth), max(adobe_eventdepth) from web",
-        "select count(distinct dayname(\"timestamp\")), count(distinct depth), max(depth) from web",
+        'select count(distinct dayname("timestamp")), count(distinct depth), max(depth) from web',
     ),
     (
         "select timepartdayofweek, sum(visits) as s from web group by 1 having sum(visits) > 20 order by 2 desc, 1 limit 3",
-        "select dayname(\"timestamp\"), count(distinct id) as s from web group by 1 having s > 20 order by 2 desc, 1 limit 3",
+        'select dayname("timestamp"), count(distinct id) as s from web group by 1 having s > 20 order by 2 desc, 1 limit 3',
     ),
     (
         "select x.channel, s / nullif(v, 0) from (select channel, sum(adobe_timespent) as s, sum(visits) as v"
