@@ -17,7 +17,7 @@ from sqlglot import exp
 from attribution.models import Mask, Rows
 from attribution.rows import marked_rows, mask_at, mask_of
 from engine.cancellation import Cancellation
-from engine.dataview.components import Component, DataView, data_view
+from engine.dataview.components import LOCAL_TIME, Component, DataView, Scope, data_view
 from engine.dataview.segments import Container, Path, Segment, SegmentError, segments_of, walk
 from engine.definitions.checks import Problem
 from engine.definitions.model import Definitions, SegmentDefinition
@@ -35,7 +35,7 @@ def looks_around(segments: Iterable[Segment]) -> bool:
     return any(segment.container is not Container.EVENT for segment in walk(segments))
 
 
-def needs_sessions(segments: Iterable[Segment]) -> bool:
+def takes_sessions(segments: Iterable[Segment]) -> bool:
     """Whether one of the segments takes sessions."""
     return any(segment.container is Container.SESSION for segment in walk(segments))
 
@@ -121,7 +121,8 @@ def _no_values(components: Iterable[Component], array: str | None) -> pa.Table:
         if in_array(component, array) and component.source is not None:
             inside.append(pa.field(component.source.element, component.source.type))
         else:
-            columns[column_name(component)] = pa.nulls(1, component.type)
+            kind = LOCAL_TIME if component.scope is Scope.TIME else component.type
+            columns[column_name(component)] = pa.nulls(1, kind)
     if inside:
         columns[ELEMENTS] = pa.nulls(1, pa.list_(pa.struct(dict.fromkeys(inside))))
     return pa.table(columns)
