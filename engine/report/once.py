@@ -21,6 +21,11 @@ from engine.report.periods import period_numbers
 from engine.report.plan import Kind, Lane, ReportPlan, is_component, persistence_of
 from engine.report.request import Aggregate, MetricColumn
 
+_SHORT: Final = frozenset(
+    f"daterange{period}" for period in ("second", "minute", "fiveminute", "fifteenminute", "thirtyminute")
+)
+"""Periods of which there may be as many as events: putting them in order takes longer than counting does."""
+
 _NEVER: Final = int(np.iinfo(np.int64).max)
 
 
@@ -59,11 +64,11 @@ def _grouped(plan: ReportPlan) -> list[Component]:
 
 
 def _has_codes(expression: exp.Expr, plan: ReportPlan) -> bool:
-    """Whether a grouped expression is a period, or a dimension with one text per event."""
+    """Whether a grouped expression is a period of an hour or more, or a dimension with one text per event."""
     if not is_component(expression):
         return False
     if is_period(expression.name):
-        return True
+        return expression.name not in _SHORT
     component = plan.view.component(expression.name)
     persistence, source = persistence_of(component), component.source
     several = (source is not None and source.repeated) or (
