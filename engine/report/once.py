@@ -1,10 +1,12 @@
 """People and sessions as sums: each counts on its first event in its group, and so needs no set of them.
 
-Where the groups of a lane are plain texts, they have codes, and one pass finds those events. Everywhere else
-a statement counts distinct numbers; both give the same answer.
+Where the groups of a lane are plain texts and periods, they have codes, and one pass finds those events.
+Everywhere else a statement counts distinct numbers; both give the same answer.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +16,17 @@ from engine.dataview.components import Component, Role, Scope
 from engine.dataview.values import combined, raw_codes
 from engine.journeys.distinct import first_in_group
 from engine.journeys.present import validity
-from engine.report.columns import INDEXES, column_name, component_ids
+from engine.report.columns import INDEXES, column_name, component_ids, is_period
+from engine.report.periods import period_numbers
 from engine.report.plan import Kind, Lane, ReportPlan, is_component, persistence_of
 from engine.report.request import Aggregate, MetricColumn
+
+_SHORT: Final = frozenset(
+    f"daterange{period}" for period in ("second", "minute", "fiveminute", "fifteenminute", "thirtyminute")
+)
+"""Periods of which there may be as many as events: putting them in order takes longer than counting does."""
+
+_NEVER: Final = int(np.iinfo(np.int64).max)
 
 
 def counts_once(plan: ReportPlan, lane: Lane) -> bool:
@@ -26,7 +36,7 @@ def counts_once(plan: ReportPlan, lane: Lane) -> bool:
     if lane.kind is not Kind.EVENTS or plan.request.lookups:
         return False
     dimensions = [dimension.expression for dimension in plan.request.dimensions]
-    return all(_is_text(expression, plan) for expression in dimensions) and all(
+    return all(_has_codes(expression, plan) for expression in dimensions) and all(
         _is_whole(metric) for metric in lane.metrics if component_ids([metric.expression]) & INDEXES.keys()
     )
 
@@ -53,10 +63,12 @@ def _grouped(plan: ReportPlan) -> list[Component]:
     return [plan.view.component(dimension.expression.name) for dimension in plan.request.dimensions]
 
 
-def _is_text(expression: exp.Expr, plan: ReportPlan) -> bool:
-    """Whether a grouped expression is a dimension with one text per event."""
+def _has_codes(expression: exp.Expr, plan: ReportPlan) -> bool:
+    """Whether a grouped expression is a period of an hour or more, or a dimension with one text per event."""
     if not is_component(expression):
         return False
+    if is_period(expression.name):
+        return expression.name not in _SHORT
     component = plan.view.component(expression.name)
     persistence, source = persistence_of(component), component.source
     several = (source is not None and source.repeated) or (
@@ -77,7 +89,8 @@ def _codes(table: pa.Table, grouped: list[Component]) -> tuple[np.ndarray, int]:
     """int32[N] codes of the groups, and how many there may be."""
     codes, groups = np.zeros(table.num_rows, np.int64), 1
     for component in grouped:
-        own, distinct = _text_codes(combined(table.column(column_name(component))))
+        values = combined(table.column(column_name(component)))
+        own, distinct = (_period_codes if is_period(component.id) else _text_codes)(component, values)
         codes, groups = codes * distinct + own, groups * distinct
         if groups > 4 * table.num_rows + 1024:
             found, codes = np.unique(codes, return_inverse=True)
@@ -85,7 +98,14 @@ def _codes(table: pa.Table, grouped: list[Component]) -> tuple[np.ndarray, int]:
     return codes.astype(np.int32), groups
 
 
-def _text_codes(values: pa.Array) -> tuple[np.ndarray, int]:
+def _period_codes(period: Component, times: pa.Array) -> tuple[np.ndarray, int]:
+    """int64[N] codes of periods, which ascend with time; and how many codes there are."""
+    numbers = period_numbers(period.id, times.cast(pa.int64()).to_numpy())
+    first = int(numbers.min(initial=_NEVER))
+    return numbers - first, int(numbers.max(initial=first)) - first + 1
+
+
+def _text_codes(_: Component, values: pa.Array) -> tuple[np.ndarray, int]:
     """int32[N] codes of texts, the last one for no value; and how many codes there are."""
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     last = len(encoded.dictionary)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution.models import Container
-from attribution.windows import container_starts
+from attribution.spans import container_starts
 from engine.journeys.distinct import first_in_group
 from engine.journeys.neighbours import neighbour_rows
 from engine.journeys.sessions import depths, first_time_sessions, session_ends, session_starts, time_spent

@@ -27,9 +27,18 @@ def fires(dimensions, *metrics, definitions=DEFINITIONS, **more):
 
 
 @pytest.mark.parametrize(
-    "dimensions", [(), ("channel",), ("channel", "page"), ("adobe_personid", "adobe_sessiontype")]
+    "dimensions",
+    [
+        (),
+        ("channel",),
+        ("channel", "page"),
+        ("adobe_personid", "adobe_sessiontype"),
+        ("daterangeday",),
+        ("daterangemonth", "page"),
+        ("daterange",),
+    ],
 )
-def test_it_fires_for_totals_and_texts(dimensions):
+def test_it_fires_for_totals_texts_and_periods(dimensions):
     assert fires(dimensions, metric("visitors"), metric("visits"), metric("orders")) == [True]
     assert fires(dimensions, metric("visits"), metric("orders", condition="page = 'pay'")) == [True]
 
@@ -38,7 +47,10 @@ def test_it_fires_for_totals_and_texts(dimensions):
     ("dimensions", "asked", "more"),
     [
         (("upper(channel)",), metric("visitors"), {}),
-        (("daterangeday",), metric("visitors"), {}),
+        (("timestamp",), metric("visitors"), {}),
+        (("daterangesecond",), metric("visitors"), {}),
+        (("daterangethirtyminute",), metric("visitors"), {}),
+        (("date_trunc('day', timestamp)",), metric("visitors"), {}),
         (("timepartdayofweek",), metric("visitors"), {}),
         (("adobe_eventdepth",), metric("visitors"), {}),
         (("product",), metric("visitors"), {}),
@@ -96,3 +108,14 @@ def test_firsts_are_those_of_each_group_of_texts(first, second, steps, wide):
         pair: sum(mark for mark, other in zip(marked, pairs, strict=True) if other == pair) for pair in pairs
     }
     assert found == distinct(index.tolist(), pairs)
+
+
+@pytest.mark.parametrize("period", ["daterangehour", "daterangeweek", "daterangequarter"])
+def test_periods_give_what_distinct_counts_give(ask, period, monkeypatch):
+    request = ReportRequest(
+        "shop", (dimension(period), dimension("page")), (metric("visitors"), metric("visits"))
+    )
+    once = ask(request)
+    for module in ("aggregate", "lanes"):
+        monkeypatch.setattr(f"engine.report.{module}.counts_once", lambda plan, lane: False)
+    assert ask(request) == once
