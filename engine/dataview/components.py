@@ -159,6 +159,9 @@ _STANDARD_METRICS = (
     Component(SESSION_STARTS, Role.METRIC, pa.int64(), "Session starts: first events of sessions"),
 )
 
+_SPLITTING = frozenset({"linear", "algorithmic", "markov"})
+"""Models that split a conversion's value, so its sums are doubles."""
+
 
 def data_view(definitions: Definitions, name: str) -> DataView:
     """Resolve a data view's definition into its components.
@@ -305,7 +308,7 @@ def _metric_description(settings: MetricDefinition) -> str:
 
 def _metric_type(settings: MetricDefinition, source: FieldSource | None) -> pa.DataType:
     """Counts stay exact integers and decimals stay decimal, unless the model splits them."""
-    if settings.attribution is not None and settings.attribution.model == "linear":
+    if settings.attribution is not None and settings.attribution.model in _SPLITTING:
         return pa.float64()
     if source is None or settings.count or pa.types.is_integer(source.type):
         return pa.int64()

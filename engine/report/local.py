@@ -21,15 +21,17 @@ from engine.definitions.model import Definitions
 from engine.errors import CancelledError
 from engine.journeys.scan import Chunk, Load, loads
 from engine.report.aggregate import PARTIALS, counted, merged, partial, relation_name
+from engine.report.algorithmic import LanePaths, lane_paths
 from engine.report.frame import Frame
 from engine.report.lanes import lane_rows
+from engine.report.learned import credited
 from engine.report.plan import Kind, Lane, ReportPlan, plan
 from engine.report.request import ReportRequest
 from engine.report.sql import Statements
 from engine.report.tally import tallied_dimension, tally, total
 from engine.world import Home, World
 
-Partials = list[pa.Table]
+Partials = list[pa.Table | LanePaths]
 """One partial result for each lane of a plan, in its order."""
 
 _THREADS: Final = os.cpu_count() or 1
@@ -47,7 +49,7 @@ class Work:
     """
 
     plan: ReportPlan
-    steps: tuple[Callable[[Frame], pa.Table], ...]
+    steps: tuple[Callable[[Frame], pa.Table | LanePaths], ...]
     lookups: dict[str, pa.Table]
     cancellation: Cancellation
 
@@ -78,8 +80,8 @@ def answer(
         return pa.concat_tables(tables[0] for tables in partials)
     if all(tallied_dimension(planned, lane) for lane in planned.lanes):
         return total(planned, [table for tables in partials for table in tables])
-    statements = Statements(cancellation, {})
-    return statements.run_named(PARTIALS, _all_partials(planned, partials, statements), merged(planned))
+    statements = Statements(cancellation, work.lookups)
+    return statements.run_named(PARTIALS, _all_partials(work, partials, statements), merged(planned))
 
 
 def result_schema(request: ReportRequest, world: World) -> pa.Schema:
@@ -106,8 +108,10 @@ def _prepared(planned: ReportPlan, cancellation: Cancellation) -> Work:
     return Work(planned, steps, _lookup_tables(planned, cancellation), cancellation)
 
 
-def _step(planned: ReportPlan, lane: Lane) -> Callable[[Frame], pa.Table]:
+def _step(planned: ReportPlan, lane: Lane) -> Callable[[Frame], pa.Table | LanePaths]:
     """Choose how a lane becomes a partial result: added up right away, or by a statement over its rows."""
+    if lane.kind is Kind.SETS:
+        return lambda frame: lane_paths(frame, lane)
     dimension = tallied_dimension(planned, lane)
     if dimension is not None:
         return lambda frame: tally(frame, lane, dimension)
@@ -182,9 +186,11 @@ def _lookup_tables(planned: ReportPlan, cancellation: Cancellation) -> dict[str,
     return {relation_name(lookup): statements.fetch(lookup.relation) for lookup in planned.request.lookups}
 
 
-def _all_partials(planned: ReportPlan, partials: list[Partials], statements: Statements) -> pa.Table:
-    tables: list[pa.Table] = []
+def _all_partials(work: Work, partials: list[Partials], statements: Statements) -> pa.Table:
+    planned, tables = work.plan, []
     for lane, *found in zip(planned.lanes, *partials, strict=True):
+        if lane.kind is Kind.SETS:
+            found = credited(planned, lane, found, statements, work.cancellation.check)
         if lane.kind is Kind.DISTINCT:
             values = pa.concat_tables(found)
             found = [statements.run_named(PARTIALS, values, counted(planned, lane.metrics[0]))]

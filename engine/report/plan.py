@@ -43,6 +43,8 @@ class Kind(StrEnum):
     """Conversions beside the one touch that gets all credit (last, first, same)."""
     SHARES = "shares"
     """Touches beside the credit that each gets (linear)."""
+    SETS = "sets"
+    """Conversions by the set of items that led to them; all paths decide weights (algorithmic, markov)."""
     ELEMENTS = "elements"
     """Elements of an array of objects."""
     ELEMENT_EVENTS = "element events"
@@ -58,7 +60,7 @@ class Lane:
     """Metrics that are aggregated over the same rows.
 
     Attributes:
-        attribution: set for TOUCHES and SHARES.
+        attribution: set for TOUCHES, SHARES and SETS.
         segment: an event segment of this lane alone, besides the request's.
         array: the array of objects that the lane opens into elements, if any.
     """
@@ -247,13 +249,19 @@ def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: Repo
             groups.setdefault((attribution, segment), []).append(metric)
     return [
         Lane(
-            Kind.SHARES if attribution.model == "linear" else Kind.TOUCHES,
+            _attributed_kind(attribution.model),
             tuple(members),
             attribution,
             segment,
         )
         for (attribution, segment), members in groups.items()
     ]
+
+
+def _attributed_kind(model: str) -> Kind:
+    if model in ("algorithmic", "markov"):
+        return Kind.SETS
+    return Kind.SHARES if model == "linear" else Kind.TOUCHES
 
 
 def persistence_of(component: Component) -> PersistenceDefinition | None:
