@@ -25,7 +25,7 @@ MOST_PAIRS: Final = 500
 """Pairs of an order and its reverse that are sampled for a set, unless very many sets lie within it."""
 
 _FEWEST_PAIRS: Final = 32
-_STEPS: Final = 2_000_000
+_STEPS: Final = 500_000
 """Steps that the orders of one set may take, if that leaves the fewest pairs."""
 
 _ROWS: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)

@@ -26,7 +26,9 @@ from engine.report.sql import Statements
 _MOST_ITEMS: Final = 3000
 """Items that removal effects are found for: a square of so many doubles is 72 MB, and takes some seconds."""
 _AT_ONCE: Final = 1_000_000
-"""Members of sets that are weighed, or credited, before the next look at whether to go on."""
+"""Members of sets that are credited at once."""
+_WEIGHED_AT_ONCE: Final = 1000
+"""Members of sets that are weighed before the next look at whether to go on: some tenths of a second."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _markov_weights(sets: Sets, every: Steps, items: int) -> Values:
 
 def _shapley_weights(sets: Sets, rates: Values, wanted: Rows, check: Callable[[], None]) -> Values:
     weights = np.zeros(sets.members.size)
-    for own in _blocks(sets.sizes[wanted], _AT_ONCE // 1000):
+    for own in _blocks(sets.sizes[wanted], _WEIGHED_AT_ONCE):
         check()
         weights[member_places(sets, wanted[own])] = shapley_weights(sets, rates, wanted[own])
     return weights

@@ -28,6 +28,22 @@ attributions = st.builds(
     st.sampled_from([None, 2 * laws.HOUR, 30 * laws.DAY]),
 )
 
+dense = st.lists(
+    st.fixed_dictionaries(
+        {
+            "person": st.sampled_from("abcdefgh"),
+            "time": st.integers(-6, 12).map(lambda n: laws.T0 + n * laws.HOUR),
+            "channel": st.sampled_from([None, "email", "paid"]),
+            "campaign": st.sampled_from([None, "x", "y"]),
+            "revenue": st.sampled_from([None, None, None, 10.0, 30.5]),
+            "orders": st.sampled_from([None, None, 1]),
+        }
+    ),
+    min_size=15,
+    max_size=40,
+).map(lambda found: [dict(event, order=place) for place, event in enumerate(found)])
+"""Many short journeys with few values, so that sets come again and weights hang on each path."""
+
 
 @st.composite
 def questions(draw):
@@ -47,12 +63,12 @@ def changed(question, **values):
     return oracle.Question(**{**question.__dict__, **values})
 
 
-def credit_of(rows):
-    return {group: row["learned"] for group, row in rows.items() if row["learned"] is not None}
+def credit_of(rows, metric="learned"):
+    return {group: row[metric] for group, row in rows.items() if row[metric] is not None}
 
 
-@settings(max_examples=120, deadline=None)
-@given(laws.events, questions(), laws.segments, st.sampled_from([1, 2, 3]))
+@settings(max_examples=80, deadline=None)
+@given(laws.events | dense, questions(), laws.segments, st.sampled_from([1, 2, 3]))
 def test_report_equals_oracle_however_it_is_partitioned(found, question, segment, cuts):
     text, condition = segment
     rows = laws.ask(question, found, text, cuts)
@@ -63,7 +79,7 @@ def test_report_equals_oracle_however_it_is_partitioned(found, question, segment
     assert all(rows[group]["people"] == row["people"] for group, row in plain.items())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(laws.events, questions(), laws.segments)
 def test_conservation_and_time_nothing_is_lost_and_days_keep_their_totals(found, question, segment):
     for groups in (question.groups, ("channel", "day")):
@@ -75,7 +91,7 @@ def test_conservation_and_time_nothing_is_lost_and_days_keep_their_totals(found,
         assert per_day["learned"] == pytest.approx(per_day["plain"], abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(laws.events, laws.events, questions())
 def test_persons_who_do_not_count_change_nothing(found, others, question):
     strangers = laws.chunk_of(oracle.journeys(others))
@@ -88,7 +104,7 @@ def test_persons_who_do_not_count_change_nothing(found, others, question):
     assert credit_of(rows) == pytest.approx({k: v for k, v in expected.items() if v}, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(laws.events, questions())
 def test_what_is_not_scanned_does_not_matter(found, question):
     everything = credit_of(laws.ask(question, found))
@@ -127,8 +143,7 @@ EXAMPLE = [
 @pytest.mark.parametrize("cuts", [1, 4])
 def test_ex_own_a2_as_a_whole_report(cuts):
     rows = laws.ask(question_of("algorithmic"), EXAMPLE, cuts=cuts)
-    credit = {group: row["orders"] for group, row in rows.items() if row["orders"] is not None}
-    assert credit == pytest.approx({("A",): 17.5, ("B",): 32.5})
+    assert credit_of(rows, "orders") == pytest.approx({("A",): 17.5, ("B",): 32.5})
 
 
 def test_markov_as_a_whole_report():
@@ -138,8 +153,33 @@ def test_markov_as_a_whole_report():
     whole = start_a * (convert_a + a_to_b * convert_b) + start_b * convert_b
     lost_a, lost_b = 1 - start_b * convert_b / whole, 1 - start_a * convert_a / whole
     a = 10 + 20 * lost_a / (lost_a + lost_b)
-    credit = {group: row["orders"] for group, row in rows.items() if row["orders"] is not None}
-    assert credit == pytest.approx({("A",): a, ("B",): 50 - a})
+    assert credit_of(rows, "orders") == pytest.approx({("A",): a, ("B",): 50 - a})
+
+
+def moved(events, hours, suffix):
+    return [
+        {**event, "time": event["time"] + hours * laws.HOUR, "person": event["person"] + suffix}
+        for event in events
+    ]
+
+
+def test_paths_outside_the_range_teach_nothing():
+    outside = [
+        *moved(journeys(["A"], 50, 25, "a"), -2, "early"),
+        *moved(journeys(["A"], 50, 0, "a"), 2, "late"),
+    ]
+    question = question_of("algorithmic", start=laws.T0, end=laws.T0 + laws.HOUR)
+    rows = laws.ask(question, [*EXAMPLE, *outside])
+    assert credit_of(rows, "orders") == pytest.approx({("A",): 17.5, ("B",): 32.5})
+
+
+def test_touches_before_the_range_belong_to_paths_that_end_in_it():
+    both = journeys(["A", "B"], 50, 20, "ab")
+    early = moved([event for event in both if event["channel"] == "A"], -2, "")
+    later = [event for event in both if event["channel"] != "A"]
+    found = [*journeys(["A"], 100, 10, "a"), *journeys(["B"], 100, 20, "b"), *early, *later]
+    rows = laws.ask(question_of("algorithmic", start=laws.T0), found)
+    assert credit_of(rows, "orders") == pytest.approx({("A",): 17.5, ("B",): 32.5})
 
 
 def test_conversions_without_a_touch_go_to_no_value():
