@@ -72,6 +72,15 @@ class LanePaths:
     items: pa.Table
     metrics: Mapping[str, MetricPaths]
 
+    def __len__(self) -> int:
+        """How many sums there are."""
+        return sum(len(paths.sums) for paths in self.metrics.values())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the sums and of the sets' members."""
+        return sum(paths.sums.nbytes + paths.sets.members.nbytes for paths in self.metrics.values())
+
 
 def lane_paths(frame: Frame, lane: Lane) -> LanePaths:
     """Return what a chunk has of a lane's paths.

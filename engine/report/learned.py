@@ -51,7 +51,6 @@ def credited(
     lane: Lane,
     found: Sequence[LanePaths],
     statements: Statements,
-    check: Callable[[], None],
 ) -> list[pa.Table]:
     """Return a lane's partial results: each item with its credit, apart for each group.
 
@@ -60,9 +59,9 @@ def credited(
         lane: one of sets.
         found: what each chunk has, one chunk at least.
         statements: run SQL, lookups among the relations.
-        check: raises when the question was cancelled.
 
     Raises:
+        CancelledError: the question was cancelled; looked at between pieces of the work.
         UnsupportedError: there are too many items for the model.
     """
     items, codes = common_items([paths.items for paths in found])
@@ -70,9 +69,8 @@ def credited(
     tables = []
     for metric in found[0].metrics:
         parts = [paths.metrics[metric] for paths in found]
-        weighed = _weighed(attribution_of_lane(lane).model, parts, codes, items.num_rows, check)
+        weighed = _weighed(attribution_of_lane(lane).model, parts, codes, items.num_rows, statements.check)
         for rows in _rows(weighed, items, metric, [name for name in found[0].metrics if name != metric]):
-            check()
             tables.append(statements.run(rows, text))
     return tables
 

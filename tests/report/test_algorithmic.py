@@ -267,7 +267,7 @@ def test_credit_given_in_pieces_is_the_same():
 def test_weighing_can_be_cancelled():
     cancellation = Cancellation()
     with (
-        patch("engine.report.local.credited", side_effect=lambda *a: [cancellation.cancel(), a[-1]()]),
+        patch("engine.report.local.credited", side_effect=lambda *a: [cancellation.cancel(), a[-1].check()]),
         pytest.raises(CancelledError),
     ):
         ask_text([("channel", "channel")], (orders(),), cancellation=cancellation)
