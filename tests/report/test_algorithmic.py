@@ -16,6 +16,7 @@ from engine.report.local import answer
 from engine.report.plan import Kind, plan
 from engine.report.request import Aggregate, DimensionColumn, LookupJoin, MetricColumn, ReportRequest
 from engine.report.tally import tallied_dimension
+from engine.report.trace import Trace
 from tests.oracle import algorithmic as slow
 from tests.oracle import report as oracle
 from tests.report import test_laws as laws
@@ -182,6 +183,17 @@ def test_touches_before_the_range_belong_to_paths_that_end_in_it():
     assert credit_of(rows, "orders") == pytest.approx({("A",): 17.5, ("B",): 32.5})
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_metrics_of_one_lane_learn_each_from_its_own_conversions(model):
+    found = [*EXAMPLE, *(event(f"b{number}", 5, revenue=10.0) for number in range(40, 60))]
+    asked = {name: (name, oracle.Attribution(model, "person", None)) for name in ("orders", "revenue")}
+    together = laws.ask(changed(question_of(model), metrics=asked), found, cuts=2)
+    for name, settings_ in asked.items():
+        alone = laws.ask(changed(question_of(model), metrics={name: settings_}), found)
+        assert credit_of(together, name) == credit_of(alone, name)
+    assert credit_of(together, "revenue") == {("B",): 200.0}
+
+
 def test_conversions_without_a_touch_go_to_no_value():
     found = [*EXAMPLE, event("nobody", 0, orders=3)]
     rows = laws.ask(question_of("algorithmic"), found)
@@ -262,6 +274,17 @@ def test_credit_given_in_pieces_is_the_same():
             _, pieces = ask_text(asked, (orders(),), model=model)
         keys = [(name, "ascending") for name in whole.column_names[:-1]]
         assert pieces.sort_by(keys).to_pydict() == whole.sort_by(keys).to_pydict()
+
+
+def test_the_steps_of_a_report_count_the_sums_that_chunks_hand_on():
+    known = laws.definitions(question_of("markov"))
+    column = DimensionColumn("channel", exp.column("channel", quoted=True))
+    planned = plan(ReportRequest("shop", (column,), (orders(),)), known)
+    trace = Trace(counting=True)
+    answer(planned, [laws.chunk_of(oracle.journeys(EXAMPLE))], known, Cancellation(), trace)
+    # The sets {A}, {B} and {A, B} for orders; A, B and no channel for the events.
+    assert trace.taken["aggregation"].rows == 3 + 3
+    assert trace.taken["aggregation"].size > 0
 
 
 def test_weighing_can_be_cancelled():
