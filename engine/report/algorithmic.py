@@ -36,8 +36,8 @@ from engine.report.plan import Lane
 
 SET: Final = "_set"
 AMOUNT: Final = "_amount"
-_MOST_MEMBERS: Final = 20_000_000
-"""Members that the distinct sets of a chunk may have together: 80 MB."""
+MOST_MEMBERS: Final = 50_000_000
+"""Members that the distinct sets of all chunks may have together: 200 MB, and as much again to unite them."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +144,17 @@ def _metric_paths(
 
 def _distinct_sets(spans: Spans, codes: Rows, distinct: int) -> tuple[Sets, Rows]:
     try:
-        return distinct_sets(spans, codes, distinct, _MOST_MEMBERS)
+        return distinct_sets(spans, codes, distinct, MOST_MEMBERS)
     except TooLargeError as error:
-        raise UnsupportedError(
-            f"too many values lead to too many conversions to learn from: {error}",
-            hint="Group by a dimension with fewer values, or give the metric a shorter lookback.",
-        ) from error
+        raise refusal() from error
+
+
+def refusal() -> UnsupportedError:
+    """Return the error of a question whose sets cannot be kept."""
+    return UnsupportedError(
+        "paths touch too many different values to learn from them",
+        hint="Group by a dimension with fewer values, or give the metric a shorter lookback.",
+    )
 
 
 def _steps(lane: Lane, led: Spans, left: Spans, codes: Rows) -> Steps:

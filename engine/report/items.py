@@ -22,13 +22,10 @@ def touched_items(frame: Frame, found: Conversions) -> tuple[pa.Table, Rows]:
     The table has a column for each grouped dimension, D rows.
     """
     dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
+    if len(dimensions) == 1:
+        return numbered(pa.table({column_name(dimensions[0]): found.items}))
     rows = pa.array(found.touches.rows)
-    values = {
-        column_name(dimension): touch_values(frame, dimension).take(rows)
-        if found.items is None
-        else found.items
-        for dimension in dimensions
-    }
+    values = {column_name(dimension): touch_values(frame, dimension).take(rows) for dimension in dimensions}
     return numbered(pa.table(values))
 
 

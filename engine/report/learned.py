@@ -17,7 +17,7 @@ from attribution.sets import Sets, member_places, normalised, sorted_sets, unite
 from engine.dataview.values import combined, taken
 from engine.errors import UnsupportedError
 from engine.report.aggregate import partial
-from engine.report.algorithmic import AMOUNT, SET, LanePaths, MetricPaths
+from engine.report.algorithmic import AMOUNT, MOST_MEMBERS, SET, LanePaths, MetricPaths, refusal
 from engine.report.conversions import attribution_of_lane
 from engine.report.items import common_items
 from engine.report.plan import Lane, ReportPlan
@@ -64,6 +64,8 @@ def credited(
         CancelledError: the question was cancelled; looked at between pieces of the work.
         UnsupportedError: there are too many items for the model.
     """
+    if sum(one.sets.members.size for paths in found for one in paths.metrics.values()) > MOST_MEMBERS:
+        raise refusal()
     items, codes = common_items([paths.items for paths in found])
     text = partial(planned, lane).sql("duckdb")
     tables = []
