@@ -9,7 +9,8 @@ from __future__ import annotations
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.dataview.components import EVENTS, PEOPLE, SESSION_STARTS, SESSIONS, DataView
+from engine.dataview.components import EVENTS, SESSION_STARTS, DataView
+from engine.dataview.standard import SESSION_ENDS, TIME_SPENT
 from engine.report.columns import INDEXES, ROW_INDEX, component_ids
 from engine.report.elements import ROWS, from_rows, over_rows
 from engine.report.plan import Kind, Lane, ReportPlan, is_component, is_result_filter
@@ -18,7 +19,7 @@ from engine.types import sql_type
 
 PARTIALS = "partials"
 VALUE = "_value"
-_ZERO_WHEN_ABSENT = frozenset({PEOPLE, SESSIONS, EVENTS, SESSION_STARTS})
+_ZERO_WHEN_ABSENT = frozenset({*INDEXES, EVENTS, SESSION_STARTS, SESSION_ENDS, TIME_SPENT})
 _MERGE = {Aggregate.MINIMUM: exp.Min, Aggregate.MAXIMUM: exp.Max}
 
 

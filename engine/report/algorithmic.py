@@ -21,7 +21,7 @@ from attribution.sets import Sets, TooLargeError, distinct_sets
 from attribution.spans import Spans, touch_spans
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
 from engine.errors import UnsupportedError
-from engine.report.columns import column_name, is_period, period_start
+from engine.report.columns import column_name, spelled_out
 from engine.report.conversions import (
     Amounts,
     Conversions,
@@ -181,9 +181,9 @@ def _is_taken(frame: Frame, component: Component) -> bool:
 
 
 def _key(component: Component) -> exp.Expr:
-    """What has to be equal for conversions to be one sum: of times, the period that is asked for."""
-    if component.scope is Scope.TIME and is_period(component.id):
-        return period_start(component.id)
+    """What has to be equal for conversions to be one sum: of times, the period or part that is asked for."""
+    if component.scope is Scope.TIME:
+        return spelled_out(_column(component.id))
     return _column(column_name(component))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
+from engine.dataview.components import model_name
 from engine.dataview.local_time import to_local
 from engine.dataview.values import is_plain
 from engine.report.local import MERGE, READ
@@ -63,7 +64,7 @@ def _listed(names: tuple[str, ...] | list[str]) -> str:
 
 def _scan_range(planned: ReportPlan) -> str:
     zone = planned.view.definition.time_zone
-    start, end = planned.scan_start, planned.request.range.end
+    start, end = planned.scan_start, planned.scan_end
     since = "from the beginning" if start is None else f"from {to_local(start, zone)}"
     until = "to the end" if end is None else f"to {to_local(end, zone)}"
     return f"{since} {until} ({zone})"
@@ -74,7 +75,8 @@ def _sessions(planned: ReportPlan) -> list[str]:
         return []
     settings = planned.view.definition.sessions
     starts = f", or on {_listed(settings.start_on)}" if settings.start_on else ""
-    return [f"a new one after a gap longer than {settings.timeout}{starts}"]
+    ends = f", or after {_listed(settings.end_on)}" if settings.end_on else ""
+    return [f"a new one after a gap longer than {settings.timeout}{starts}{ends}"]
 
 
 def _persistence(planned: ReportPlan) -> list[str]:
@@ -98,7 +100,7 @@ def _lane(lane: Lane, planned: ReportPlan) -> list[str]:
     if lane.attribution is not None:
         lookback = lane.attribution.lookback or "reporting window"
         what += (
-            f"; {lane.attribution.model} touch of {_listed(planned.touch_dimensions)}, "
+            f"; {model_name(lane.attribution)} of {_listed(planned.touch_dimensions)}, "
             f"container {lane.attribution.container}, lookback {lookback}"
         )
     if lane.segment is not None:

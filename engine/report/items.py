@@ -1,47 +1,30 @@
-"""Items: the values that touches have of the grouped dimensions, numbered."""
+"""Items: the values that touches have of the grouped dimensions, numbered alike in all chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.models import Rows
-from engine.dataview.values import combined
+from engine.dataview.values import combined, taken
 from engine.report.columns import column_name
-from engine.report.conversions import Conversions, touch_values
+from engine.report.conversions import Conversions, codes_of, touch_values, tuple_codes
 from engine.report.frame import Frame
 
 
 def touched_items(frame: Frame, found: Conversions) -> tuple[pa.Table, Rows]:
-    """Return the distinct items of a chunk's touches, and int32[T]: the item of each touch.
+    """Return the distinct items of a chunk's touches, and int32[T]: the number of each touch's item.
 
-    The table has a column for each grouped dimension, D rows.
+    The table has a column for each grouped dimension, texts spelled out, D rows.
     """
+    _, firsts, codes = np.unique(found.item_codes().codes, return_index=True, return_inverse=True)
+    rows = found.touches.rows[firsts]
     dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
-    if len(dimensions) == 1:
-        return numbered(pa.table({column_name(dimensions[0]): found.items}))
-    rows = pa.array(found.touches.rows)
-    values = {column_name(dimension): touch_values(frame, dimension).take(rows) for dimension in dimensions}
-    return numbered(pa.table(values))
-
-
-def numbered(table: pa.Table) -> tuple[pa.Table, Rows]:
-    """Return the distinct rows of a table, texts spelled out, and int32[T]: the number of each row."""
-    columns = [combined(column) for column in table.columns]
-    _, firsts, codes = np.unique(
-        reduce(_paired, map(_codes, columns)), return_index=True, return_inverse=True
-    )
-    rows = pa.array(firsts)
-    return pa.table(
-        {
-            name: _spelled_out(column.take(rows))
-            for name, column in zip(table.column_names, columns, strict=True)
-        }
-    ), codes.astype(np.int32)
+    values = {column_name(one): _spelled_out(taken(touch_values(frame, one), rows)) for one in dimensions}
+    return pa.table(values), codes.astype(np.int32)
 
 
 def common_items(parts: Sequence[pa.Table]) -> tuple[pa.Table, list[Rows]]:
@@ -49,25 +32,15 @@ def common_items(parts: Sequence[pa.Table]) -> tuple[pa.Table, list[Rows]]:
 
     The order does not depend on how the data was cut, so nothing that follows from it does.
     """
-    distinct, codes = numbered(pa.concat_tables(parts))
+    every = pa.concat_tables(parts)
+    codes = tuple_codes([codes_of(combined(column)) for column in every.columns]).codes
+    _, firsts, numbers = np.unique(codes, return_index=True, return_inverse=True)
+    distinct = every.take(pa.array(firsts))
     order = pc.sort_indices(distinct, sort_keys=[(name, "ascending") for name in distinct.column_names])
     places = np.empty(distinct.num_rows, np.int32)
     places[order.to_numpy()] = np.arange(distinct.num_rows, dtype=np.int32)
     bounds = np.cumsum([part.num_rows for part in parts])[:-1]
-    return distinct.take(order), np.split(places[codes], bounds)
-
-
-def _codes(values: pa.Array) -> np.ndarray:
-    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    codes: np.ndarray = encoded.indices.to_numpy().astype(np.int64)
-    return codes
-
-
-def _paired(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Number pairs of codes: not more numbers than there are rows, so more columns may follow."""
-    pairs = first * (second.max(initial=0) + 1) + second
-    numbers: np.ndarray = np.unique(pairs, return_inverse=True)[1]
-    return numbers
+    return distinct.take(order), np.split(places[numbers], bounds)
 
 
 def _spelled_out(values: pa.Array) -> pa.Array:

@@ -41,8 +41,8 @@ def _with_firsts(table: pa.Table) -> pa.Table:
     """Replace person and session indices by 1 on their first row and 0 on the others (docs/semantics.md)."""
     for name in INDEXES.values():
         if name in table.column_names:
-            index = combined(table.column(name)).to_numpy()
-            firsts = np.ones(index.size, np.int64)
-            firsts[1:] = index[1:] != index[:-1]
+            index = combined(table.column(name)).fill_null(-1).to_numpy()
+            firsts = (index >= 0).astype(np.int64)
+            firsts[1:] &= index[1:] != index[:-1]
             table = table.set_column(table.column_names.index(name), name, pa.array(firsts))
     return table

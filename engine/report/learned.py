@@ -46,7 +46,7 @@ class Weighed:
     sums: pa.Table
 
 
-def credited(
+def learned_credit(
     planned: ReportPlan,
     lane: Lane,
     found: Sequence[LanePaths],

@@ -19,11 +19,12 @@ from engine import memory
 from engine.cancellation import Cancellation
 from engine.definitions.model import Definitions
 from engine.errors import CancelledError
+from engine.journeys.columns import SYSTEM
 from engine.journeys.scan import Chunk, Load, loads
 from engine.report import answers
 from engine.report.aggregate import PARTIALS, counted, merged, relation_name
 from engine.report.frame import Frame
-from engine.report.learned import credited
+from engine.report.learned import learned_credit
 from engine.report.pipeline import Aggregation, Partial, aggregations, evaluated
 from engine.report.plan import Kind, ReportPlan, plan
 from engine.report.request import ReportRequest
@@ -124,7 +125,7 @@ def _loads(planned: ReportPlan, home: Home, world: World) -> list[Load]:
         world.journeys[planned.connection],
         planned.columns,
         start=planned.scan_start,
-        end=planned.request.range.end,
+        end=planned.scan_end,
         world=world,
     )
 
@@ -204,7 +205,7 @@ def _all_partials(planned: ReportPlan, partials: list[Partials], statements: Sta
     tables: list[pa.Table] = []
     for lane, *found in zip(planned.lanes, *partials, strict=True):
         if lane.kind is Kind.SETS:
-            found = credited(planned, lane, found, statements)
+            found = learned_credit(planned, lane, found, statements)
         if lane.kind is Kind.DISTINCT:
             values = pa.concat_tables(found)
             found = [statements.run_named(PARTIALS, values, counted(planned, lane.metrics[0]))]
@@ -215,7 +216,7 @@ def _all_partials(planned: ReportPlan, partials: list[Partials], statements: Sta
 def empty_chunk(planned: ReportPlan, definitions: Definitions) -> Chunk:
     """Return a chunk of no events with the types that a plan's columns have."""
     connection = definitions.connections[planned.connection]
-    types: dict[str, pa.DataType] = {"_person": pa.string()}
+    types = dict(SYSTEM)
     for dataset in connection.datasets:
         leaves = definitions.datasets[dataset].leaves()
         types |= {path: field.arrow() for path, field in leaves.items()}

@@ -173,7 +173,8 @@ def _walks(journey, source, names, attribution, question):
         for position in positions:
             event = journey[position]
             if event["in"] and event["segment"] and event[source]:
-                yield twin._touches(journey, position, names, attribution, question), event
+                places = twin._touches(journey, position, names, attribution, question)
+                yield [journey[place] for place in places], event
                 last = position
         ended = [
             position
@@ -184,6 +185,5 @@ def _walks(journey, source, names, attribution, question):
             and all(journey[position][f"{prefix}{name}"] is not None for name in names)
         ]
         if ended:
-            touches = twin._touches(journey, ended[-1], names, attribution, question)
-            later = journey[last + 1 :]
-            yield [touch for touch in touches if any(touch is event for event in later)], None
+            places = twin._touches(journey, ended[-1], names, attribution, question)
+            yield [journey[place] for place in places if place > last], None

@@ -293,7 +293,10 @@ def test_the_steps_of_a_report_count_the_sums_that_chunks_hand_on():
 def test_weighing_can_be_cancelled():
     cancellation = Cancellation()
     with (
-        patch("engine.report.local.credited", side_effect=lambda *a: [cancellation.cancel(), a[-1].check()]),
+        patch(
+            "engine.report.local.learned_credit",
+            side_effect=lambda *a: [cancellation.cancel(), a[-1].check()],
+        ),
         pytest.raises(CancelledError),
     ):
         ask_text([("channel", "channel")], (orders(),), cancellation=cancellation)
