@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from attribution.models import Container
 from attribution.windows import container_starts
+from engine.journeys.distinct import first_in_group
 from engine.journeys.neighbours import neighbour_rows
 from engine.journeys.sessions import depths, first_time_sessions, session_ends, session_starts, time_spent
 from tests.laws.strategies import DURATIONS, codes, journeys, masks
+from tests.oracle import distinct as sets
 from tests.oracle import neighbours as walk
 from tests.oracle import sessions as oracle
 
@@ -97,3 +99,16 @@ def test_neighbours_agree_with_the_oracle(data, found, container, ahead, index, 
         sources = shown[person]
         assert [None if row < 0 else values[row] for row in sources.tolist()] == expected
         assert ((sources < 0) | ((sources >= person.start) & (sources < person.stop))).all()
+
+
+@given(st.data(), marked_journeys(), st.sampled_from(Container), st.booleans())
+def test_distinct_persons_and_sessions_agree_with_the_oracle(data, found, container, some):
+    drawn, starts, _ = found
+    containers = np.cumsum(container_starts(container, drawn.offsets, starts), dtype=np.int32)
+    if some:
+        containers = np.where(data.draw(masks(containers.size)) != 0, containers, -1).astype(np.int32)
+    groups = data.draw(codes(containers.size)) + np.int32(1)
+    firsts = first_in_group(containers, groups, 4)
+    expected = sets.distinct(containers.tolist(), groups.tolist())
+    assert {group: int(firsts[groups == group].sum()) for group in expected} == expected
+    assert set(firsts.tolist()) <= {0, 1}
