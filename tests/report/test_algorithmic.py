@@ -279,6 +279,17 @@ def test_credit_given_in_pieces_is_the_same():
         assert pieces.sort_by(keys).to_pydict() == whole.sort_by(keys).to_pydict()
 
 
+def test_conversions_are_apart_by_parts_of_time_and_by_expressions_of_it():
+    found = [*EXAMPLE, *moved(EXAMPLE, 1, "later"), *moved(EXAMPLE, 24, "tomorrow")]
+    for asked in ("timeparthourofday", "date_trunc('hour', timestamp)", "CAST(timestamp AS DATE)"):
+        _, table = ask_text([("channel", "channel"), ("when", asked)], (orders(),), found=found)
+        rows = [row for row in table.to_pylist() if row["orders"] is not None]
+        for channel, whole in (("A", 17.5), ("B", 32.5)):
+            parts = [row["orders"] for row in rows if row["channel"] == channel]
+            assert sum(parts) == pytest.approx(3 * whole)
+            assert len(parts) == (3 if "hour'" in asked else 2)
+
+
 def test_the_steps_of_a_report_count_the_sums_that_chunks_hand_on():
     known = laws.definitions(question_of("markov"))
     column = DimensionColumn("channel", exp.column("channel", quoted=True))
