@@ -7,14 +7,17 @@ import pyarrow as pa
 from attribution.rows import marked_rows
 from engine.dataview.values import combined, taken
 from engine.report.aggregate import used_in
+from engine.report.algorithmic import LanePaths, lane_paths
 from engine.report.credited import shared_rows, touched_rows
 from engine.report.frame import Frame
 from engine.report.once import counts_once, with_firsts
 from engine.report.plan import Kind, Lane
 
 
-def lane_rows(frame: Frame, lane: Lane) -> pa.Table:
-    """Return the rows that a lane's statement aggregates, columns named by component."""
+def lane_rows(frame: Frame, lane: Lane) -> pa.Table | LanePaths:
+    """Return the rows that a lane's statement aggregates, columns named by component; or a chunk's paths."""
+    if lane.kind is Kind.SETS:
+        return lane_paths(frame, lane)
     if lane.kind is Kind.TOUCHES:
         return touched_rows(frame, lane)
     if lane.kind is Kind.SHARES:

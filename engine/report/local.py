@@ -24,7 +24,8 @@ from engine.journeys.scan import Chunk, Load, loads
 from engine.report import answers
 from engine.report.aggregate import PARTIALS, counted, merged, relation_name
 from engine.report.frame import Frame
-from engine.report.pipeline import Aggregation, aggregations, evaluated
+from engine.report.learned import learned_credit
+from engine.report.pipeline import Aggregation, Partial, aggregations, evaluated
 from engine.report.plan import Kind, ReportPlan, plan
 from engine.report.request import ReportRequest
 from engine.report.sql import Statements
@@ -32,7 +33,7 @@ from engine.report.tally import tallied_dimension, total
 from engine.report.trace import Trace
 from engine.world import Home, World
 
-Partials = list[pa.Table]
+Partials = list[Partial]
 """One partial result for each lane of a plan, in its order."""
 
 _THREADS: Final = os.cpu_count() or 1
@@ -95,17 +96,18 @@ def answer(
     job = _prepared(planned, cancellation, trace or Trace(counting=False))
     partials = _in_threads(job, chunks) or [_evaluated(job, empty_chunk(planned, definitions))]
     with job.trace.step(MERGE) as made:
-        merged_table = _merged(planned, partials, cancellation)
+        merged_table = _merged(job, partials)
         made(merged_table)
     return merged_table
 
 
-def _merged(planned: ReportPlan, partials: list[Partials], cancellation: Cancellation) -> pa.Table:
+def _merged(job: Job, partials: list[Partials]) -> pa.Table:
+    planned = job.plan
     if planned.request.row_level:
         return pa.concat_tables(tables[0] for tables in partials)
     if all(tallied_dimension(planned, lane) for lane in planned.lanes):
         return total(planned, [table for tables in partials for table in tables])
-    statements = Statements(cancellation, {})
+    statements = Statements(job.cancellation, job.lookups)
     return statements.run_named(PARTIALS, _all_partials(planned, partials, statements), merged(planned))
 
 
@@ -202,6 +204,8 @@ def _lookup_tables(planned: ReportPlan, cancellation: Cancellation) -> dict[str,
 def _all_partials(planned: ReportPlan, partials: list[Partials], statements: Statements) -> pa.Table:
     tables: list[pa.Table] = []
     for lane, *found in zip(planned.lanes, *partials, strict=True):
+        if lane.kind is Kind.SETS:
+            found = learned_credit(planned, lane, found, statements)
         if lane.kind is Kind.DISTINCT:
             values = pa.concat_tables(found)
             found = [statements.run_named(PARTIALS, values, counted(planned, lane.metrics[0]))]

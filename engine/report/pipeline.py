@@ -17,6 +17,7 @@ from engine.dataview.components import Component
 from engine.dataview.segments import conditions
 from engine.dataview.values import is_plain
 from engine.report.aggregate import partial, used_in
+from engine.report.algorithmic import LanePaths
 from engine.report.columns import component_ids
 from engine.report.frame import Frame
 from engine.report.lanes import lane_rows
@@ -24,7 +25,10 @@ from engine.report.plan import Lane, ReportPlan, persistence_of
 from engine.report.tally import tallied_dimension, tally
 from engine.report.trace import Trace
 
-Made: TypeAlias = "np.ndarray | pa.Array | pa.Table"
+Partial: TypeAlias = "pa.Table | LanePaths"
+"""What a chunk adds to a lane: sums by group, or paths where all chunks decide how credit is split."""
+
+Made: TypeAlias = "np.ndarray | pa.Array | Partial"
 """Something that a step made: it has rows and bytes."""
 
 
@@ -47,14 +51,14 @@ class Work:
     """One chunk on its way through the steps.
 
     Attributes:
-        rows: for each lane, what is aggregated; None where it is added up without rows.
+        rows: for each lane, what is aggregated; None where it is added up without rows. Paths are sums.
         partials: for each lane, its partial result.
     """
 
     frame: Frame
     aggregations: Sequence[Aggregation]
-    rows: list[pa.Table | None] = field(default_factory=list)
-    partials: list[pa.Table] = field(default_factory=list)
+    rows: list[Partial | None] = field(default_factory=list)
+    partials: list[Partial] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def aggregations(plan: ReportPlan) -> tuple[Aggregation, ...]:
     )
 
 
-def evaluated(frame: Frame, prepared: Sequence[Aggregation], trace: Trace) -> list[pa.Table]:
+def evaluated(frame: Frame, prepared: Sequence[Aggregation], trace: Trace) -> list[Partial]:
     """Take a chunk through all steps; return a partial result for each lane.
 
     Raises:
@@ -132,6 +136,8 @@ def _aggregation(work: Work) -> Iterator[Made]:
         rows, work.rows[place] = work.rows[place], None
         if aggregation.tallied is not None:
             found = tally(work.frame, aggregation.lane, aggregation.tallied)
+        elif isinstance(rows, LanePaths):
+            found = rows
         else:
             found = work.frame.statements.run(rows, aggregation.statement)
         work.partials.append(found)

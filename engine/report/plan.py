@@ -45,6 +45,8 @@ class Kind(StrEnum):
     """Conversions beside the one touch that gets all credit (last, first, same touch)."""
     SHARES = "shares"
     """Touches beside the credit that they get, for models that give credit to several."""
+    SETS = "sets"
+    """Conversions by the set of items that led to them; all paths decide weights (algorithmic, markov)."""
     ELEMENTS = "elements"
     """Elements of an array of objects."""
     ELEMENT_EVENTS = "element events"
@@ -60,7 +62,7 @@ class Lane:
     """Metrics that are aggregated over the same rows.
 
     Attributes:
-        attribution: set for TOUCHES and SHARES.
+        attribution: set for TOUCHES, SHARES and SETS.
         segment: an event segment of this lane alone, besides the request's.
         array: the array of objects that the lane opens into elements, if any.
     """
@@ -259,13 +261,19 @@ def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: Repo
             groups.setdefault((attribution, segment), []).append(metric)
     return [
         Lane(
-            Kind.TOUCHES if attribution.model in SINGLES else Kind.SHARES,
+            _attributed_kind(attribution.model),
             tuple(members),
             attribution,
             segment,
         )
         for (attribution, segment), members in groups.items()
     ]
+
+
+def _attributed_kind(model: str) -> Kind:
+    if model in ("algorithmic", "markov"):
+        return Kind.SETS
+    return Kind.TOUCHES if model in SINGLES else Kind.SHARES
 
 
 def persistence_of(component: Component) -> PersistenceDefinition | None:

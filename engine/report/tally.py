@@ -39,6 +39,8 @@ def tallied_dimension(plan: ReportPlan, lane: Lane) -> Component | None:
         return None
     if request.lookups or request.row_level or lane.array:
         return None
+    if lane.kind is Kind.SETS:
+        return None
     sums = lane.attribution is not None and all(_is_plain_sum(metric, plan) for metric in lane.metrics)
     groups = lane.kind is Kind.EVENTS and not lane.metrics
     return _plain_text(others[0].expression, plan) if sums or groups else None
