@@ -7,7 +7,6 @@ what it names. Masks are bytes, one per event, and None where they would hold on
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
@@ -18,8 +17,7 @@ from attribution.models import Mask
 from engine.dataview.components import LOCAL_TIME, PERSON_ID, SESSIONS, Component, Scope
 from engine.dataview.local_time import local_times
 from engine.dataview.values import combined, event_values, is_plain, numbers, taken
-from engine.journeys.persistence import Allocation, Expiration, persisted_rows
-from engine.journeys.present import Present, present, validity
+from engine.journeys.present import Present, present
 from engine.journeys.scan import Chunk
 from engine.journeys.sessions import session_starts
 from engine.report.columns import (
@@ -34,6 +32,7 @@ from engine.report.columns import (
     is_session_start,
 )
 from engine.report.elements import matching
+from engine.report.persisted import kept_rows
 from engine.report.plan import ReportPlan, microseconds, persistence_of
 from engine.report.sql import Statements
 
@@ -165,11 +164,10 @@ class Frame:
 
     def shown(self, component: Component) -> pa.Array:
         """Return a component's value on each event, after persistence."""
-        settings = persistence_of(component)
-        if settings is None:
+        if persistence_of(component) is None:
             return self.raw(component)
         if component.id not in self._shown:
-            self._shown[component.id] = taken(self.raw(component), self._kept_rows(component))
+            self._shown[component.id] = taken(self.raw(component), kept_rows(self, component))
         return self._shown[component.id]
 
     def _raw_values(self, component: Component) -> pa.Array:
@@ -186,36 +184,6 @@ class Frame:
         zone = self.plan.view.definition.time_zone
         column = self.chunk.columns[_source_column(component)]
         return event_values(component, column, zone, self.statements.run)
-
-    def _kept_rows(self, component: Component) -> np.ndarray:
-        """int32[N]: the row whose value applies, −1 where none does."""
-        settings = persistence_of(component)
-        raw = self.raw(component)
-        present = validity(raw).view(np.uint8)
-        ttl, expiration = 0, Expiration.CUSTOM
-        if settings is None:
-            raise AssertionError(f"{component.id} has no persistence")
-        if isinstance(settings.expiration, str):
-            expiration = Expiration(settings.expiration)
-        elif isinstance(settings.expiration, timedelta):
-            ttl = microseconds(settings.expiration)
-        within = self.since(self._first_set(expiration, ttl))
-        return persisted_rows(
-            self.chunk.offsets,
-            self.chunk.times,
-            present if within is None else present & within,
-            self.starts,
-            Allocation(settings.allocation),
-            expiration,
-            ttl,
-        )
-
-    def _first_set(self, expiration: Expiration, ttl: int) -> int | None:
-        """Values that were set before do not count, however much of the past happens to be read."""
-        start = self.plan.request.range.start
-        if start is None or expiration is Expiration.SESSION:
-            return None
-        return start if expiration is Expiration.PERSON else start - self.plan.reach - ttl
 
 
 def _source_column(component: Component) -> str:
