@@ -35,7 +35,7 @@ def _listed(names: tuple[str, ...] | list[str]) -> str:
 
 def _scan_range(planned: ReportPlan) -> str:
     zone = planned.view.definition.time_zone
-    start, end = planned.scan_start, planned.request.range.end
+    start, end = planned.scan_start, planned.scan_end
     since = "from the beginning" if start is None else f"from {to_local(start, zone)}"
     until = "to the end" if end is None else f"to {to_local(end, zone)}"
     return f"{since} {until} ({zone})"

@@ -96,7 +96,7 @@ def _loads(planned: ReportPlan, home: Home, world: World) -> list[Load]:
         world.journeys[planned.connection],
         planned.columns,
         start=planned.scan_start,
-        end=planned.request.range.end,
+        end=planned.scan_end,
         world=world,
     )
 
