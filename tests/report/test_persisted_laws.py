@@ -1,0 +1,211 @@
+"""Every allocation, expiration and binding in whole reports, against their slow twin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlglot import exp, parse_one
+
+from engine.cancellation import Cancellation
+from engine.definitions.model import Definitions
+from engine.journeys.scan import Chunk
+from engine.report import rows as opening
+from engine.report.local import answer
+from engine.report.plan import plan
+from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest, TimeRange
+from tests.oracle import kept as oracle
+from tests.oracle.persistence import Rule
+from tests.oracle.report import journeys
+
+ITEM = pa.struct([("sku", pa.string()), ("colour", pa.string()), ("price", pa.float64())])
+VALUES = st.sampled_from([None, None, "x", "y", "z"])
+METRICS = {
+    "events": "occurrences",
+    "people": "visitors",
+    "sessions": "visits",
+    "orders": "buy",
+    "price": "price",
+}
+
+events = st.lists(
+    st.fixed_dictionaries(
+        {
+            "person": st.sampled_from(["ann", "bob", "cid"]),
+            "time": st.integers(-12, 12),
+            "tag": VALUES,
+            "shelf": st.sampled_from([None, "s", "t"]),
+            "buy": st.sampled_from([None, None, 0, 1, 2]),
+            "cart": st.sampled_from([None, 1]),
+            "items": st.none()
+            | st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "sku": st.sampled_from([None, "a", "b"]),
+                        "colour": VALUES,
+                        "price": st.sampled_from([None, 1.0, 5.5]),
+                    }
+                ),
+                max_size=3,
+            ),
+        }
+    ),
+    max_size=14,
+).map(lambda found: [dict(event, order=place) for place, event in enumerate(found)])
+
+BINDINGS = [
+    ("tag", None, False),
+    ("colour", None, False),
+    ("tag", "shelf", False),
+    ("tag", "shelf", True),
+    ("tag", "sku", True),
+    ("colour", "sku", False),
+    ("colour", "sku", True),
+    ("colour", "shelf", False),
+]
+ALLOCATIONS = {
+    "session": ["most_recent", "original", "all", "first_known", "last_known"],
+    "person": ["most_recent", "original", "all", "first_known", "last_known"],
+    "custom": ["most_recent", "original"],
+    "metric": ["most_recent", "original"],
+}
+CASES = [
+    (Rule(allocation, expiration, 4 if expiration == "custom" else 0), *binding)
+    for expiration, allocations in ALLOCATIONS.items()
+    for allocation in allocations
+    for binding in BINDINGS
+    if not (allocation == "all" and binding[1])
+]
+RANGES = st.sampled_from([(None, None), (-4, 6), (0, None), (None, 1)])
+
+
+@cache
+def definitions(rule: Rule, field: str, item: str | None, at_cart: bool) -> Definitions:
+    expiration: object = rule.expiration
+    if rule.expiration == "custom":
+        expiration = timedelta(microseconds=rule.ttl)
+    elif rule.expiration == "metric":
+        expiration = {"metric": "buy"}
+    persistence = {"allocation": rule.allocation, "expiration": expiration}
+    if item is not None:
+        persistence["binding"] = {"dimension": item, "metric": "cart" if at_cart else None}
+    return Definitions.model_validate(
+        {
+            "datasets": {
+                "web": {
+                    "timestamp": "ts",
+                    "fields": {
+                        "ts": "timestamp",
+                        "who": "string",
+                        "tag": "string",
+                        "shelf": "string",
+                        "buy": "integer",
+                        "cart": "integer",
+                        "items": {
+                            "type": "array",
+                            "fields": {"sku": "string", "colour": "string", "price": "double"},
+                        },
+                    },
+                }
+            },
+            "connections": {"all": {"datasets": {"web": {"person_id": "who"}}}},
+            "data_views": {
+                "shop": {
+                    "connection": "all",
+                    "sessions": {"timeout": timedelta(microseconds=3)},
+                    "dimensions": {
+                        "shelf": "shelf",
+                        "sku": "items.sku",
+                        "kept": {
+                            "field": "tag" if field == "tag" else "items.colour",
+                            "persistence": persistence,
+                        },
+                    },
+                    "metrics": {"buy": "buy", "cart": "cart", "price": "items.price"},
+                }
+            },
+        }
+    )
+
+
+def chunk_of(found) -> Chunk:
+    rows = [event for journey in found for event in journey]
+    columns = {
+        name: pa.array([row[source] for row in rows], pa.string()).dictionary_encode()
+        for name, source in (("tag", "tag"), ("shelf", "shelf"), ("_person", "person"))
+    }
+    columns |= {name: pa.array([row[name] for row in rows], pa.int32()) for name in ("buy", "cart")}
+    columns["items"] = pa.array([row["items"] for row in rows], pa.list_(ITEM))
+    offsets = np.concatenate([[0], np.cumsum([len(journey) for journey in found])]).astype(np.int64)
+    return Chunk(offsets, np.array([row["time"] for row in rows], np.int64), columns)
+
+
+def ask(case, window, found, cuts=1, segment=None, *, row_level=False, only_scanned=False):
+    known = definitions(*case)
+    column = DimensionColumn("kept", exp.column("kept", quoted=True))
+    metrics = [
+        MetricColumn(name, Aggregate.VALUE, exp.column(source, quoted=True))
+        for name, source in METRICS.items()
+    ]
+    person = DimensionColumn("person", exp.column("adobe_personid", quoted=True))
+    request = ReportRequest(
+        "shop",
+        (person, column) if row_level else (column,),
+        () if row_level else tuple(metrics),
+        TimeRange(*window),
+        None if segment is None else parse_one(segment, read="duckdb"),
+        row_level=row_level,
+    )
+    planned = plan(request, known)
+    if only_scanned:
+        first, last = planned.scan_start, planned.scan_end
+        found = [event for event in found if first is None or event["time"] >= first]
+        found = [event for event in found if last is None or event["time"] < last]
+    people = journeys(found)
+    chunks = [chunk_of(people[cut::cuts]) for cut in range(cuts)]
+    table = answer(planned, chunks, known, Cancellation())
+    return [tuple(row.values()) for row in table.to_pylist()]
+
+
+def by_value(table):
+    assert len({row[0] for row in table}) == len(table)
+    return {row[0]: tuple(value or 0 for value in row[1:]) for row in table}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@settings(max_examples=12, deadline=None)
+@given(
+    found=events, window=RANGES, cuts=st.sampled_from([1, 2, 3]), wanted=st.sampled_from([None, None, "x"])
+)
+def test_reports_agree_with_the_oracle(case, found, window, cuts, wanted):
+    asked = oracle.Kept(*case, *window)
+    segment = None if wanted is None else f"kept = '{wanted}'"
+    expected = oracle.report(found, asked, wanted)
+    assert by_value(ask(case, window, found, cuts, segment)) == expected
+    assert by_value(ask(case, window, found, cuts, segment, only_scanned=True)) == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(CASES), events, RANGES)
+def test_single_rows_show_the_same_values(case, found, window):
+    expected = oracle.rows(found, oracle.Kept(*case, *window))
+    assert ask(case, window, found, row_level=True) == expected
+
+
+EVERY = [case for case in CASES if case[0].allocation == "all"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(EVERY), events, RANGES, st.integers(1, 5))
+def test_many_values_are_opened_a_few_rows_at_a_time(case, found, window, rows):
+    expected, before = by_value(ask(case, window, found)), opening.BLOCK_ROWS
+    opening.BLOCK_ROWS = rows
+    try:
+        assert by_value(ask(case, window, found)) == expected
+    finally:
+        opening.BLOCK_ROWS = before
