@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from engine.dataview.components import Component
 from engine.dataview.local_time import to_local
-from engine.report.plan import Lane, ReportPlan, persistence_of, plan
+from engine.definitions.settings import MetricExpiration, PersistenceDefinition
+from engine.report.plan import Lane, ReportPlan, deduplication_of, persistence_of, plan
 from engine.report.request import ReportRequest
 from engine.world import World
 
@@ -51,12 +52,30 @@ def _sessions(planned: ReportPlan) -> list[str]:
 
 def _persistence(planned: ReportPlan) -> list[str]:
     components: list[Component] = [planned.view.component(name) for name in sorted(planned.ids)]
-    return [
-        f"  persistence: {component.id} keeps its {settings.allocation.replace('_', ' ')} value, "
-        f"expires with {settings.expiration}"
+    kept = [
+        f"  persistence: {component.id} keeps its {settings.allocation.replace('_', ' ')} value"
+        f"{_binding(settings)}, expires with {_expiration(settings)}"
         for component in components
         if (settings := persistence_of(component)) is not None
     ]
+    once = [
+        f"  deduplication: {component.id} counts the {unique.keep} of each {unique.by} in a {unique.scope}"
+        for component in components
+        if (unique := deduplication_of(component)) is not None
+    ]
+    return kept + once
+
+
+def _binding(settings: PersistenceDefinition) -> str:
+    if settings.binding is None:
+        return ""
+    metric = settings.binding.metric
+    return f" for each {settings.binding.dimension}{'' if metric is None else f', bound where {metric} is'}"
+
+
+def _expiration(settings: PersistenceDefinition) -> str:
+    expiration = settings.expiration
+    return f"metric {expiration.metric}" if isinstance(expiration, MetricExpiration) else str(expiration)
 
 
 def _segment(planned: ReportPlan) -> list[str]:

@@ -152,7 +152,7 @@ def expected(found, case, window, segmented):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(found=events, window=RANGES, how=st.sampled_from(["plain", "segment", "condition"]))
 def test_deduplication_agrees_with_the_oracle(case, found, window, how):
     known = definitions(*case)

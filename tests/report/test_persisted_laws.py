@@ -16,9 +16,12 @@ from engine.cancellation import Cancellation
 from engine.definitions.model import Definitions
 from engine.journeys.scan import Chunk
 from engine.report import rows as opening
+from engine.report.frame import Frame
+from engine.report.lanes import lane_rows
 from engine.report.local import answer
 from engine.report.plan import plan
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest, TimeRange
+from engine.report.sql import Statements
 from tests.oracle import kept as oracle
 from tests.oracle.persistence import Rule
 from tests.oracle.report import journeys
@@ -178,7 +181,7 @@ def by_value(table):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(
     found=events,
     window=RANGES,
@@ -201,6 +204,26 @@ def test_single_rows_show_the_same_values(case, found, window):
     assert ask(case, window, found, row_level=True) == expected
 
 
+def event(time, **fields):
+    blank = {"tag": None, "shelf": None, "buy": None, "cart": None, "items": None}
+    return {"person": "ann", "time": time, "order": time + 100} | blank | fields
+
+
+def test_opened_rows_come_in_blocks_however_many_values_an_event_has():
+    count = 1_500
+    found = [event(0, tag=f"v{number:04}") | {"order": number} for number in range(count)]
+    case = Rule("all", "person"), "tag", None, False
+    request = ReportRequest("shop", (DimensionColumn("kept", exp.column("kept", quoted=True)),))
+    planned = plan(request, definitions(*case))
+    frame = Frame(planned, chunk_of([found]), Statements(Cancellation(), {}))
+    sizes = [batch.num_rows for batch in lane_rows(frame, planned.lanes[0])]
+    assert sum(sizes) == count * (count + 1) // 2
+    assert max(sizes) <= opening.BLOCK_ROWS < sum(sizes)
+    answered = ask(case, (None, None), found)
+    assert sorted(row[1] for row in answered) == list(range(1, count + 1))
+    assert {row[2:4] for row in answered} == {(1, 1)}
+
+
 EVERY = [case for case in CASES if case[0].allocation == "all"]
 
 
@@ -213,11 +236,6 @@ def test_many_values_are_opened_a_few_rows_at_a_time(case, found, window, rows):
         assert by_value(ask(case, window, found)) == expected
     finally:
         opening.BLOCK_ROWS = before
-
-
-def event(time, **fields):
-    blank = {"tag": None, "shelf": None, "buy": None, "cart": None, "items": None}
-    return {"person": "ann", "time": time, "order": time + 100} | blank | fields
 
 
 def test_what_a_metric_binds_may_have_been_set_one_lifetime_before():

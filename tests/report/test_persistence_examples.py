@@ -8,9 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlglot import exp
 
 from engine import flow
 from engine.definitions.project import load
+from engine.errors import UnsupportedError
+from engine.report import explain
+from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest
 from engine.world import Home
 from tests.laws.shop_homes import asker
 
@@ -19,13 +23,18 @@ DATASETS = ("hits", "colours", "searches", "shows", "methods", "orders")
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory):
+def home(tmp_path_factory):
     home = Home.create(tmp_path_factory.mktemp("persistence") / "home")
     flow.apply(home, load(DOCS / "examples" / "persistence.yaml"))
     for name in DATASETS:
         flow.ingest(home, name, [DOCS / "examples" / "persistence" / f"{name}.jsonl"])
-    yield asker(home)
+    yield home
     home.close()
+
+
+@pytest.fixture(scope="module")
+def ask(home):
+    return asker(home)
 
 
 def by(ask, view, dimension, metric):
@@ -107,6 +116,26 @@ def test_a_bound_dimension_works_all_over_sql(ask):
         "boxing gloves, tennis racket, shoes",
         "Tier 3 gloves, Shock absorb racket, Skate shoes",
     )
+
+
+def test_a_metric_with_an_attribution_sees_the_raw_values(ask):
+    for dimension in ("term", "term_recent", "term_original"):
+        assert by(ask, "searches_view", dimension, "revenue_last") == {"shoes": 204.97}
+    for dimensions, named in (("term, product", '"items"'), ("term, term_recent", '"term"')):
+        with pytest.raises(UnsupportedError, match=named):
+            ask(f"SELECT {dimensions}, SUM(revenue_last) FROM searches_view GROUP BY 1, 2")
+
+
+def test_explain_names_binding_and_deduplication(home):
+    def steps(view, *names):
+        columns = [MetricColumn(name, Aggregate.VALUE, exp.column(name)) for name in names[1:]]
+        dimension = DimensionColumn(names[0], exp.column(names[0]))
+        return explain(ReportRequest(view, (dimension,), tuple(columns)), home.current())
+
+    told = "  persistence: term keeps its most recent value for each product, bound where searches is, "
+    assert f"{told}expires with session" in steps("searches_view", "term", "revenue")
+    once = "  deduplication: revenue_once counts the first of each order_id in a person"
+    assert once in steps("orders_view", "order_id", "revenue_once")
 
 
 def test_a_dimension_that_keeps_all_works_all_over_sql(ask):
