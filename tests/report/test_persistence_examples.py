@@ -132,9 +132,9 @@ def test_explain_names_binding_and_deduplication(home):
         dimension = DimensionColumn(names[0], exp.column(names[0]))
         return explain(ReportRequest(view, (dimension,), tuple(columns)), home.current())
 
-    told = "  persistence: term keeps its most recent value for each product, bound where searches is, "
+    told = "    term keeps its most recent value for each product, bound where searches is, "
     assert f"{told}expires with session" in steps("searches_view", "term", "revenue")
-    once = "  deduplication: revenue_once counts the first of each order_id in a person"
+    once = "    revenue_once counts the first of each order_id in a person"
     assert once in steps("orders_view", "order_id", "revenue_once")
 
 
