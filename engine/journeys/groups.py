@@ -83,10 +83,34 @@ def values_so_far(stretches: _Rows, codes: _Rows) -> SoFar:
         stretches: int32[N], ascending.
         codes: int32[N], equal where the values are; -1 has none.
     """
-    rows = first_rows(numbered_groups(stretches, codes))
-    seen = np.zeros(codes.size + 1, np.int64)
-    seen[rows + 1] = 1
-    np.cumsum(seen, out=seen)
-    changes = np.diff(stretches, prepend=-1) != 0
-    begins = seen[np.maximum.accumulate(np.where(changes, np.arange(codes.size), 0))]
-    return SoFar(rows, begins, seen[1:] - begins)
+    rows = np.empty(codes.size, np.int32)
+    begins, counts = np.empty(codes.size, np.int64), np.empty(codes.size, np.int64)
+    last_seen = np.full(int(codes.max(initial=-1)) + 1, -1, np.int32)
+    listed = _list_values(stretches, codes, last_seen, rows, begins, counts)
+    return SoFar(rows[:listed], begins, counts)
+
+
+@nb.njit(
+    nb.int64(_CODES, _CODES, nb.int32[::1], nb.int32[::1], nb.int64[::1], nb.int64[::1]),
+    nogil=True,
+    cache=True,
+)
+def _list_values(
+    stretches: _Rows,
+    codes: _Rows,
+    last_seen: _Rows,
+    rows: _Rows,
+    begins: _Positions,
+    counts: _Positions,
+) -> int:
+    listed, begin = 0, 0
+    for row in range(codes.size):
+        code = codes[row]
+        if row > 0 and stretches[row] != stretches[row - 1]:
+            begin = listed
+        if code >= 0 and last_seen[code] != stretches[row]:
+            last_seen[code] = stretches[row]
+            rows[listed] = row
+            listed += 1
+        begins[row], counts[row] = begin, listed - begin
+    return listed

@@ -124,6 +124,10 @@ def definitions(rule: Rule, field: str, item: str | None, at_cart: bool) -> Defi
                     "dimensions": {
                         "shelf": "shelf",
                         "sku": "items.sku",
+                        "shelves": {
+                            "field": "shelf",
+                            "persistence": {"allocation": "all", "expiration": "person"},
+                        },
                         "kept": {
                             "field": "tag" if field == "tag" else "items.colour",
                             "persistence": persistence,
@@ -222,6 +226,36 @@ def test_opened_rows_come_in_blocks_however_many_values_an_event_has():
     answered = ask(case, (None, None), found)
     assert sorted(row[1] for row in answered) == list(range(1, count + 1))
     assert {row[2:4] for row in answered} == {(1, 1)}
+
+
+def pairs(case, other, found, metric):
+    """Group by the dimension and another one; return the pairs with a value."""
+    dimensions = tuple(DimensionColumn(name, exp.column(name, quoted=True)) for name in ("kept", other))
+    columns = (MetricColumn("m", Aggregate.VALUE, exp.column(metric, quoted=True)),)
+    known = definitions(*case)
+    planned = plan(ReportRequest("shop", dimensions, columns), known)
+    table = answer(planned, [chunk_of([found])], known, Cancellation())
+    return {(row["kept"], row[other]): row["m"] for row in table.to_pylist() if row["m"]}
+
+
+def test_all_values_of_an_event_stand_beside_each_of_its_elements():
+    case = Rule("all", "person"), "tag", None, False
+    items = [{"sku": "a", "price": 1.0}, {"sku": "b", "price": 5.5}, {"sku": "a", "price": 2.0}]
+    found = [event(0, tag="x", buy=3), event(1, tag="y", items=items, buy=1)]
+    prices = {("x", "a"): 3.0, ("y", "a"): 3.0, ("x", "b"): 5.5, ("y", "b"): 5.5}
+    assert pairs(case, "sku", found, "price") == prices
+    assert pairs(case, "sku", found, "buy") == {("x", None): 3} | dict.fromkeys(prices, 1)
+
+
+def test_two_dimensions_that_keep_all_make_every_pair():
+    case = Rule("all", "person"), "tag", None, False
+    found = [event(0, tag="x"), event(1, tag="y", shelf="s", buy=1), event(2, shelf="t", buy=1)]
+    assert pairs(case, "shelves", found, "buy") == {
+        ("x", "s"): 2,
+        ("y", "s"): 2,
+        ("x", "t"): 1,
+        ("y", "t"): 1,
+    }
 
 
 EVERY = [case for case in CASES if case[0].allocation == "all"]
