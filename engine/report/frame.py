@@ -181,6 +181,8 @@ class Frame:
         if component.id not in self._own:
             zone, column = self.plan.view.definition.time_zone, self.chunk.columns[source.column]
             values = element_values(component, column, zone, self.statements.run)
+            # Texts as codes: a place is then a number to take, and items are told apart without a search.
+            values = values.dictionary_encode() if pa.types.is_string(values.type) else values
             self._own[component.id] = taken(values, self.elements(source.column).places)
         return self._own[component.id]
 

@@ -264,8 +264,10 @@ def _plain_lanes(
     """
     expressions = [*(d.expression for d in request.dimensions), *(lookup.on for lookup in request.lookups)]
     used = component_ids([*expressions, *(m.expression for m in metrics), *(m.condition for m in metrics)])
-    listed = any(view.component(name).keeps_all for name in used)
-    if array is None and not listed:
+    listed = {name for name in used if view.component(name).keeps_all}
+    # Grouped by all of its own values, an event has each only once; a function of them may repeat.
+    bare = {d.expression.name for d in request.dimensions if is_component(d.expression)}
+    if array is None and listed <= bare:
         return (Lane(Kind.EVENTS, metrics, segment=segment),)
     event_sums = tuple(m for m in metrics if _is_sum(m, view) and not _is_inside(m, view, array))
     sums = tuple(m for m in metrics if listed and _is_sum(m, view) and m not in event_sums)

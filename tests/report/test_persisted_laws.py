@@ -19,7 +19,7 @@ from engine.report import rows as opening
 from engine.report.frame import Frame
 from engine.report.lanes import lane_rows
 from engine.report.local import answer
-from engine.report.plan import plan
+from engine.report.plan import Kind, plan
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest, TimeRange
 from engine.report.sql import Statements
 from tests.oracle import kept as oracle
@@ -256,6 +256,26 @@ def test_two_dimensions_that_keep_all_make_every_pair():
         ("x", "t"): 1,
         ("y", "t"): 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "condition", "once"),
+    [
+        (["kept"], None, False),
+        (["kept", "shelves"], None, False),
+        (["kept"], "kept = 'x'", False),
+        (["UPPER(kept)"], None, True),
+        (["kept"], "shelves IN ('s', 't')", True),
+        (["kept", "sku"], None, True),
+        (["shelf"], "kept IN ('x', 'y')", True),
+    ],
+)
+def test_only_a_dimension_grouped_as_it_is_spares_looking_for_repeats(dimensions, condition, once):
+    metric = MetricColumn("m", Aggregate.VALUE, exp.column("buy"), condition and parse_one(condition))
+    columns = tuple(DimensionColumn(f"d{n}", parse_one(text)) for n, text in enumerate(dimensions))
+    known = definitions(Rule("all", "person"), "tag", None, False)
+    planned = plan(ReportRequest("shop", columns, (metric,)), known)
+    assert any(lane.kind is Kind.ELEMENT_EVENTS for lane in planned.lanes) == once
 
 
 EVERY = [case for case in CASES if case[0].allocation == "all"]
