@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
+from engine.dataview.components import model_name
 from engine.dataview.local_time import to_local
 from engine.dataview.values import is_plain
 from engine.definitions.settings import MetricExpiration, PersistenceDefinition
@@ -75,7 +76,8 @@ def _sessions(planned: ReportPlan) -> list[str]:
         return []
     settings = planned.view.definition.sessions
     starts = f", or on {_listed(settings.start_on)}" if settings.start_on else ""
-    return [f"a new one after a gap longer than {settings.timeout}{starts}"]
+    ends = f", or after {_listed(settings.end_on)}" if settings.end_on else ""
+    return [f"a new one after a gap longer than {settings.timeout}{starts}{ends}"]
 
 
 def _persistence(planned: ReportPlan) -> list[str]:
@@ -120,7 +122,7 @@ def _lane(lane: Lane, planned: ReportPlan) -> list[str]:
     if lane.attribution is not None:
         lookback = lane.attribution.lookback or "reporting window"
         what += (
-            f"; {lane.attribution.model} touch of {_listed(planned.touch_dimensions)}, "
+            f"; {model_name(lane.attribution)} of {_listed(planned.touch_dimensions)}, "
             f"container {lane.attribution.container}, lookback {lookback}"
         )
     if lane.segment is not None:

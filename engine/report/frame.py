@@ -6,15 +6,15 @@ what it names. Masks are bytes, one per event, and None where they would hold on
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, reduce
 
 import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
 from attribution.models import Mask
-from engine.dataview.components import LOCAL_TIME, PERSON_ID, SESSIONS, Component, Role, Scope
+from engine.dataview.components import LOCAL_TIME, Component, Role, Scope
 from engine.dataview.local_time import local_times
 from engine.dataview.values import (
     combined,
@@ -31,12 +31,10 @@ from engine.journeys.present import Present, present, validity
 from engine.journeys.scan import Chunk
 from engine.journeys.sessions import session_starts
 from engine.report.columns import (
-    INDEXES,
     ROW_INDEX,
     array_of,
     component_ids,
     is_deduplicated,
-    is_every_event,
     is_session_start,
 )
 from engine.report.deduplicated import lost, without, zeros
@@ -45,6 +43,7 @@ from engine.report.persisted import shown_rows, so_far
 from engine.report.plan import ReportPlan, deduplication_of, microseconds, persistence_of
 from engine.report.rows import Asked, Numbers, listed_texts, opened_rows
 from engine.report.sql import Statements
+from engine.report.standard import ones, standard_values
 
 
 class Frame:
@@ -92,11 +91,18 @@ class Frame:
         if not self.plan.sessions:
             return np.zeros(self.chunk.times.size, np.uint8)
         settings = self.plan.view.definition.sessions
-        marks = None
-        for name in settings.start_on:
-            happened = self.happened(name)
-            marks = happened if marks is None else marks | happened
-        return session_starts(self.chunk.offsets, self.chunk.times, microseconds(settings.timeout), marks)
+        return session_starts(
+            self.chunk.offsets,
+            self.chunk.times,
+            microseconds(settings.timeout),
+            self._any_happened(settings.start_on),
+            self._any_happened(settings.end_on),
+        )
+
+    def _any_happened(self, metrics: Iterable[str]) -> Mask | None:
+        """uint8[N]: one of these metrics happened on the event; None where there are none."""
+        marks = [self.happened(name) for name in metrics]
+        return reduce(np.bitwise_or, marks) if marks else None
 
     @cached_property
     def person_index(self) -> np.ndarray:
@@ -150,7 +156,7 @@ class Frame:
         if component.scope is Scope.TIME:
             return self._local(self.chunk.times[rows])
         if is_session_start(component):
-            return _ones(self.starts[rows])
+            return ones(self.starts[rows])
         return taken(self.raw(component), rows)
 
     def present(self, component: Component, segment: exp.Expr | None = None) -> Present:
@@ -261,16 +267,9 @@ class Frame:
         return settings is not None and self.plan.view.component(settings.by).of_elements
 
     def _raw_values(self, component: Component) -> pa.Array:
-        if component.id in INDEXES:
-            return pa.array(self.session_index if component.id == SESSIONS else self.person_index)
-        if component.scope is Scope.TIME:
-            return self.timestamps
-        if component.id == PERSON_ID:
-            return self.chunk.columns["_person"]
-        if is_session_start(component):
-            return _ones(self.starts)
-        if is_every_event(component):
-            return pa.array(np.ones(self.chunk.times.size, np.int64))
+        standard = standard_values(self, component)
+        if standard is not None:
+            return standard
         zone = self.plan.view.definition.time_zone
         column = self.chunk.columns[_source_column(component)]
         return event_values(component, column, zone, self.statements.run)
@@ -280,11 +279,6 @@ def _source_column(component: Component) -> str:
     if component.source is None:
         raise AssertionError(f"{component.id} is not backed by a field")
     return component.source.column
-
-
-def _ones(marks: Mask) -> pa.Array:
-    """Return 1 where a mask is 1, and NULL elsewhere."""
-    return pa.array(marks.astype(np.int64), mask=marks == 0)
 
 
 def both(one: Mask | None, other: Mask | None) -> Mask | None:

@@ -14,16 +14,15 @@ from typing import Final
 import pyarrow as pa
 from sqlglot import exp
 
+from attribution.models import SINGLES
 from engine.dataview.components import (
-    PERSON_ID,
-    SESSIONS,
     Component,
     DataView,
     Role,
     Scope,
     data_view,
 )
-from engine.dataview.local_time import to_local, to_utc
+from engine.dataview.local_time import month_start, to_local, to_utc
 from engine.definitions.model import AttributionDefinition, Definitions
 from engine.definitions.settings import (
     BindingDefinition,
@@ -34,7 +33,8 @@ from engine.definitions.settings import (
     PersistenceDefinition,
 )
 from engine.errors import UnsupportedError
-from engine.report.columns import array_of, component_ids, in_array, is_session_start
+from engine.report.around import earliest, journey_columns, latest, needs_sessions
+from engine.report.columns import array_of, component_ids, in_array
 from engine.report.request import Aggregate, MetricColumn, ReportRequest, TimeRange
 
 _KNOWN: Final = ("first_known", "last_known")
@@ -47,9 +47,9 @@ class Kind(StrEnum):
     EVENTS = "events"
     """Events with the dimensions' values after persistence."""
     TOUCHES = "touches"
-    """Conversions beside the one touch that gets all credit (last, first, same)."""
+    """Conversions beside the one touch that gets all credit (last, first, same touch)."""
     SHARES = "shares"
-    """Touches beside the credit that each gets (linear)."""
+    """Touches beside the credit that they get, for models that give credit to several."""
     ELEMENTS = "elements"
     """Elements of an array of objects."""
     ELEMENT_EVENTS = "element events"
@@ -132,7 +132,7 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
         ids=frozenset(ids),
         columns=_columns([*components, *(_session_metrics(view) if sessions else ())]),
         scan_start=_scan_start(request.range, view, components, lanes, sessions, reach),
-        scan_end=_scan_end(request.range, components),
+        scan_end=_scan_end(request.range, view, components),
         reach=reach,
         touch_start=_month_start(request.range.start, view.definition.time_zone),
         sessions=sessions,
@@ -324,7 +324,7 @@ def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: Repo
             groups.setdefault((attribution, segment), []).append(metric)
     return [
         Lane(
-            Kind.SHARES if attribution.model == "linear" else Kind.TOUCHES,
+            Kind.TOUCHES if attribution.model in SINGLES else Kind.SHARES,
             tuple(members),
             attribution,
             segment,
@@ -346,8 +346,7 @@ def deduplication_of(component: Component) -> DeduplicationDefinition | None:
 
 
 def _needs_sessions(components: list[Component], lanes: tuple[Lane, ...]) -> bool:
-    by_metric = any(c.id == SESSIONS or is_session_start(c) for c in components)
-    return _by_session(components) or by_metric or _session_container(lanes)
+    return _by_session(components) or any(map(needs_sessions, components)) or _session_container(lanes)
 
 
 def _by_session(components: list[Component]) -> bool:
@@ -362,14 +361,13 @@ def _session_container(lanes: tuple[Lane, ...]) -> bool:
 
 
 def _session_metrics(view: DataView) -> list[Component]:
-    return [view.component(name) for name in view.definition.sessions.start_on]
+    settings = view.definition.sessions
+    return [view.component(name) for name in (*settings.start_on, *settings.end_on)]
 
 
 def _columns(components: list[Component]) -> tuple[str, ...]:
     columns = {component.source.column for component in components if component.source}
-    if any(component.id == PERSON_ID for component in components):
-        columns.add("_person")
-    return tuple(sorted(columns))
+    return tuple(sorted(columns | journey_columns(components)))
 
 
 def microseconds(duration: timedelta) -> int:
@@ -379,10 +377,7 @@ def microseconds(duration: timedelta) -> int:
 
 def _month_start(start: int | None, time_zone: str) -> int | None:
     """The reporting window begins with the month that the range begins in (``[EX-DV-A0]``)."""
-    if start is None:
-        return None
-    local = to_local(start, time_zone)
-    return to_utc(local.replace(day=1, hour=0, minute=0, second=0, microsecond=0), time_zone)
+    return None if start is None else month_start(start, time_zone)
 
 
 def months_around(window: TimeRange) -> tuple[int | None, int | None]:
@@ -408,12 +403,13 @@ def _scan_start(
     reach: int,
 ) -> int | None:
     """A session may have begun any time before the range, so what depends on its first events reads all."""
-    if window.start is None or _by_session(components) or _session_container(lanes):
+    timeout = microseconds(view.definition.sessions.timeout)
+    first = earliest(window.start, timeout, view.definition.time_zone, components)
+    if window.start is None or first is None or _by_session(components) or _session_container(lanes):
         return None
     settings = [p for p in map(persistence_of, components) if p is not None]
     kept = [_reading(p.expiration, p.binding) for p in settings if isinstance(p.expiration, timedelta)]
-    gap = microseconds(view.definition.sessions.timeout) if sessions else 0
-    start = window.start - max(gap, reach + max(kept, default=0))
+    start = min(first, window.start - max(timeout if sessions else 0, reach + max(kept, default=0)))
     month, _ = months_around(window)
     return start if month is None or not _by_person(components) else min(start, month)
 
@@ -423,14 +419,16 @@ def _reading(ttl: timedelta, binding: BindingDefinition | None) -> int:
     return microseconds(ttl) * (2 if binding is not None and binding.metric is not None else 1)
 
 
-def _scan_end(window: TimeRange, components: list[Component]) -> int | None:
+def _scan_end(window: TimeRange, view: DataView, components: list[Component]) -> int | None:
     """What depends on a session's or a month's last events reads beyond the range."""
     kept = [p for p in map(persistence_of, components) if p is not None]
     once = [d for d in map(deduplication_of, components) if d is not None]
     known = any(p.expiration == "session" and p.allocation in _KNOWN for p in kept)
-    if known or any(d.scope == "session" and d.keep == "last" for d in once):
+    end = latest(window.end, microseconds(view.definition.sessions.timeout), components)
+    if end is None or known or any(d.scope == "session" and d.keep == "last" for d in once):
         return None
-    return months_around(window)[1] if _by_person(components) else window.end
+    month = months_around(window)[1]
+    return end if month is None or not _by_person(components) else max(end, month)
 
 
 def _reach(start: int | None, time_zone: str, lanes: tuple[Lane, ...]) -> int:
