@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from engine.catalog.records import BatchStatus
 from engine.dataview.components import data_view
-from engine.definitions.checks import Problem, check_evolution, refuse
+from engine.definitions.checks import check_evolution, refuse
 from engine.definitions.model import (
     ConnectionDatasetDefinition,
     Definitions,
     FieldDefinition,
 )
+from engine.definitions.problem import Problem
 from engine.errors import DefinitionError
 from engine.journeys import delta, intake, staging
 from engine.journeys.change import Outcome, versions_of

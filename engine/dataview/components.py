@@ -73,6 +73,8 @@ class Component:
         attribution: the metric's own attribution, if it has one.
         source: the field behind it; None for standard components.
         standard: id of the standard metric behind it, for metrics that count one.
+        array: the array of objects on whose elements it has values; a dimension that is bound to a field
+            of such elements has them there too.
     """
 
     id: str
@@ -85,6 +87,24 @@ class Component:
     source: FieldSource | None = None
     definition: DimensionDefinition | MetricDefinition | None = None
     standard: str | None = None
+    array: str | None = None
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether an event shows every value that the dimension had so far."""
+        settings = self.definition
+        persistence = settings.persistence if isinstance(settings, DimensionDefinition) else None
+        return persistence is not None and persistence.allocation == "all"
+
+    @property
+    def of_elements(self) -> bool:
+        """Whether its field is one of the objects in an array."""
+        return self.source is not None and self.source.element is not None
+
+    @property
+    def several(self) -> bool:
+        """Whether it is a dimension of which an event may have several values."""
+        return self.role is Role.DIMENSION and (self.array is not None or self.keeps_all)
 
     @property
     def attributed(self) -> bool:
@@ -200,9 +220,13 @@ def _resolve_anew(definitions: Definitions, name: str) -> DataView:
     definition = definitions.data_views[name]
     connection = definitions.connections[definition.connection]
     datasets = [definitions.datasets[dataset] for dataset in connection.datasets]
-    own_dimensions = [
-        _dimension(component_id, settings, _source(datasets, name, component_id, settings.field))
+    sources = {
+        component_id: (settings, _source(datasets, name, component_id, settings.field))
         for component_id, settings in definition.dimensions.items()
+    }
+    own_dimensions = [
+        _dimension(component_id, settings, source, _array(settings, source, sources))
+        for component_id, (settings, source) in sources.items()
     ]
     own_metrics = [
         _metric(component_id, settings, datasets, name)
@@ -268,16 +292,25 @@ def _local(arrow_type: pa.DataType) -> pa.DataType:
     return LOCAL_TIME if pa.types.is_timestamp(arrow_type) else arrow_type
 
 
-def _dimension(component_id: str, settings: DimensionDefinition, source: FieldSource) -> Component:
+def _array(
+    settings: DimensionDefinition,
+    source: FieldSource,
+    sources: Mapping[str, tuple[DimensionDefinition, FieldSource]],
+) -> str | None:
+    """The array that a dimension lives in: its own, or that of the dimension it is bound to."""
+    binding = settings.persistence.binding if settings.persistence is not None else None
+    if source.element is None and binding is not None and binding.dimension in sources:
+        source = sources[binding.dimension][1]
+    return source.column if source.element is not None else None
+
+
+def _dimension(
+    component_id: str, settings: DimensionDefinition, source: FieldSource, array: str | None
+) -> Component:
     if source.repeated and source.element is None:
         raise DefinitionError(
             f'dimension "{component_id}": "{settings.field}" is an array of values',
             hint="Make it an array of objects and name a field of these.",
-        )
-    if source.repeated and settings.persistence is not None:
-        raise DefinitionError(
-            f'dimension "{component_id}": persistence of a field in an array of objects is not supported',
-            hint="Remove persistence, or use a field of the event.",
         )
     return Component(
         component_id,
@@ -286,6 +319,7 @@ def _dimension(component_id: str, settings: DimensionDefinition, source: FieldSo
         settings.description or f"Field {settings.field}",
         source=source,
         definition=settings,
+        array=array,
     )
 
 
@@ -303,6 +337,7 @@ def _metric(
         source=source,
         definition=settings,
         standard=counted,
+        array=source.column if source is not None and source.element is not None else None,
     )
 
 

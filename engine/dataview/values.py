@@ -85,9 +85,23 @@ def event_values(component: Component, column: pa.Array, time_zone: str, evaluat
     """
     source = component.source
     if source is not None and source.repeated and component.role is Role.DIMENSION:
-        return _joined_elements(component, column, evaluate)
+        values = element_values(component, column, time_zone, evaluate)
+        return joined_texts(values, column.offsets.to_numpy())
     if source is not None and source.repeated:
         return _summed_elements(component, column, evaluate)
+    return _settled(component, column, time_zone, evaluate)
+
+
+def element_values(component: Component, column: pa.Array, time_zone: str, evaluate: Evaluate) -> pa.Array:
+    """Return the component's value on each element of an array, all events' one after the other.
+
+    Args: as of ``event_values``; the component has its values on elements.
+    """
+    return _settled(component, _elements(component, column), time_zone, evaluate)
+
+
+def _settled(component: Component, column: pa.Array, time_zone: str, evaluate: Evaluate) -> pa.Array:
+    """Apply a component's settings to the values of its field."""
     if pa.types.is_timestamp(column.type):
         column = as_local(column, time_zone)
     if is_plain(component):
@@ -121,13 +135,10 @@ def _through_codes(column: pa.DictionaryArray, mapped: pa.Array) -> pa.Array:
     return pc.take(mapped, column.indices)
 
 
-def _joined_elements(component: Component, column: pa.Array, evaluate: Evaluate) -> pa.Array:
-    """Put the values of each event's elements into one text, in their order; NULL where there is none."""
-    values = _elements(component, column)
-    if not is_plain(component):
-        values = _apply(component, values, evaluate)
-    kept = np.concatenate([[0], np.cumsum(validity(values))])[column.offsets.to_numpy()]
-    texts = pa.ListArray.from_arrays(pa.array(kept, pa.int32()), values.drop_null())
+def joined_texts(values: pa.Array, offsets: np.ndarray) -> pa.Array:
+    """Put the values between two offsets into one text each, in their order; NULL where there is none."""
+    kept = np.concatenate([[0], np.cumsum(validity(values))])[offsets]
+    texts = pa.ListArray.from_arrays(pa.array(kept, pa.int32()), values.drop_null().cast(pa.string()))
     return pc.if_else(pa.array(np.diff(kept) > 0), pc.binary_join(texts, SEPARATOR), None)
 
 
@@ -144,13 +155,22 @@ def _summed_elements(component: Component, column: pa.Array, evaluate: Evaluate)
     if pa.types.is_floating(elements.type) and is_plain(component):
         return _prefix_sums(elements, offsets)
     events = np.repeat(np.arange(len(column)), np.diff(offsets))
-    flat = pa.table(
-        {"event": events, "value": elements.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))}
-    )
-    total = exp.alias_(exp.Sum(this=value_expression(component, _VALUE)), "value", quoted=True)
+    values = elements.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
+    return _summed(value_expression(component, _VALUE), values, events, len(column), evaluate)
+
+
+def summed(values: pa.Array, events: np.ndarray, count: int, evaluate: Evaluate) -> pa.Array:
+    """Sum elements' values by their event, of which there are ``count``; NULL where none has a value."""
+    return _summed(_VALUE, values, events, count, evaluate)
+
+
+def _summed(
+    value: exp.Expr, values: pa.Array, events: np.ndarray, count: int, evaluate: Evaluate
+) -> pa.Array:
+    total = exp.alias_(exp.Sum(this=value.copy()), "value", quoted=True)
     select = exp.select(exp.column("event"), total).from_(exp.to_table("rows")).group_by("event")
-    sums = evaluate(flat, select)
-    positions = np.full(len(column), -1, np.int64)
+    sums = evaluate(pa.table({"event": events, "value": values}), select)
+    positions = np.full(count, -1, np.int64)
     positions[combined(sums.column("event")).to_numpy()] = np.arange(sums.num_rows)
     return taken(combined(sums.column("value")), positions)
 
@@ -168,6 +188,13 @@ def _prefix_sums(elements: pa.Array, offsets: np.ndarray) -> pa.Array:
         sums[filled] = np.add.reduceat(values[:end], offsets[:-1][filled])
         counts[filled] = np.add.reduceat(present[:end], offsets[:-1][filled])
     return pa.array(sums, pa.float64(), mask=counts == 0)
+
+
+def dense_codes(values: pa.Array) -> np.ndarray:
+    """Return int32[N]: equal where values of any type are, from 0 on; −1 where there is none."""
+    if not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
+    return codes_at(values, np.arange(len(values), dtype=np.int32))
 
 
 def combined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -236,6 +263,12 @@ def numbers(values: pa.Array) -> np.ndarray:
         values = values.cast(pa.float64())
     found: np.ndarray = _buffer(values).astype(np.float64, copy=False)
     return found if values.null_count == 0 else np.where(validity(values), found, 0.0)
+
+
+def nonzero(values: pa.Array) -> np.ndarray:
+    """Return uint8[N]: the metric happened: it has a value, and that is not zero."""
+    happened: np.ndarray = np.not_equal(numbers(values), 0.0)
+    return happened.view(np.uint8)
 
 
 def _buffer(values: pa.Array) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from engine.definitions.keeping import deduplication_problems, persistence_problems
 from engine.definitions.model import (
     COUNTABLE,
     OF_SESSIONS,
@@ -14,24 +14,14 @@ from engine.definitions.model import (
     Definitions,
     FieldDefinition,
 )
+from engine.definitions.problem import Path, Problem
 from engine.errors import DefinitionError, did_you_mean
-
-Path = tuple[str, ...]
 
 _FORBIDDEN = frozenset(' .,;{}()\n\t="')
 _RESERVED = frozenset(
     ["_row", "_person", "_hash_high", "_hash_low", "_namespace", "_time", "_dataset", "_event_id"]
 )
 _NUMBERS = frozenset(["byte", "short", "integer", "long", "double"])
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong at a key path of the definitions."""
-
-    path: Path
-    message: str
-    hint: str | None = None
 
 
 def check(definitions: Definitions) -> None:
@@ -184,10 +174,13 @@ def _data_view(path: Path, view: DataViewDefinition, definitions: Definitions) -
         yield Problem((*path, "connection"), f'there is no connection "{view.connection}"', hint)
         return
     fields = connection_fields(definitions, connection)
+    arrays = _arrays(definitions, connection)
     for name, dimension in view.dimensions.items():
         yield from _component((*path, "dimensions", name), dimension.field, fields)
+        yield from persistence_problems((*path, "dimensions", name), name, view, arrays)
     for name, metric in view.metrics.items():
         where = (*path, "metrics", name)
+        yield from deduplication_problems(where, metric, view, arrays)
         if metric.field in COUNTABLE:
             continue
         yield from _component(where, metric.field, fields)
@@ -196,6 +189,17 @@ def _data_view(path: Path, view: DataViewDefinition, definitions: Definitions) -
             message = f'"{metric.field}" has type {field.type}, which cannot be summed'
             yield Problem(where, message, "Count it instead: count: true.")
     yield from _component_names(path, view)
+
+
+def _arrays(definitions: Definitions, connection: ConnectionDefinition) -> dict[str, str]:
+    """Return the array of objects that each field of such objects lives in, by dotted path."""
+    datasets = [definitions.datasets[name] for name in connection.datasets if name in definitions.datasets]
+    return {
+        f"{path}.{child}": path
+        for dataset in datasets
+        for path, field in dataset.leaves().items()
+        for child in field.fields
+    }
 
 
 def _component(path: Path, field: str, fields: Mapping[str, FieldDefinition]) -> Iterator[Problem]:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from engine.definitions.checks import Problem, problems
+from engine.definitions.checks import problems
 from engine.definitions.model import Definitions
+from engine.definitions.problem import Problem
 from engine.definitions.yaml_source import KeyPath, YamlSource, read_yaml
 from engine.errors import DefinitionError, did_you_mean
 

@@ -12,9 +12,9 @@ from sqlglot import exp
 from engine.dataview.components import EVENTS, SESSION_STARTS, DataView
 from engine.dataview.standard import SESSION_ENDS, TIME_SPENT
 from engine.report.columns import INDEXES, ROW_INDEX, component_ids
-from engine.report.elements import ROWS, from_rows, over_rows
+from engine.report.elements import ROWS, over_rows
 from engine.report.once import counts_once
-from engine.report.plan import Kind, Lane, ReportPlan, is_component, is_result_filter
+from engine.report.plan import Kind, Lane, ReportPlan, is_component
 from engine.report.request import Aggregate, LookupJoin, MetricColumn
 from engine.types import sql_type
 
@@ -26,13 +26,12 @@ _MERGE = {Aggregate.MINIMUM: exp.Min, Aggregate.MAXIMUM: exp.Max}
 
 def partial(plan: ReportPlan, lane: Lane) -> exp.Select:
     """Return the statement that aggregates a lane's rows (table ``rows``)."""
-    array = lane.array
     if lane.kind is Kind.DISTINCT:
-        return _distinct_values(plan, lane.metrics[0], array)
-    if lane.kind is Kind.ELEMENT_EVENTS:
-        return _once_per_event(plan, lane, array)
-    metrics = [_measured(plan, lane, metric, array) for metric in lane.metrics]
-    select = _joined(exp.select(*_dimensions(plan, array), *metrics), plan, array)
+        return _distinct_values(plan, lane.metrics[0])
+    if lane.kind in (Kind.ELEMENT_EVENTS, Kind.ELEMENT_VALUES):
+        return _once_per_row(plan, lane)
+    metrics = [_measured(plan, lane, metric) for metric in lane.metrics]
+    select = _joined(exp.select(*_dimensions(plan), *metrics), plan)
     if lane.kind is Kind.ROWS or not plan.request.dimensions:
         return select if metrics or plan.request.dimensions else select.select(exp.convert(1))
     return select.group_by(*_ordinals(len(plan.request.dimensions)))
@@ -62,15 +61,15 @@ def _ordinals(count: int) -> list[exp.Expr]:
     return [exp.convert(position + 1) for position in range(count)]
 
 
-def _dimensions(plan: ReportPlan, array: str | None) -> list[exp.Expr]:
+def _dimensions(plan: ReportPlan) -> list[exp.Expr]:
     return [
-        exp.alias_(over_rows(dimension.expression, plan.view, array), dimension.name, quoted=True)
+        exp.alias_(over_rows(dimension.expression, plan.view), dimension.name, quoted=True)
         for dimension in plan.request.dimensions
     ]
 
 
-def _joined(select: exp.Select, plan: ReportPlan, array: str | None) -> exp.Select:
-    select = select.from_(from_rows(array))
+def _joined(select: exp.Select, plan: ReportPlan) -> exp.Select:
+    select = select.from_(exp.to_table(ROWS))
     for lookup in plan.request.lookups:
         select = select.join(
             exp.alias_(
@@ -79,7 +78,7 @@ def _joined(select: exp.Select, plan: ReportPlan, array: str | None) -> exp.Sele
                 quoted=True,
                 table=True,
             ),
-            on=over_rows(lookup.on, plan.view, array),
+            on=over_rows(lookup.on, plan.view),
             join_type="LEFT" if lookup.outer else "INNER",
         )
     return select
@@ -90,18 +89,21 @@ def relation_name(lookup: LookupJoin) -> str:
     return f"lookup {lookup.alias}"
 
 
-def _condition(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | None) -> exp.Expr | None:
+def _condition(plan: ReportPlan, lane: Lane, metric: MetricColumn) -> exp.Expr | None:
     """A column's own condition, unless it already worked as the lane's segment."""
-    if metric.condition is None:
+    if metric.condition is None or lane.segment is not None:
         return None
-    if lane.attribution is not None and not is_result_filter(metric, plan.request):
-        return None
-    return over_rows(metric.condition, plan.view, array)
+    return over_rows(metric.condition, plan.view)
 
 
-def _measured(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | None) -> exp.Expr:
-    condition = _condition(plan, lane, metric, array)
-    value = over_rows(metric.expression, plan.view, array)
+def _value(plan: ReportPlan, lane: Lane, metric: MetricColumn) -> exp.Expr:
+    """What a metric column measures on a row; where it is summed, a duplicate counts as 0."""
+    zeros = lane.attribution is None and metric.aggregate is Aggregate.VALUE
+    return over_rows(metric.expression, plan.view, zeros=zeros)
+
+
+def _measured(plan: ReportPlan, lane: Lane, metric: MetricColumn) -> exp.Expr:
+    condition, value = _condition(plan, lane, metric), _value(plan, lane, metric)
     if lane.kind is Kind.ROWS:
         result = value if condition is None else exp.case().when(condition, value)
     else:
@@ -140,31 +142,33 @@ def _typed(value: exp.Expr, metric: MetricColumn, view: DataView) -> exp.Expr:
     return value if arrow_type is None else exp.cast(value, sql_type(arrow_type), dialect="duckdb")
 
 
-def _distinct_values(plan: ReportPlan, metric: MetricColumn, array: str | None) -> exp.Select:
-    value = over_rows(metric.expression, plan.view, array)
-    select = exp.select(*_dimensions(plan, array), exp.alias_(value, VALUE, quoted=True))
-    select = _joined(select.distinct(), plan, array)
+def _distinct_values(plan: ReportPlan, metric: MetricColumn) -> exp.Select:
+    value = over_rows(metric.expression, plan.view)
+    select = exp.select(*_dimensions(plan), exp.alias_(value, VALUE, quoted=True))
+    select = _joined(select.distinct(), plan)
     if metric.condition is not None:
-        select = select.where(over_rows(metric.condition, plan.view, array))
+        select = select.where(over_rows(metric.condition, plan.view))
     return select.where(exp.not_(exp.Is(this=value.copy(), expression=exp.null())))
 
 
-def _once_per_event(plan: ReportPlan, lane: Lane, array: str | None) -> exp.Select:
-    """Sum what belongs to the event once for each distinct item that its elements have."""
+def _once_per_row(plan: ReportPlan, lane: Lane) -> exp.Select:
+    """Sum what belongs to an event, or to an element, once for each distinct item that it has."""
     names = [dimension.name for dimension in plan.request.dimensions]
     row = exp.column(ROW_INDEX, table=ROWS, quoted=True)
     values, sums = [], []
     for metric in lane.metrics:
-        value = over_rows(metric.expression, plan.view, array)
-        if metric.condition is not None:
-            value = exp.case().when(over_rows(metric.condition, plan.view, array), value)
+        value, condition = _value(plan, lane, metric), _condition(plan, lane, metric)
+        if metric.aggregate is Aggregate.COUNT:
+            value = exp.case().when(exp.not_(exp.Is(this=value, expression=exp.null())), exp.convert(1))
+        if condition is not None:
+            value = exp.case().when(condition, value)
         values.append(exp.alias_(value, metric.name, quoted=True))
         total = _aggregate(metric, _column(metric.name))
         sums.append(exp.alias_(_typed(total, metric, plan.view), metric.name, quoted=True))
-    inner = exp.select(*_dimensions(plan, array), *values, exp.alias_(row, ROW_INDEX, quoted=True))
-    distinct = _joined(inner.distinct(), plan, array).subquery("items")
+    inner = exp.select(*_dimensions(plan), *values, exp.alias_(row, ROW_INDEX, quoted=True))
+    distinct = _joined(inner.distinct(), plan).subquery("items")
     select = exp.select(*map(_column, names), *sums).from_(distinct)
-    return select.group_by(*_ordinals(len(names)))
+    return select.group_by(*_ordinals(len(names))) if names else select
 
 
 def _merged_metric(metric: MetricColumn, view: DataView) -> exp.Expr:

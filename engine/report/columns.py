@@ -18,13 +18,12 @@ from engine.dataview.components import (
     Scope,
 )
 from engine.dataview.standard import FIRST_TIME_SESSIONS, REPEAT_SESSIONS, RETURN_SESSIONS, TIME_PARTS
+from engine.definitions.model import MetricDefinition
 from engine.errors import UnsupportedError
 
 PERSON_INDEX = "_person_index"
 SESSION_INDEX = "_session_index"
 ROW_INDEX = "_row_index"
-ELEMENTS = "_elements"
-ELEMENT = "_element"
 INDEXES = {
     PEOPLE: PERSON_INDEX,
     SESSIONS: SESSION_INDEX,
@@ -85,6 +84,17 @@ def is_session_start(component: Component) -> bool:
     return SESSION_STARTS in (component.id, component.standard)
 
 
+def duplicate_name(component: Component) -> str:
+    """Return the name of the column that is 0 where a duplicate of a metric was taken away, else NULL."""
+    return f"_duplicate_{component.id}"
+
+
+def is_deduplicated(component: Component) -> bool:
+    """Whether several instances of a metric count once."""
+    settings = component.definition
+    return isinstance(settings, MetricDefinition) and settings.deduplication is not None
+
+
 def column_name(component: Component) -> str:
     """Return the name of the column that holds a component's values while a report runs."""
     name = TIMESTAMP if component.scope is Scope.TIME else component.id
@@ -92,9 +102,8 @@ def column_name(component: Component) -> str:
 
 
 def in_array(component: Component, array: str | None) -> bool:
-    """Whether a component's values are fields of the elements of this array of objects."""
-    source = component.source
-    return source is not None and source.element is not None and source.column == array
+    """Whether a component has its values on the elements of this array of objects."""
+    return array is not None and component.array == array
 
 
 def array_of(components: Iterable[Component]) -> str | None:
@@ -104,9 +113,9 @@ def array_of(components: Iterable[Component]) -> str | None:
         UnsupportedError: they live in several.
     """
     arrays = {
-        component.source.column
+        component.array
         for component in components
-        if component.role is Role.DIMENSION and component.source and component.source.element
+        if component.role is Role.DIMENSION and component.array is not None
     }
     if len(arrays) > 1:
         raise UnsupportedError(

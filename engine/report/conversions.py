@@ -8,6 +8,7 @@ from functools import reduce
 
 import numpy as np
 import pyarrow as pa
+from sqlglot import exp
 
 from attribution.models import Codes, Container, Mask, Model, Rows, Rule, Values, Weights
 from attribution.rows import marked_rows, mask_at, mask_of, rows_within
@@ -17,7 +18,7 @@ from engine.dataview.values import coded, numbers, raw_codes, taken
 from engine.definitions.model import AttributionDefinition
 from engine.journeys.present import validity
 from engine.report.aggregate import used_in
-from engine.report.columns import is_session_start
+from engine.report.columns import is_deduplicated, is_session_start
 from engine.report.frame import Frame, both
 from engine.report.plan import Lane, microseconds
 
@@ -74,7 +75,7 @@ def conversions(frame: Frame, lane: Lane) -> Conversions:
     container = Container(attribution_of_lane(lane).container)
     resets = container_starts(container, frame.chunk.offsets, frame.starts)
     metrics = [component for component in components_of(frame, lane) if component.role is Role.METRIC]
-    amounts = {metric.id: _amounts(frame, metric, convertible) for metric in metrics}
+    amounts = {metric.id: _amounts(frame, metric, convertible, lane.segment) for metric in metrics}
     dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
     if len(dimensions) == 1:
         found = frame.present(dimensions[0]).within(touchable)
@@ -152,12 +153,12 @@ def _touchable(frame: Frame, lane: Lane, segment: Mask | None) -> Mask | None:
     return both(segment, frame.since(frame.plan.touch_start)) if endless else segment
 
 
-def _amounts(frame: Frame, metric: Component, convertible: Mask | None) -> Amounts:
-    if is_session_start(metric):
+def _amounts(frame: Frame, metric: Component, convertible: Mask | None, segment: exp.Expr | None) -> Amounts:
+    if is_session_start(metric) and not is_deduplicated(metric):
         starts = both(frame.starts, convertible)
         rows = marked_rows(frame.starts if starts is None else starts)
         return Amounts(rows, np.ones(rows.size))
-    found = frame.present(metric)
+    found = frame.present(metric, segment)
     values = numbers(found.values)
     counts = values != 0.0
     if convertible is not None:

@@ -19,7 +19,7 @@ from attribution.rows import mask_at, mask_of
 from attribution.spans import single_touches, touch_spans
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
 from engine.dataview.values import taken
-from engine.report.columns import column_name, is_period, is_session_start
+from engine.report.columns import column_name, is_deduplicated, is_period, is_session_start
 from engine.report.conversions import (
     Amounts,
     Conversions,
@@ -64,18 +64,18 @@ def touched_rows(frame: Frame, lane: Lane) -> pa.Table:
         if _is_touched(frame, component):
             return taken(touch_values(frame, component), sources)
         if component.role is Role.METRIC:
-            return _measured(frame, component, found.amounts[component.id], rows)
+            return _measured(frame, lane, component, found.amounts[component.id], rows)
         return frame.at(component, rows)
 
     return pa.table({column_name(component): values(component) for component in components_of(frame, lane)})
 
 
-def _measured(frame: Frame, metric: Component, amounts: Amounts, rows: Rows) -> pa.Array:
+def _measured(frame: Frame, lane: Lane, metric: Component, amounts: Amounts, rows: Rows) -> pa.Array:
     """The metric's values on some rows, with their own type; NULL where it has no conversion."""
-    if is_session_start(metric):
+    if is_session_start(metric) and not is_deduplicated(metric):
         return frame.at(metric, rows)
     converts = mask_at(mask_of(amounts.rows, frame.chunk.rows), rows)
-    return taken(frame.raw(metric), np.where(converts != 0, rows, np.int32(-1)))
+    return taken(frame.shown(metric, lane.segment), np.where(converts != 0, rows, np.int32(-1)))
 
 
 def shared_rows(frame: Frame, lane: Lane) -> pa.Table:

@@ -1,62 +1,98 @@
-"""Statements over the rows of a frame, with arrays of objects opened into their elements where asked.
+"""Arrays of objects opened into their elements, and statements over what a frame's rows then are.
 
-Columns of components are written with the table ``rows``; fields of elements are read from the opened
-element, with the component's own settings applied to them.
+Columns of components are written with the table ``rows``, whether they are fields of elements or of events:
+what stands beside an element is computed before a statement sees it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
 from sqlglot import exp
 
+from attribution.models import Mask, Rows
 from engine.dataview.components import DataView
-from engine.dataview.values import value_expression
-from engine.report.columns import ELEMENT, ELEMENTS, ROW_INDEX, column_name, in_array, spelled_out
+from engine.journeys.present import validity
+from engine.report.columns import (
+    ROW_INDEX,
+    column_name,
+    component_ids,
+    duplicate_name,
+    is_deduplicated,
+    spelled_out,
+)
 
 ROWS = "rows"
 
 
-def over_rows(expression: exp.Expr, view: DataView, array: str | None) -> exp.Expr:
-    """Return an expression over components as one over the table ``rows``."""
+@dataclass(frozen=True)
+class Elements:
+    """The elements of N events; an event with an empty or missing array keeps one row, without an element.
+
+    Attributes:
+        events: int32[K], ascending: the event of each row.
+        places: int32[K]: its element among the values of the array, −1 where there is none.
+        begins: int64[N + 1]: event e has the rows ``begins[e]:begins[e + 1]``.
+    """
+
+    events: Rows
+    places: Rows
+    begins: np.ndarray
+
+    def on_first(self, marks: Mask) -> Mask:
+        """Return uint8[K]: a mask of events, on the first row of each only."""
+        found = np.zeros(self.events.size, np.uint8)
+        found[self.begins[:-1]] = marks
+        return found
+
+
+def opened(column: pa.ListArray) -> Elements:
+    """Open an array of each of N events; O(N + elements)."""
+    offsets = column.offsets.to_numpy()
+    sizes = np.where(validity(column), np.diff(offsets), 0)
+    begins = np.concatenate([[0], np.cumsum(np.maximum(sizes, 1))])
+    events = np.repeat(np.arange(sizes.size, dtype=np.int32), np.diff(begins))
+    places = offsets[events] + (np.arange(events.size) - begins[events])
+    places[sizes[events] == 0] = -1
+    return Elements(events, places.astype(np.int32), begins)
+
+
+def over_rows(expression: exp.Expr, view: DataView, *, zeros: bool = False) -> exp.Expr:
+    """Return an expression over components as one over the table ``rows``.
+
+    Args:
+        expression: over components.
+        view: theirs.
+        zeros: a duplicate of a metric is 0 instead of nothing (docs/semantics.md).
+    """
 
     def replace(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Column) or node.table:
             return node
         component = view.component(node.name)
-        if in_array(component, array) and component.source is not None:
-            field = exp.Dot(
-                this=exp.column(ELEMENT, table=ROWS, quoted=True),
-                expression=exp.to_identifier(component.source.element, quoted=True),
-            )
-            return exp.paren(value_expression(component, field))
-        return exp.column(column_name(component), table=ROWS, quoted=True)
+        value = exp.column(column_name(component), table=ROWS, quoted=True)
+        if not (zeros and is_deduplicated(component)):
+            return value
+        zero = exp.column(duplicate_name(component), table=ROWS, quoted=True)
+        return exp.func("coalesce", value, zero, dialect="duckdb")
 
     return spelled_out(expression.copy()).transform(replace)
 
 
-def from_rows(array: str | None) -> exp.Expr:
-    """Return the FROM item ``rows``: a frame's table, opened to one row per element for an array.
-
-    An event with an empty or missing array keeps one row, whose element is NULL.
-    """
-    if array is None:
-        return exp.to_table(ROWS)
-    elements = exp.column(ELEMENTS, quoted=True)
-    length = exp.func("coalesce", exp.func("len", elements), exp.convert(0), dialect="duckdb")
-    filled = exp.case().when(exp.GT(this=length, expression=exp.convert(0)), elements)
-    opened = exp.Anonymous(
-        this="unnest",
-        expressions=[filled.else_(exp.Array(expressions=[exp.null()]))],
-    )
-    inner = exp.select(exp.Star(), exp.alias_(opened, ELEMENT, quoted=True)).from_(exp.to_table(ROWS))
-    return inner.subquery(ROWS)
+def opens(expressions: Iterable[exp.Expr | None], view: DataView) -> bool:
+    """Whether an event may have several rows where these expressions are evaluated."""
+    return any(view.component(name).several for name in component_ids(expressions))
 
 
-def matching(condition: exp.Expr, view: DataView, array: str | None) -> exp.Select:
+def matching(condition: exp.Expr, view: DataView) -> exp.Select:
     """Return a SELECT of the row indices of the events on which a condition holds."""
     row = exp.column(ROW_INDEX, table=ROWS, quoted=True)
     return (
         exp.select(exp.alias_(row, ROW_INDEX, quoted=True))
-        .distinct(distinct=array is not None)
-        .from_(from_rows(array))
-        .where(over_rows(condition, view, array))
+        .distinct(distinct=opens([condition], view))
+        .from_(exp.to_table(ROWS))
+        .where(over_rows(condition, view))
     )

@@ -10,9 +10,10 @@ from engine.dataview.components import model_name
 from engine.dataview.local_time import to_local
 from engine.dataview.segments import spelled
 from engine.dataview.values import is_plain
+from engine.definitions.settings import MetricExpiration, PersistenceDefinition
 from engine.report.local import MERGE, READ
 from engine.report.pipeline import STEPS, persisted
-from engine.report.plan import Lane, ReportPlan, persistence_of, plan
+from engine.report.plan import Lane, ReportPlan, deduplication_of, persistence_of, plan
 from engine.report.request import ReportRequest
 from engine.report.trace import Taken, Trace
 from engine.world import World
@@ -83,11 +84,32 @@ def _sessions(planned: ReportPlan) -> list[str]:
 def _persistence(planned: ReportPlan) -> list[str]:
     components = [planned.view.component(name) for name in sorted(persisted(planned))]
     return [
-        f"{component.id} keeps its {settings.allocation.replace('_', ' ')} value, "
-        f"expires with {settings.expiration}"
+        f"{component.id} keeps its {settings.allocation.replace('_', ' ')} value"
+        f"{_binding(settings)}, expires with {_expiration(settings)}"
         for component in components
         if (settings := persistence_of(component)) is not None
     ]
+
+
+def _deduplication(planned: ReportPlan) -> list[str]:
+    components = [planned.view.component(name) for name in sorted(planned.ids)]
+    return [
+        f"{component.id} counts the {settings.keep} of each {settings.by} in a {settings.scope}"
+        for component in components
+        if (settings := deduplication_of(component)) is not None
+    ]
+
+
+def _binding(settings: PersistenceDefinition) -> str:
+    if settings.binding is None:
+        return ""
+    metric = settings.binding.metric
+    return f" for each {settings.binding.dimension}{'' if metric is None else f', bound where {metric} is'}"
+
+
+def _expiration(settings: PersistenceDefinition) -> str:
+    expiration = settings.expiration
+    return f"metric {expiration.metric}" if isinstance(expiration, MetricExpiration) else str(expiration)
 
 
 def _segment(planned: ReportPlan) -> list[str]:
@@ -124,6 +146,7 @@ _DESCRIPTIONS: Mapping[str, Callable[[ReportPlan], list[str]]] = {
     "sessions": _sessions,
     "persistence": _persistence,
     "segments": _segment,
+    "deduplication": _deduplication,
     "attribution": _lanes,
 }
 """Step → what it does in a plan; a step without anything to say is left out unless it ran."""

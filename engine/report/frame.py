@@ -6,8 +6,7 @@ what it names. Masks are bytes, one per event, and None where they would hold on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
 from functools import cached_property, reduce
 
 import numpy as np
@@ -15,25 +14,35 @@ import pyarrow as pa
 from sqlglot import exp
 
 from attribution.models import Mask
-from engine.dataview.components import LOCAL_TIME, Component, Scope
+from engine.dataview.components import LOCAL_TIME, Component, Role, Scope
 from engine.dataview.local_time import local_times
 from engine.dataview.segments import Container
-from engine.dataview.values import combined, event_values, is_plain, numbers, taken
-from engine.journeys.persistence import Allocation, Expiration, persisted_rows
+from engine.dataview.values import (
+    combined,
+    element_values,
+    event_values,
+    is_plain,
+    joined_texts,
+    nonzero,
+    summed,
+    taken,
+)
+from engine.journeys.groups import SoFar
 from engine.journeys.present import Present, present, validity
 from engine.journeys.scan import Chunk
 from engine.journeys.sessions import session_starts
 from engine.report.columns import (
-    ELEMENTS,
     ROW_INDEX,
     array_of,
-    column_name,
     component_ids,
-    in_array,
+    is_deduplicated,
     is_session_start,
 )
-from engine.report.elements import matching
-from engine.report.plan import ReportPlan, microseconds, persistence_of
+from engine.report.deduplicated import lost, without, zeros
+from engine.report.elements import Elements, matching, opened
+from engine.report.persisted import shown_rows, so_far
+from engine.report.plan import ReportPlan, deduplication_of, microseconds, persistence_of
+from engine.report.rows import Asked, Numbers, listed_texts, opened_rows
 from engine.report.segments import belonging
 from engine.report.sql import Statements
 from engine.report.standard import ones, standard_values
@@ -53,13 +62,17 @@ class Frame:
         self.chunk = chunk
         self.statements = statements
         self._raw: dict[str, pa.Array] = {}
-        self._shown: dict[str, pa.Array] = {}
+        self._own: dict[str, pa.Array] = {}
+        self._shown: dict[tuple[str, exp.Expr | None], pa.Array] = {}
+        self._on_elements: dict[tuple[str, exp.Expr | None], pa.Array] = {}
+        self._opened: dict[str, Elements] = {}
+        self._so_far: dict[str, SoFar] = {}
 
     @cached_property
     def in_range(self) -> Mask | None:
         """uint8[N]: the event lies in the report's range, and its person counts in this chunk."""
         window = self.plan.request.range
-        return both(self.chunk.kept, both(self.since(window.start), self._before(window.end)))
+        return both(self.chunk.kept, both(self.since(window.start), self.before(window.end)))
 
     @cached_property
     def chosen(self) -> Mask | None:
@@ -70,7 +83,8 @@ class Frame:
         """uint8[N]: the event is not earlier than this time in µs."""
         return None if start is None else np.greater_equal(self.chunk.times, start).view(np.uint8)
 
-    def _before(self, end: int | None) -> Mask | None:
+    def before(self, end: int | None) -> Mask | None:
+        """uint8[N]: the event is earlier than this time in µs."""
         return None if end is None else np.less(self.chunk.times, end).view(np.uint8)
 
     @cached_property
@@ -83,13 +97,13 @@ class Frame:
             self.chunk.offsets,
             self.chunk.times,
             microseconds(settings.timeout),
-            self._happened(settings.start_on),
-            self._happened(settings.end_on),
+            self._any_happened(settings.start_on),
+            self._any_happened(settings.end_on),
         )
 
-    def _happened(self, metrics: Iterable[str]) -> Mask | None:
+    def _any_happened(self, metrics: Iterable[str]) -> Mask | None:
         """uint8[N]: one of these metrics happened on the event; None where there are none."""
-        marks = [nonzero(self.raw(self.plan.view.component(name))) for name in metrics]
+        marks = [self.happened(name) for name in metrics]
         return reduce(np.bitwise_or, marks) if marks else None
 
     @cached_property
@@ -132,32 +146,21 @@ class Frame:
     def _found(self, condition: exp.Expr) -> Mask:
         ids = component_ids([condition])
         array = array_of(self.plan.view.component(name) for name in ids)
-        select = matching(condition, self.plan.view, array)
-        rows = self.statements.run(self.numbered(ids, array), select).column(ROW_INDEX)
+        asked = Asked(frozenset(ids), array, numbers=Numbers.EVENTS)
+        rows = self.statements.run(opened_rows(self, asked), matching(condition, self.plan.view))
         matches = np.zeros(self.chunk.times.size, np.uint8)
-        matches[combined(rows).to_numpy()] = 1
+        matches[combined(rows.column(ROW_INDEX)).to_numpy()] = 1
         return matches
 
-    def table(self, ids: Iterable[str], array: str | None = None) -> pa.Table:
-        """Return columns named by component id, N rows; periods all read ``timestamp``.
+    def happened(self, metric: str) -> Mask:
+        """uint8[N]: the event has this metric, duplicates included."""
+        return nonzero(self.raw(self.plan.view.component(metric)))
 
-        Args:
-            ids: components.
-            array: components in this array of objects are left to its elements, one list per event.
-        """
-        columns: dict[str, pa.Array] = {}
-        for component in map(self.plan.view.component, sorted(ids)):
-            if in_array(component, array):
-                columns[ELEMENTS] = self.chunk.columns[_source_column(component)]
-            else:
-                columns[column_name(component)] = self.shown(component)
-        return pa.table(columns)
-
-    def numbered(self, ids: Iterable[str], array: str | None = None) -> pa.Table:
-        """Return columns named by component id, with the number of each row beside them."""
-        numbers = pa.array(np.arange(self.chunk.times.size, dtype=np.int32))
-        table = self.table(ids, array)
-        return pa.table([*table.columns, numbers], names=[*table.column_names, ROW_INDEX])
+    def elements(self, array: str) -> Elements:
+        """Return the elements of an array of objects."""
+        if array not in self._opened:
+            self._opened[array] = opened(self.chunk.columns[array])
+        return self._opened[array]
 
     def at(self, component: Component, rows: np.ndarray) -> pa.Array:
         """Return a component's value before persistence on some rows only."""
@@ -167,27 +170,112 @@ class Frame:
             return ones(self.starts[rows])
         return taken(self.raw(component), rows)
 
-    def present(self, component: Component) -> Present:
-        """Return the events on which a component has a value, before persistence."""
+    def present(self, component: Component, segment: exp.Expr | None = None) -> Present:
+        """Return the events on which a component has a value, before persistence, without duplicates.
+
+        Args:
+            component: a dimension or metric.
+            segment: the condition of a metric's column, which duplicates depend on.
+        """
+        if is_deduplicated(component):
+            return present(self.shown(component, segment), self.chunk.times)
         source = component.source
         if source is None or source.repeated or pa.types.is_timestamp(source.type) or not is_plain(component):
             return present(self.raw(component), self.chunk.times)
         return self.chunk.present(source.column)
 
     def raw(self, component: Component) -> pa.Array:
-        """Return a component's value on each event, before persistence."""
+        """Return a component's value on each event, before persistence and with duplicates."""
         if component.id not in self._raw:
             self._raw[component.id] = self._raw_values(component)
         return self._raw[component.id]
 
-    def shown(self, component: Component) -> pa.Array:
-        """Return a component's value on each event, after persistence."""
-        settings = persistence_of(component)
-        if settings is None:
+    def own_values(self, component: Component) -> pa.Array:
+        """Return a component's value where its field is, on each element or event, before persistence."""
+        source = component.source
+        if source is None or source.element is None:
             return self.raw(component)
-        if component.id not in self._shown:
-            self._shown[component.id] = taken(self.raw(component), self._kept_rows(component))
-        return self._shown[component.id]
+        if component.id not in self._own:
+            zone, column = self.plan.view.definition.time_zone, self.chunk.columns[source.column]
+            values = element_values(component, column, zone, self.statements.run)
+            # Texts as codes: a place is then a number to take, and items are told apart without a search.
+            values = values.dictionary_encode() if pa.types.is_string(values.type) else values
+            self._own[component.id] = taken(values, self.elements(source.column).places)
+        return self._own[component.id]
+
+    def shown(self, component: Component, segment: exp.Expr | None = None) -> pa.Array:
+        """Return a component's value on each event, after persistence and without duplicates.
+
+        Several values of a dimension stand in one text.
+
+        Args:
+            component: a dimension or metric.
+            segment: the condition of a metric's column, which duplicates depend on.
+        """
+        if persistence_of(component) is None and not is_deduplicated(component):
+            return self.raw(component)
+        return self._kept(self._shown, component, segment, self._shown_values)
+
+    def on_elements(self, component: Component, segment: exp.Expr | None = None) -> pa.Array:
+        """Return a component's value on each element of its array, as ``shown`` does on events."""
+        if persistence_of(component) is None and not is_deduplicated(component):
+            return self.own_values(component)
+        return self._kept(self._on_elements, component, segment, self._place_values)
+
+    def zeros(self, metric: Component, segment: exp.Expr | None) -> pa.Array:
+        """Return 0 on each event whose instances of a metric are all duplicates, NULL on the others."""
+        gone = validity(self.raw(metric)) & ~validity(self.shown(metric, segment))
+        return zeros(self.raw(metric), gone.view(np.uint8))
+
+    def element_zeros(self, metric: Component, segment: exp.Expr | None) -> pa.Array:
+        """Return 0 on each element whose value of a metric is a duplicate, NULL on the others."""
+        gone = validity(self.own_values(metric)) & ~validity(self.on_elements(metric, segment))
+        return zeros(self.own_values(metric), gone.view(np.uint8))
+
+    def so_far(self, component: Component) -> SoFar:
+        """Return the values that a dimension has had so far, where its field is; see ``own_values``."""
+        if component.id not in self._so_far:
+            self._so_far[component.id] = so_far(self, component)
+        return self._so_far[component.id]
+
+    def _kept(
+        self,
+        known: dict[tuple[str, exp.Expr | None], pa.Array],
+        component: Component,
+        segment: exp.Expr | None,
+        values: Callable[[Component, exp.Expr | None], pa.Array],
+    ) -> pa.Array:
+        key = component.id, segment if is_deduplicated(component) else None
+        if key not in known:
+            known[key] = values(component, segment)
+        return known[key]
+
+    def _shown_values(self, component: Component, segment: exp.Expr | None) -> pa.Array:
+        if component.keeps_all:
+            texts = listed_texts(self.own_values(component), self.so_far(component))
+            if component.array is None:
+                return texts
+            return joined_texts(texts, self.elements(component.array).begins)
+        if component.array is None:
+            return self._place_values(component, segment)
+        if component.role is Role.DIMENSION:
+            return joined_texts(self.on_elements(component), self.elements(component.array).begins)
+        if not self._has_element_ids(component):
+            return without(self.raw(component), lost(self, component, segment))
+        events, evaluate = self.elements(component.array).events, self.statements.run
+        return summed(self.on_elements(component, segment), events, self.chunk.times.size, evaluate)
+
+    def _place_values(self, component: Component, segment: exp.Expr | None) -> pa.Array:
+        if component.role is Role.DIMENSION:
+            return taken(self.own_values(component), shown_rows(self, component))
+        marks = lost(self, component, segment)
+        if component.array is not None and not self._has_element_ids(component):
+            marks = marks[self.elements(component.array).events]
+        return without(self.own_values(component), marks)
+
+    def _has_element_ids(self, metric: Component) -> bool:
+        settings = deduplication_of(metric)
+        return settings is not None and self.plan.view.component(settings.by).of_elements
 
     def _raw_values(self, component: Component) -> pa.Array:
         standard = standard_values(self, component)
@@ -197,49 +285,11 @@ class Frame:
         column = self.chunk.columns[_source_column(component)]
         return event_values(component, column, zone, self.statements.run)
 
-    def _kept_rows(self, component: Component) -> np.ndarray:
-        """int32[N]: the row whose value applies, −1 where none does."""
-        settings = persistence_of(component)
-        raw = self.raw(component)
-        present = validity(raw).view(np.uint8)
-        ttl, expiration = 0, Expiration.CUSTOM
-        if settings is None:
-            raise AssertionError(f"{component.id} has no persistence")
-        if isinstance(settings.expiration, str):
-            expiration = Expiration(settings.expiration)
-        elif isinstance(settings.expiration, timedelta):
-            ttl = microseconds(settings.expiration)
-        within = self.since(self._first_set(expiration, ttl))
-        return persisted_rows(
-            self.chunk.offsets,
-            self.chunk.times,
-            present if within is None else present & within,
-            self.starts,
-            Allocation(settings.allocation),
-            expiration,
-            ttl,
-        )
-
-    def _first_set(self, expiration: Expiration, ttl: int) -> int | None:
-        """Values that were set before do not count, however much of the past happens to be read."""
-        start = self.plan.request.range.start
-        if start is None or expiration is Expiration.SESSION:
-            return None
-        if expiration is Expiration.PERSON:
-            return start
-        return None if self.plan.reach is None else start - self.plan.reach - ttl
-
 
 def _source_column(component: Component) -> str:
     if component.source is None:
         raise AssertionError(f"{component.id} is not backed by a field")
     return component.source.column
-
-
-def nonzero(values: pa.Array) -> Mask:
-    """uint8[N]: the metric happened: it has a value, and that is not zero."""
-    happened: np.ndarray = np.not_equal(numbers(values), 0.0)
-    return happened.view(np.uint8)
 
 
 def both(one: Mask | None, other: Mask | None) -> Mask | None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import numpy as np
 import pyarrow as pa
 
+from attribution.models import Mask
 from attribution.rows import marked_rows
 from engine.dataview.values import combined, taken
 from engine.report.aggregate import used_in
 from engine.report.algorithmic import LanePaths, lane_paths
+from engine.report.columns import ROW_INDEX, column_name, duplicate_name, is_deduplicated
 from engine.report.credited import shared_rows, touched_rows
-from engine.report.frame import Frame
+from engine.report.frame import Frame, both
 from engine.report.once import counts_once, with_firsts
 from engine.report.plan import Kind, Lane
+from engine.report.rows import Asked, Numbers, Opened, opened_rows
+
+_NUMBERS: Final = {Kind.ELEMENT_EVENTS: Numbers.EVENTS, Kind.ELEMENT_VALUES: Numbers.ELEMENTS}
 
 
-def lane_rows(frame: Frame, lane: Lane) -> pa.Table | LanePaths:
+def lane_rows(frame: Frame, lane: Lane) -> Opened | LanePaths:
     """Return the rows that a lane's statement aggregates, columns named by component; or a chunk's paths."""
     if lane.kind is Kind.SETS:
         return lane_paths(frame, lane)
@@ -22,15 +30,24 @@ def lane_rows(frame: Frame, lane: Lane) -> pa.Table | LanePaths:
         return touched_rows(frame, lane)
     if lane.kind is Kind.SHARES:
         return shared_rows(frame, lane)
-    table = _events(frame, lane)
-    if frame.chosen is not None:
-        rows = marked_rows(frame.chosen)
-        table = pa.table({name: taken(combined(table.column(name)), rows) for name in table.column_names})
-    return with_firsts(table, frame.plan, lane) if counts_once(frame.plan, lane) else table
+    ids = frozenset(used_in(frame.plan, lane))
+    chosen = both(frame.chosen, frame.matches(lane.segment))
+    if lane.kind is Kind.ROWS:
+        rows: Opened = _single_rows(frame, ids, chosen)
+    else:
+        # Where there is no column, numbers tell how many rows there are.
+        numbers = _NUMBERS.get(lane.kind) if ids else Numbers.EVENTS
+        rows = opened_rows(frame, Asked(ids, lane.array, chosen, lane.segment, numbers))
+    firsts = isinstance(rows, pa.Table) and counts_once(frame.plan, lane)
+    return with_firsts(rows, frame.plan, lane) if firsts else rows
 
 
-def _events(frame: Frame, lane: Lane) -> pa.Table:
-    """All events, numbered where that is asked for, or where nothing else tells how many they are."""
-    ids = used_in(frame.plan, lane)
-    numbered = lane.kind is Kind.ELEMENT_EVENTS or not ids
-    return frame.numbered(ids, lane.array) if numbered else frame.table(ids, lane.array)
+def _single_rows(frame: Frame, ids: frozenset[str], chosen: Mask | None) -> pa.Table:
+    """One row per event; several values of a dimension stand in one text."""
+    rows = np.arange(frame.chunk.times.size, dtype=np.int32) if chosen is None else marked_rows(chosen)
+    columns = {}
+    for component in map(frame.plan.view.component, sorted(ids)):
+        columns[column_name(component)] = taken(combined(frame.shown(component)), rows)
+        if is_deduplicated(component):
+            columns[duplicate_name(component)] = taken(frame.zeros(component, None), rows)
+    return pa.table(columns | ({} if columns else {ROW_INDEX: pa.array(rows)}))

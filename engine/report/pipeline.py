@@ -18,17 +18,18 @@ from engine.dataview.segments import conditions
 from engine.dataview.values import is_plain
 from engine.report.aggregate import partial, used_in
 from engine.report.algorithmic import LanePaths
-from engine.report.columns import component_ids
+from engine.report.columns import component_ids, in_array, is_deduplicated
 from engine.report.frame import Frame
 from engine.report.lanes import lane_rows
 from engine.report.plan import Lane, ReportPlan, persistence_of
+from engine.report.rows import Opened
 from engine.report.tally import tallied_dimension, tally
 from engine.report.trace import Trace
 
 Partial: TypeAlias = "pa.Table | LanePaths"
 """What a chunk adds to a lane: sums by group, or paths where all chunks decide how credit is split."""
 
-Made: TypeAlias = "np.ndarray | pa.Array | Partial"
+Made: TypeAlias = "np.ndarray | pa.Array | Opened | LanePaths"
 """Something that a step made: it has rows and bytes."""
 
 
@@ -57,7 +58,7 @@ class Work:
 
     frame: Frame
     aggregations: Sequence[Aggregation]
-    rows: list[Partial | None] = field(default_factory=list)
+    rows: list[Opened | LanePaths | None] = field(default_factory=list)
     partials: list[Partial] = field(default_factory=list)
 
 
@@ -100,7 +101,7 @@ def _values(work: Work) -> Iterator[Made]:
     """Evaluate the components that have settings; the others are columns as they lie."""
     for component in _components(work):
         if component.source is not None and not is_plain(component):
-            yield work.frame.raw(component)
+            yield work.frame.own_values(component) if component.several else work.frame.raw(component)
 
 
 def _sessions(work: Work) -> Iterator[Made]:
@@ -112,7 +113,14 @@ def _persistence(work: Work) -> Iterator[Made]:
     shown = persisted(work.frame.plan)
     for component in _components(work):
         if component.id in shown:
-            yield work.frame.shown(component)
+            yield _kept(work.frame, component)
+
+
+def _kept(frame: Frame, component: Component) -> Made:
+    """What a dimension keeps, where it has its values."""
+    if component.keeps_all:
+        return frame.so_far(component).counts
+    return frame.shown(component) if component.array is None else frame.on_elements(component)
 
 
 def _segments(work: Work) -> Iterator[Made]:
@@ -121,13 +129,23 @@ def _segments(work: Work) -> Iterator[Made]:
         yield chosen
 
 
+def _deduplication(work: Work) -> Iterator[Made]:
+    """Take duplicates away from metrics; what a segment of their lane leaves decides which they are."""
+    for lane in (aggregation.lane for aggregation in work.aggregations):
+        for component in map(work.frame.plan.view.component, sorted(used_in(work.frame.plan, lane))):
+            if is_deduplicated(component):
+                inside = in_array(component, lane.array)
+                values = work.frame.on_elements if inside else work.frame.shown
+                yield values(component, lane.segment)
+
+
 def _attribution(work: Work) -> Iterator[Made]:
     """Find the rows of each lane: conversions beside their touches, events, elements."""
     for aggregation in work.aggregations:
         tallied = aggregation.tallied is not None
         rows = None if tallied else lane_rows(work.frame, aggregation.lane)
         work.rows.append(rows)
-        if rows is not None:
+        if isinstance(rows, pa.Table):
             yield rows
 
 
@@ -149,6 +167,7 @@ STEPS: Final = (
     Step("sessions", _sessions),
     Step("persistence", _persistence),
     Step("segments", _segments),
+    Step("deduplication", _deduplication),
     Step("attribution", _attribution),
     Step("aggregation", _aggregation),
 )

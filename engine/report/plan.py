@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 import pyarrow as pa
 from sqlglot import exp
@@ -21,19 +22,25 @@ from engine.dataview.components import (
     Scope,
     data_view,
 )
-from engine.dataview.local_time import month_start
+from engine.dataview.local_time import month_start, to_local, to_utc
 from engine.dataview.segments import Segment, conditions, segments_of
-from engine.definitions.model import (
-    AttributionDefinition,
-    Definitions,
+from engine.definitions.model import AttributionDefinition, Definitions
+from engine.definitions.settings import (
+    BindingDefinition,
+    DeduplicationDefinition,
     DimensionDefinition,
+    MetricDefinition,
+    MetricExpiration,
     PersistenceDefinition,
 )
 from engine.errors import UnsupportedError
 from engine.report.around import earliest, journey_columns, latest, needs_sessions
 from engine.report.columns import array_of, component_ids, in_array
-from engine.report.request import Aggregate, MetricColumn, ReportRequest
+from engine.report.request import Aggregate, MetricColumn, ReportRequest, TimeRange
 from engine.report.segments import looks_around, takes_sessions
+
+_KNOWN: Final = ("first_known", "last_known")
+"""Allocations that show a value on events before it."""
 
 
 class Kind(StrEnum):
@@ -50,7 +57,9 @@ class Kind(StrEnum):
     ELEMENTS = "elements"
     """Elements of an array of objects."""
     ELEMENT_EVENTS = "element events"
-    """Events counted once for each distinct element value."""
+    """Events counted once for each distinct value of their elements, or of a dimension that keeps all."""
+    ELEMENT_VALUES = "element values"
+    """Elements counted once for each distinct value of a dimension that keeps all."""
     DISTINCT = "distinct"
     """Distinct values of one dimension expression."""
     ROWS = "rows"
@@ -118,11 +127,11 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
     view = data_view(definitions, request.view)
     segments = segments_of((*view.definition.segments, *request.segments), view)
     ids = _used_ids(request) | component_ids(conditions(segments))
-    components = [view.component(component_id) for component_id in sorted(ids)]
+    components = _needed([view.component(component_id) for component_id in sorted(ids)], view)
     touch_dimensions = _touch_dimensions(request, view)
     lanes = _lanes(request, view, touch_dimensions)
     sessions = _needs_sessions(components, lanes) or takes_sessions(segments)
-    around, timeout = looks_around(segments), microseconds(view.definition.sessions.timeout)
+    around = looks_around(segments)
     reach = None if around else _reach(request.range.start, view.definition.time_zone, lanes)
     return ReportPlan(
         request=request,
@@ -133,8 +142,8 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
         ids=frozenset(ids),
         columns=_columns([*components, *(_session_metrics(view) if sessions else ())]),
         segments=segments,
-        scan_start=_scan_start(request.range.start, view, components, lanes, sessions, reach),
-        scan_end=None if around else latest(request.range.end, timeout, components),
+        scan_start=_scan_start(request.range, view, components, lanes, sessions, reach),
+        scan_end=None if around else _scan_end(request.range, view, components),
         reach=reach,
         touch_start=_month_start(request.range.start, view.definition.time_zone),
         sessions=sessions,
@@ -148,6 +157,29 @@ def _used_ids(request: ReportRequest) -> set[str]:
     for metric in request.metrics:
         expressions += [metric.expression, metric.condition]
     return component_ids(expressions)
+
+
+def _needed(components: list[Component], view: DataView) -> list[Component]:
+    """Return components with those that their persistence and deduplication refer to."""
+    found: dict[str, Component] = {}
+    waiting = list(components)
+    while waiting:
+        component = waiting.pop()
+        if component.id not in found:
+            found[component.id] = component
+            waiting += map(view.component, _references(component))
+    return list(found.values())
+
+
+def _references(component: Component) -> list[str]:
+    """The ids of the components that a component's settings name."""
+    kept, once = persistence_of(component), deduplication_of(component)
+    names = [] if once is None else [once.by]
+    if kept is not None and isinstance(kept.expiration, MetricExpiration):
+        names.append(kept.expiration.metric)
+    if kept is not None and kept.binding is not None:
+        names += [name for name in (kept.binding.dimension, kept.binding.metric) if name is not None]
+    return names
 
 
 def _touch_dimensions(request: ReportRequest, view: DataView) -> tuple[str, ...]:
@@ -169,24 +201,45 @@ def _lanes(request: ReportRequest, view: DataView, touches: tuple[str, ...]) -> 
     others = tuple(m for m in request.metrics if m not in distinct and m not in attributed)
     if request.row_level:
         return _row_lanes(request, view)
-    array = _array(request, others, view)
-    for metric in attributed:
-        _refuse(
-            array is not None,
-            f'metric "{metric.expression.name}" has an attribution, which does not reach into "{array}"',
-        )
+    if attributed:
+        _check_touches([view.component(name) for name in touches], attributed[0])
+    array, own = _array(request, others, view), [m for m in others if _is_segmented(m, request, view)]
+    shared = tuple(m for m in others if m not in own)
     return (
-        *(_element_lanes(others, view, array) if array else (Lane(Kind.EVENTS, others),)),
+        *_plain_lanes(shared, request, view, array),
+        *(lane for m in own for lane in _plain_lanes((m,), request, view, array, m.condition)),
         *_attributed_lanes(attributed, view, request),
         *(Lane(Kind.DISTINCT, (m,), array=_array(request, (m,), view)) for m in distinct),
     )
+
+
+def _check_touches(touched: list[Component], metric: MetricColumn) -> None:
+    for component in touched:
+        name, credited = component.id, metric.expression.name
+        _refuse(
+            component.of_elements,
+            f'metric "{credited}" has an attribution, which does not reach into "{component.array}"',
+        )
+        _refuse(
+            component.several and len(touched) > 1,
+            f'metric "{credited}" has an attribution, and "{name}" may have several values on an event',
+        )
+
+
+def _is_segmented(metric: MetricColumn, request: ReportRequest, view: DataView) -> bool:
+    """Whether a column's condition takes events away before duplicates are looked for."""
+    if metric.condition is None or is_result_filter(metric, request):
+        return False
+    ids = component_ids([metric.expression])
+    several = any(view.component(name).several for name in component_ids([metric.condition]))
+    return not several and any(deduplication_of(view.component(name)) for name in ids)
 
 
 def _row_lanes(request: ReportRequest, view: DataView) -> tuple[Lane, ...]:
     """A row shows the values of all its elements together, which only texts can, and no join."""
     joined = component_ids(lookup.on for lookup in request.lookups)
     for component in map(view.component, sorted(_used_ids(request))):
-        if component.role is Role.DIMENSION and component.source is not None and component.source.repeated:
+        if component.several:
             shown = pa.types.is_string(component.type) and component.id not in joined
             _refuse(not shown, f'single rows cannot show the elements of "{component.id}"')
     return (Lane(Kind.ROWS, request.metrics),)
@@ -208,19 +261,40 @@ def _array(request: ReportRequest, metrics: tuple[MetricColumn, ...], view: Data
     return array_of(view.component(name) for name in component_ids(expressions))
 
 
-def _element_lanes(metrics: tuple[MetricColumn, ...], view: DataView, array: str) -> tuple[Lane, ...]:
-    """Metrics of the same array count per element; sums of the event count once per event and item."""
-    event_sums = tuple(m for m in metrics if _is_event_sum(m, view, array))
-    others = tuple(m for m in metrics if m not in event_sums)
-    lanes = (Lane(Kind.ELEMENTS, others, array=array),)
-    return (*lanes, Lane(Kind.ELEMENT_EVENTS, event_sums, array=array)) if event_sums else lanes
+def _plain_lanes(
+    metrics: tuple[MetricColumn, ...],
+    request: ReportRequest,
+    view: DataView,
+    array: str | None,
+    segment: exp.Expr | None = None,
+) -> tuple[Lane, ...]:
+    """The lanes of metrics without an attribution.
+
+    Where an event has several rows, metrics of the opened array count per element, and sums of the event
+    once per event and item.
+    """
+    expressions = [*(d.expression for d in request.dimensions), *(lookup.on for lookup in request.lookups)]
+    used = component_ids([*expressions, *(m.expression for m in metrics), *(m.condition for m in metrics)])
+    listed = {name for name in used if view.component(name).keeps_all}
+    # Grouped by all of its own values, an event has each only once; a function of them may repeat.
+    bare = {d.expression.name for d in request.dimensions if is_component(d.expression)}
+    if array is None and listed <= bare:
+        return (Lane(Kind.EVENTS, metrics, segment=segment),)
+    event_sums = tuple(m for m in metrics if _is_sum(m, view) and not _is_inside(m, view, array))
+    sums = tuple(m for m in metrics if listed and _is_sum(m, view) and m not in event_sums)
+    others = tuple(m for m in metrics if m not in event_sums and m not in sums)
+    lanes = [Lane(Kind.ELEMENTS, others, None, segment, array)]
+    for kind, members in ((Kind.ELEMENT_EVENTS, event_sums), (Kind.ELEMENT_VALUES, sums)):
+        lanes += [Lane(kind, members, None, segment, array)] if members else []
+    return tuple(lanes)
 
 
-def _is_event_sum(metric: MetricColumn, view: DataView, array: str) -> bool:
-    components = [view.component(name) for name in component_ids([metric.expression])]
-    if any(in_array(component, array) for component in components):
-        return False
-    additive = all(component.additive for component in components)
+def _is_inside(metric: MetricColumn, view: DataView, array: str | None) -> bool:
+    return any(in_array(view.component(name), array) for name in component_ids([metric.expression]))
+
+
+def _is_sum(metric: MetricColumn, view: DataView) -> bool:
+    additive = all(view.component(name).additive for name in component_ids([metric.expression]))
     return metric.aggregate is Aggregate.COUNT or (metric.aggregate is Aggregate.VALUE and additive)
 
 
@@ -282,12 +356,21 @@ def persistence_of(component: Component) -> PersistenceDefinition | None:
     return settings.persistence if isinstance(settings, DimensionDefinition) else None
 
 
+def deduplication_of(component: Component) -> DeduplicationDefinition | None:
+    """Return a metric's deduplication, None for everything else."""
+    settings = component.definition
+    return settings.deduplication if isinstance(settings, MetricDefinition) else None
+
+
 def _needs_sessions(components: list[Component], lanes: tuple[Lane, ...]) -> bool:
-    by_persistence = any(
-        (settings := persistence_of(component)) is not None and settings.expiration == "session"
-        for component in components
-    )
-    return by_persistence or any(map(needs_sessions, components)) or _session_container(lanes)
+    return _by_session(components) or any(map(needs_sessions, components)) or _session_container(lanes)
+
+
+def _by_session(components: list[Component]) -> bool:
+    """Whether what a component shows depends on all of a session."""
+    kept = [p for p in map(persistence_of, components) if p is not None]
+    once = [d for d in map(deduplication_of, components) if d is not None]
+    return any(p.expiration == "session" for p in kept) or any(d.scope == "session" for d in once)
 
 
 def _session_container(lanes: tuple[Lane, ...]) -> bool:
@@ -314,8 +397,22 @@ def _month_start(start: int | None, time_zone: str) -> int | None:
     return None if start is None else month_start(start, time_zone)
 
 
+def months_around(window: TimeRange) -> tuple[int | None, int | None]:
+    """Return the range of the whole UTC months that a range touches."""
+    start = _month_start(window.start, "UTC")
+    if window.end is None:
+        return start, None
+    last = to_local(window.end - 1, "UTC").replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return start, to_utc((last + timedelta(days=32)).replace(day=1), "UTC")
+
+
+def _by_person(components: list[Component]) -> bool:
+    """Whether duplicates are looked for in whole months."""
+    return any((d := deduplication_of(c)) is not None and d.scope == "person" for c in components)
+
+
 def _scan_start(
-    start: int | None,
+    window: TimeRange,
     view: DataView,
     components: list[Component],
     lanes: tuple[Lane, ...],
@@ -323,15 +420,33 @@ def _scan_start(
     reach: int | None,
 ) -> int | None:
     """A session may have begun any time before the range, so what depends on its first events reads all."""
-    settings = [p for p in map(persistence_of, components) if p is not None]
-    endless = any(p.expiration == "session" for p in settings) or _session_container(lanes)
     timeout = microseconds(view.definition.sessions.timeout)
-    first = earliest(start, timeout, view.definition.time_zone, components)
-    if start is None or first is None or reach is None or endless:
+    first = earliest(window.start, timeout, view.definition.time_zone, components)
+    endless = _by_session(components) or _session_container(lanes)
+    if window.start is None or first is None or reach is None or endless:
         return None
-    kept = [microseconds(p.expiration) for p in settings if isinstance(p.expiration, timedelta)]
-    gap = timeout if sessions else 0
-    return min(first, start - max(gap, reach + max(kept, default=0)))
+    settings = [p for p in map(persistence_of, components) if p is not None]
+    kept = [_reading(p.expiration, p.binding) for p in settings if isinstance(p.expiration, timedelta)]
+    start = min(first, window.start - max(timeout if sessions else 0, reach + max(kept, default=0)))
+    month, _ = months_around(window)
+    return start if month is None or not _by_person(components) else min(start, month)
+
+
+def _reading(ttl: timedelta, binding: BindingDefinition | None) -> int:
+    """How long before an event values may have been set; what a metric binds may be as old once more."""
+    return microseconds(ttl) * (2 if binding is not None and binding.metric is not None else 1)
+
+
+def _scan_end(window: TimeRange, view: DataView, components: list[Component]) -> int | None:
+    """What depends on a session's or a month's last events reads beyond the range."""
+    kept = [p for p in map(persistence_of, components) if p is not None]
+    once = [d for d in map(deduplication_of, components) if d is not None]
+    known = any(p.expiration == "session" and p.allocation in _KNOWN for p in kept)
+    end = latest(window.end, microseconds(view.definition.sessions.timeout), components)
+    if end is None or known or any(d.scope == "session" and d.keep == "last" for d in once):
+        return None
+    month = months_around(window)[1]
+    return end if month is None or not _by_person(components) else max(end, month)
 
 
 def _reach(start: int | None, time_zone: str, lanes: tuple[Lane, ...]) -> int:

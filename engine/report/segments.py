@@ -17,13 +17,13 @@ from sqlglot import exp
 from attribution.models import Mask, Rows
 from attribution.rows import marked_rows, mask_at, mask_of
 from engine.cancellation import Cancellation
-from engine.dataview.components import LOCAL_TIME, Component, DataView, Scope, data_view
+from engine.dataview.components import DataView, data_view
 from engine.dataview.segments import Container, Path, Segment, SegmentError, segments_of, walk
-from engine.definitions.checks import Problem
 from engine.definitions.model import Definitions, SegmentDefinition
+from engine.definitions.problem import Problem
 from engine.errors import UnsupportedError
-from engine.report.columns import ELEMENTS, ROW_INDEX, array_of, column_name, component_ids, in_array
-from engine.report.elements import from_rows, over_rows
+from engine.report.columns import ROW_INDEX, array_of, column_name, component_ids
+from engine.report.elements import ROWS, over_rows
 from engine.report.sql import Statements
 
 Indexes = Callable[[Container], Rows | None]
@@ -97,11 +97,12 @@ def checked(
 def _try(condition: exp.Expr, view: DataView, path: Path) -> None:
     """Evaluate a condition on an event without any values: DuckDB says what does not fit."""
     components = [view.component(name) for name in sorted(component_ids([condition]))]
+    columns = {column_name(component): pa.nulls(1, component.type) for component in components}
+    value = exp.alias_(over_rows(condition, view), "found")
     try:
-        array = array_of(components)
-        value = exp.alias_(over_rows(condition, view, array), "found")
+        array_of(components)
         table = Statements(Cancellation(), {}).run(
-            _no_values(components, array), exp.select(value).from_(from_rows(array))
+            pa.table(columns | {ROW_INDEX: pa.array([0])}), exp.select(value).from_(exp.to_table(ROWS))
         )
     except UnsupportedError as error:
         raise SegmentError(path, error.message, error.hint) from None
@@ -111,18 +112,3 @@ def _try(condition: exp.Expr, view: DataView, path: Path) -> None:
     if not pa.types.is_boolean(table.schema.field("found").type):
         text = condition.sql("postgres")
         raise SegmentError(path, f"{text!r} is neither true nor false", "Compare it with something.")
-
-
-def _no_values(components: Iterable[Component], array: str | None) -> pa.Table:
-    """Return one row of NULLs with the columns that a condition reads."""
-    columns = {ROW_INDEX: pa.array([0])}
-    inside = []
-    for component in components:
-        if in_array(component, array) and component.source is not None:
-            inside.append(pa.field(component.source.element, component.source.type))
-        else:
-            kind = LOCAL_TIME if component.scope is Scope.TIME else component.type
-            columns[column_name(component)] = pa.nulls(1, kind)
-    if inside:
-        columns[ELEMENTS] = pa.nulls(1, pa.list_(pa.struct(dict.fromkeys(inside))))
-    return pa.table(columns)

@@ -53,11 +53,13 @@ class Statements:
         """Raise CancelledError if the question was cancelled."""
         self._cancellation.check()
 
-    def run(self, rows: pa.Table, select: exp.Query | str) -> pa.Table:
-        """Run a SELECT over one table, which the statement calls ``rows``."""
+    def run(self, rows: pa.Table | pa.RecordBatchReader, select: exp.Query | str) -> pa.Table:
+        """Run a SELECT over one table, or over batches as they come, which the statement calls ``rows``."""
         return self.run_named("rows", rows, select)
 
-    def run_named(self, name: str, table: pa.Table, select: exp.Query | str) -> pa.Table:
+    def run_named(
+        self, name: str, table: pa.Table | pa.RecordBatchReader, select: exp.Query | str
+    ) -> pa.Table:
         """Run a SELECT over one table under a name of its own."""
         self._cursor.register(name, table)
         try:

@@ -43,7 +43,10 @@ def tallied_dimension(plan: ReportPlan, lane: Lane) -> Component | None:
         return None
     sums = lane.attribution is not None and all(_is_plain_sum(metric, plan) for metric in lane.metrics)
     groups = lane.kind is Kind.EVENTS and not lane.metrics
-    return _plain_text(others[0].expression, plan) if sums or groups else None
+    if not (sums or groups):
+        return None
+    text = _plain_text(others[0].expression, plan)
+    return None if text is not None and text.keeps_all and groups else text
 
 
 def _period(expression: exp.Expr, plan: ReportPlan) -> str | None:

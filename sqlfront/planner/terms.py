@@ -41,12 +41,11 @@ def refuse_special(node: exp.Expr, view: DataView) -> None:
 
 
 def refuse_elements(nodes: Iterable[exp.Expr], view: DataView) -> None:
-    """Raise for dimensions of array elements where an event has only one value."""
+    """Raise for dimensions of which an event may have several values where it must have one."""
     for component in (component for node in nodes for component in components(node, view)):
-        repeated = component.source is not None and component.source.repeated
-        if repeated and component.role is Role.DIMENSION:
+        if component.several:
             raise UnsupportedError(
-                f'"{component.id}" has a value for each element of an event, not one for this aggregate',
+                f'"{component.id}" may have several values on an event, not one for this aggregate',
                 hint="Use SUM, COUNT, AVG, MIN, MAX or COUNT(DISTINCT …) beside it.",
             )
 

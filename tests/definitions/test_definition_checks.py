@@ -101,3 +101,82 @@ def test_fields_of_objects_in_arrays_are_addressed_through_the_array():
     assert list(component_fields(definitions().datasets["web"])) == [
         "ts", "id", "web.page", "items.sku", "tags",
     ]  # fmt: skip
+
+
+def view(dimensions, metrics=None) -> Definitions:
+    fields = {
+        "ts": "timestamp",
+        "id": "string",
+        "term": "string",
+        "buy": "integer",
+        "items": {"type": "array", "fields": {"sku": "string", "price": "double"}},
+        "stops": {"type": "array", "fields": {"city": "string"}},
+    }
+    return Definitions.model_validate(
+        {
+            "datasets": {"web": {"timestamp": "ts", "fields": fields}},
+            "connections": {"all": {"datasets": {"web": {"person_id": "id"}}}},
+            "data_views": {
+                "shop": {
+                    "connection": "all",
+                    "dimensions": {"sku": "items.sku", "city": "stops.city", "name": "id"} | dimensions,
+                    "metrics": {"buy": "buy", "price": "items.price"} | (metrics or {}),
+                }
+            },
+        }
+    )
+
+
+def bound(field, **binding):
+    return {"d": {"field": field, "persistence": {"binding": binding}}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key", "message", "hint"),
+    [
+        (bound("term", dimension="nam"), "binding.dimension", 'no dimension "nam"', "name"),
+        (bound("term", dimension="d"), "binding.dimension", "bound to itself", "another"),
+        (bound("term", dimension="name", metric="by"), "binding.metric", 'no metric "by"', "buy"),
+        (bound("term", dimension="sku"), "binding", "a binding metric has to say", "metric"),
+        (bound("items.sku", dimension="city"), "binding.dimension", 'in the array "stops"', '"items"'),
+        (
+            {"d": {"field": "term", "persistence": {"expiration": {"metric": "by"}}}},
+            "expiration.metric",
+            'no metric "by"',
+            "buy",
+        ),
+    ],
+)
+def test_persistence_that_cannot_work_is_refused(wrong, key, message, hint):
+    with pytest.raises(DefinitionError) as caught:
+        check(view(wrong))
+    assert f"data_views.shop.dimensions.d.persistence.{key}: " in str(caught.value)
+    assert message in str(caught.value)
+    assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        bound("term", dimension="name"),
+        bound("term", dimension="sku", metric="buy"),
+        bound("items.sku", dimension="name"),
+        bound("items.price", dimension="sku"),
+        {"d": {"field": "items.sku", "persistence": {"allocation": "all"}}},
+    ],
+)
+def test_persistence_that_works_is_taken(right):
+    check(view(right))
+
+
+@pytest.mark.parametrize(
+    ("by", "message"), [("nam", 'no dimension "nam"'), ("sku", 'in the array "items", and the metric is not')]
+)
+def test_deduplication_that_cannot_work_is_refused(by, message):
+    with pytest.raises(DefinitionError) as caught:
+        check(view({}, {"m": {"field": "buy", "deduplication": {"by": by}}}))
+    assert "data_views.shop.metrics.m.deduplication.by: " in str(caught.value)
+    assert message in str(caught.value)
+    assert caught.value.hint
+    check(view({}, {"m": {"field": "items.price", "deduplication": {"by": "sku"}}}))
+    check(view({}, {"m": {"field": "items.price", "deduplication": {"by": "name"}}}))
