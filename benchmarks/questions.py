@@ -68,31 +68,35 @@ def _asof(nearest: str, inside: str) -> Formulation:
     return Formulation(DUCKDB, "asof", {"nearest": nearest, "inside": inside})
 
 
-def _pairs(engine: str, share: str, credited: str = "TRUE") -> Formulation:
-    return Formulation(engine, "pairs", {"share": share, "credited": credited})
+def _pairs(share: str, credited: str = "TRUE") -> Formulation:
+    return Formulation(DUCKDB, "pairs", {"share": share, "credited": credited})
 
 
-def _by_position(model: str, place: str) -> str:
-    """Return the share of a pair in SQL, where ``place`` says which of a conversion's touches it is."""
+def _lists(share: str, **others: str) -> Formulation:
+    """Ask for the share of each touch; others: name in ``share`` → array beside the touches."""
+    lists = {"touch": "touches", **others}
+    function = f"({', '.join(lists)}) -> (touch.2, {share})"
+    return Formulation(CHDB, "lists", {"shares": f"arrayMap({function}, {', '.join(lists.values())})"})
+
+
+def _by_position(model: str, place: str, first: str, last: str) -> str:
+    """Return the share of a touch in SQL: ``place`` is its own, ``first`` and ``last`` are those at the ends."""
     starter, player, closer = POSITIONAL[model]
     whole = starter + player + closer
     return (
         f"CASE WHEN n < 2 THEN 1"
-        f" WHEN n = 2 THEN CASE WHEN {place} = first THEN {starter} ELSE {closer} END / {starter + closer}"
-        f" WHEN {place} = first THEN {starter / whole} WHEN {place} = last THEN {closer / whole}"
+        f" WHEN n = 2 THEN CASE WHEN {place} = {first} THEN {starter} ELSE {closer} END / {starter + closer}"
+        f" WHEN {place} = {first} THEN {starter / whole} WHEN {place} = {last} THEN {closer / whole}"
         f" ELSE {player / whole} / (n - 2) END"
     )
 
 
 def _positional(model: str) -> tuple[Formulation, ...]:
     return (
-        _pairs(DUCKDB, _by_position(model, "touched")),
-        _pairs(CHDB, _by_position(model, "number")),
+        _pairs(_by_position(model, "touched", "first", "last")),
+        _lists(_by_position(model, "place", "1", "n"), place="arrayEnumerate(touches)"),
     )
 
-
-_EVENLY: Final = "(1 / greatest(n, 1))"
-_BY_WEIGHT: Final = "CASE WHEN n = 0 THEN 1 ELSE weight / total END"
 
 FORMULATIONS: Final[Mapping[str, tuple[Formulation, ...]]] = {
     LAST: (
@@ -106,28 +110,24 @@ FORMULATIONS: Final[Mapping[str, tuple[Formulation, ...]]] = {
     ),
     "same": (Formulation(DUCKDB, "same"), Formulation(CHDB, "same")),
     "linear": (
-        _pairs(DUCKDB, _EVENLY),
-        Formulation(DUCKDB, "lists", {"channels": "channel", "share": "1 / greatest(len(touches), 1)"}),
+        _pairs("(1 / greatest(n, 1))"),
         Formulation(DUCKDB, "spread", {"weight": "1"}, periods=False),
-        _pairs(CHDB, _EVENLY),
-        Formulation(CHDB, "lists", {"shares": "arrayMap(touch -> (touch.2, 1 / length(touches)), touches)"}),
+        _lists("1 / n"),
     ),
     "participation": (
-        _pairs(DUCKDB, "1", "ts < until"),
-        Formulation(DUCKDB, "lists", {"channels": "DISTINCT channel", "share": "1"}),
-        _pairs(CHDB, "1", "time < until"),
+        _pairs("1", "ts < until"),
         Formulation(CHDB, "lists", {"shares": "arrayMap(item -> (item, 1.), arrayDistinct(touches.2))"}),
     ),
     **{model: _positional(model) for model in POSITIONAL},
     "time_decay": (
-        _pairs(DUCKDB, _BY_WEIGHT),
+        _pairs("CASE WHEN n = 0 THEN 1 ELSE weight / total END"),
         Formulation(
             DUCKDB,
             "spread",
             {"weight": "pow(2, epoch(ts - TIMESTAMP '2026-01-01') / 604800)"},
             periods=False,
         ),
-        _pairs(CHDB, _BY_WEIGHT),
+        _lists("weight / total", weight="weights"),
     ),
 }
 """Model → how peers answer; of each engine's ways the fastest counts."""

@@ -16,16 +16,11 @@ SELECT person, ts, channel, revenue, orders FROM file('{rows}');
 
 OPTIMIZE TABLE peers.by_person FINAL;
 
--- Session starts are found each time that somebody asks. Beside them, per event: its time in microseconds and
--- in seconds, the number of touches so far, and the sum of their weights, which double every seven days.
+-- Session starts are found each time that somebody asks.
 CREATE VIEW peers.events AS
 SELECT
     *,
-    toUnixTimestamp64Micro(ts) AS time,
-    intDiv(time, 1000000) AS second,
-    if(row_number() OVER journey > 1 AND ts <= lagInFrame(ts) OVER journey + INTERVAL 30 MINUTE, 0, 1) AS start,
-    countIf(channel IS NOT NULL) OVER journey AS number,
-    sumIf(exp2((time - 1767225600000000) / 6.048e11), channel IS NOT NULL) OVER journey AS weights
+    if(row_number() OVER journey > 1 AND ts <= lagInFrame(ts) OVER journey + INTERVAL 30 MINUTE, 0, 1) AS start
 FROM peers.by_person
 WINDOW journey AS (
     PARTITION BY person ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
