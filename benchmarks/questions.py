@@ -80,7 +80,7 @@ def _lists(share: str, **others: str) -> Formulation:
 
 
 def _by_position(model: str, place: str, first: str, last: str) -> str:
-    """Return the share of a touch in SQL: ``place`` is its own, ``first`` and ``last`` are those at the ends."""
+    """Return the share of a touch in SQL by its place, told from the places of the first and the last."""
     starter, player, closer = POSITIONAL[model]
     whole = starter + player + closer
     return (
