@@ -12,29 +12,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
 from typing import Any, Final
 
 import pytest
 
 from benchmarks.answers import Answer, Row, checksums
+from benchmarks.asks import Ask, duckdb, ours, peer
 from benchmarks.flows import QUARTER_END
 from benchmarks.fresh import first_answer
 from benchmarks.memory import decoded_bytes, report_alone
 from benchmarks.pairs import Pair, Sense, Unit, compared
-from benchmarks.peer_tables import peer_sql
 from benchmarks.questions import (
-    CHDB,
     QUESTIONS,
-    Formulation,
-    Question,
     asked_of_peers,
     beside_last_touch,
     beside_no_skew,
     beside_sql,
 )
 from benchmarks.report_stage import Stage, report_stage
-from benchmarks.reports import EVERYTHING, LAST_TOUCH, answer, request
+from benchmarks.reports import answer, request
 from benchmarks.stream import SECONDS
 from engine.report.request import TimeRange
 from engine.world import World
@@ -123,40 +119,28 @@ class Measurement:
     take: Callable[[Any, Stage], Taken]
 
 
-def _timed(ask: Callable[[Stage], list[Row]], benchmark: Any, stage: Stage) -> Taken:
+def _timed(ask: Ask, benchmark: Any, stage: Stage) -> list[Row]:
     """Time warm runs."""
-    rounds = RUNS_PER_TURN
-    return Taken(benchmark.pedantic(ask, args=(stage,), warmup_rounds=1, rounds=rounds, iterations=1))
+    rows: list[Row] = benchmark.pedantic(
+        ask, args=(stage,), warmup_rounds=1, rounds=RUNS_PER_TURN, iterations=1
+    )
+    return rows
 
 
-def _timed_once(ask: Callable[[Stage], list[Row]], benchmark: Any, stage: Stage) -> Taken:
+def _timed_once(ask: Ask, benchmark: Any, stage: Stage) -> list[Row]:
     """Time one run, warm since an untimed run before it in the first turn; long statements get no more."""
     warmup_rounds = 0 if ask in stage.warm else 1
     stage.warm.add(ask)
-    return Taken(benchmark.pedantic(ask, args=(stage,), warmup_rounds=warmup_rounds, rounds=1, iterations=1))
-
-
-def _our(question: Question = LAST_TOUCH, span: TimeRange = EVERYTHING, home: str = "home") -> Measurement:
-    asked, home_of = request(question, span), attrgetter(home)
-    return Measurement(question.keys, partial(_timed, lambda stage: answer(asked, home_of(stage))))
-
-
-def _duckdb(name: str, database: str = "database", **parameters: Any) -> Measurement:
-    sql, database_of = peer_sql(name, parameters), attrgetter(database)
-    return Measurement(
-        ("channel",), partial(_timed, lambda stage: database_of(stage).execute(sql).fetchall())
+    rows: list[Row] = benchmark.pedantic(
+        ask, args=(stage,), warmup_rounds=warmup_rounds, rounds=1, iterations=1
     )
+    return rows
 
 
-def _peer(question: Question, formulation: Formulation) -> Measurement:
-    sql = formulation.sql(question)
-
-    def ask(stage: Stage) -> list[Row]:
-        if formulation.engine == CHDB:
-            return stage.clickhouse.query(sql)
-        return stage.database.execute(sql).fetchall()
-
-    return Measurement(question.keys, partial(_timed_once, ask))
+def _asked(
+    ask: Ask, keys: tuple[str, ...] = ("channel",), timed: Callable[..., list[Row]] = _timed
+) -> Measurement:
+    return Measurement(keys, lambda benchmark, stage: Taken(timed(ask, benchmark, stage)))
 
 
 def _streaming(benchmark: Any, stage: Stage) -> Taken:
@@ -229,19 +213,23 @@ def _constant(benchmark: Any, stage: Stage, seconds: float) -> Taken:
 
 
 MEASUREMENTS: Final = {
-    "floor": _duckdb("floor"),
-    **{f"ours.{question.name}": _our(question) for question in QUESTIONS},
-    "ours.last7": _our(span=LAST_WEEK),
-    "floor.last7": _duckdb("floor_range", start=LAST_WEEK.start, end=LAST_WEEK.end),
-    "ours.runs": _our(home="runs"),
-    "floor.runs": _duckdb("floor", database="runs_database"),
-    "duckdb_windows": _duckdb("duckdb_windows"),
-    **{f"skewed.{question.name}": _our(question, home="skewed") for question in QUESTIONS},
+    "floor": _asked(duckdb("floor")),
+    **{f"ours.{question.name}": _asked(ours(question), question.keys) for question in QUESTIONS},
+    "ours.last7": _asked(ours(span=LAST_WEEK)),
+    "floor.last7": _asked(duckdb("floor_range", start=LAST_WEEK.start, end=LAST_WEEK.end)),
+    "ours.runs": _asked(ours(home="runs")),
+    "floor.runs": _asked(duckdb("floor", database="runs_database")),
+    "duckdb_windows": _asked(duckdb("duckdb_windows")),
     **{
-        formulation.name(question): _peer(question, formulation) for question, formulation in asked_of_peers()
+        f"skewed.{question.name}": _asked(ours(question, home="skewed"), question.keys)
+        for question in QUESTIONS
     },
-    "last7.long": _our(span=LAST_WEEK, home="long"),
-    "last7.short": _our(span=LAST_WEEK, home="short"),
+    **{
+        formulation.name(question): _asked(peer(question, formulation), question.keys, _timed_once)
+        for question, formulation in asked_of_peers()
+    },
+    "last7.long": _asked(ours(span=LAST_WEEK, home="long")),
+    "last7.short": _asked(ours(span=LAST_WEEK, home="short")),
     "ours.streaming": Measurement(("channel",), _streaming),
     "stream": Measurement(("channel",), _stream),
     "clock": Measurement(("channel",), partial(_constant, seconds=SECONDS)),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
+from benchmarks.machine import confine
 from benchmarks.pairs import chosen
-from benchmarks.peer_tables import THREADS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,8 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let every question be computed: no answer is kept, here or in processes that benchmarks start."""
-    os.environ["WAYLINE_RESULT_CACHE"] = "0"
+    """Confine us and the peers alike, before anything is loaded."""
+    confine()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -45,10 +43,3 @@ def events(request: pytest.FixtureRequest) -> int:
 def seed(request: pytest.FixtureRequest) -> int:
     """Return the seed of the generated events."""
     return int(request.config.getoption("--seed"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def two_cores() -> None:
-    """Confine us and the peers alike to two cores, where the system can do that."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
