@@ -6,16 +6,26 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import bench_append, bench_replay, bench_report
+from benchmarks import kept as keeping
 from benchmarks.__main__ import document
+from benchmarks.answers import Answer, checksum
+from benchmarks.home import CONNECTION
+from benchmarks.journeys import peer_rows
 from benchmarks.models import SETTINGS
 from benchmarks.pairs import Pair, measured, results
-from benchmarks.questions import CHDB, PERIODS
+from benchmarks.peer_tables import duckdb_tables
+from benchmarks.questions import CHDB, DUCKDB, PERIODS, asked_of_peers
+from benchmarks.reports import COLUMNS, answer, request
+from benchmarks.skewed import skewed_home
+from engine.journeys.scan import scan
+from engine.world import Home
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EVENTS = 6_000
@@ -59,6 +69,19 @@ def test_the_promised_targets_are_measured() -> None:
     assert {f"P3.{question}" for question in questions if not question.startswith("last")} <= set(
         bench_report.PAIRS
     )
+
+
+def test_answers_about_one_busy_person_are_right(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "_KEPT", kept)
+    home = Home.open(skewed_home(EVENTS, 1))
+    chunks = scan(home, CONNECTION, home.current().journeys[CONNECTION], COLUMNS)
+    with closing(home), duckdb_tables(peer_rows(chunks)) as database:
+        for question, formulation in asked_of_peers():
+            if formulation.engine == DUCKDB:
+                ours = Answer(question.keys, answer(request(question), home))
+                theirs = Answer(question.keys, database.execute(formulation.sql(question)).fetchall())
+                assert checksum(ours, question.keys) == checksum(theirs, question.keys), formulation
+    assert {question.model for question, _ in asked_of_peers()} == set(SETTINGS)
 
 
 def test_only_what_a_target_needs_is_measured(
