@@ -9,7 +9,7 @@ from typing import Final
 import yaml
 
 from benchmarks.kept import ROOT, kept
-from benchmarks.models import metrics
+from benchmarks.models import VIEW, metrics
 from engine import flow, upkeep
 from engine.definitions.model import Definitions
 from engine.world import Home
@@ -17,7 +17,6 @@ from wayline.generate import generate, project_yaml
 
 CONNECTION: Final = "bench"
 DATASET: Final = "web"
-VIEW: Final = "bench"
 
 
 def definitions() -> Definitions:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+VIEW: Final = "bench"
+"""The data view."""
 LAST: Final = "last"
 POSITIONAL: Final = {
     "u_shaped": (40, 20, 40),

@@ -8,8 +8,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from benchmarks.answers import Row
-from benchmarks.home import VIEW
-from benchmarks.models import LAST, metric_name
+from benchmarks.models import LAST, VIEW, metric_name
 from benchmarks.questions import Question
 from engine.cancellation import Cancellation
 from engine.report import run
