@@ -130,7 +130,7 @@ FORMULATIONS: Final[Mapping[str, tuple[Formulation, ...]]] = {
         _lists("weight / total", weight="weights"),
     ),
 }
-"""Model → how peers answer; of each engine's ways the fastest counts."""
+"""Model → how peers answer; of each engine's ways the fastest counts. What SQL cannot do is left out."""
 
 QUESTIONS: Final = tuple(Question(model, period) for period in PERIODS for model in SETTINGS)
 
@@ -140,7 +140,7 @@ def asked_of_peers() -> tuple[tuple[Question, Formulation], ...]:
     return tuple(
         (question, formulation)
         for question in QUESTIONS
-        for formulation in FORMULATIONS[question.model]
+        for formulation in FORMULATIONS.get(question.model, ())
         if formulation.periods or not question.period
     )
 

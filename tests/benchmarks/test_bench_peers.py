@@ -90,6 +90,7 @@ def _weights(model: str, ages: list[int]) -> list[float]:
     return [starter, *[player / middle] * middle, closer]
 
 
+BEYOND_SQL = {"algorithmic", "markov"}
 PERIOD = {"day": DAY, "hour": 60 * MINUTE}
 
 
@@ -143,7 +144,8 @@ def test_plain_windows_and_the_floor_give_the_answer(persons: list[list[Event]])
 
 def test_every_model_is_asked_of_every_engine_by_every_period() -> None:
     asked = {(question.name, formulation.engine) for question, formulation in asked_of_peers()}
-    assert asked == {(question.name, engine) for question in QUESTIONS for engine in ENGINES}
+    sayable = [question for question in QUESTIONS if question.model not in BEYOND_SQL]
+    assert asked == {(question.name, engine) for question in sayable for engine in ENGINES}
     assert {question.model for question in QUESTIONS} == set(SETTINGS)
 
 
