@@ -214,16 +214,16 @@ def _constant(benchmark: Any, stage: Stage, seconds: float) -> Taken:
 
 MEASUREMENTS: Final = {
     "floor": _asked(duckdb("floor")),
-    **{f"ours.{question.name}": _asked(ours(question), question.keys) for question in QUESTIONS},
+    **{
+        f"{side}.{question.name}": _asked(ours(question, home=home), question.keys)
+        for question in QUESTIONS
+        for side, home in (("ours", "home"), ("skewed", "skewed"))
+    },
     "ours.last7": _asked(ours(span=LAST_WEEK)),
     "floor.last7": _asked(duckdb("floor_range", start=LAST_WEEK.start, end=LAST_WEEK.end)),
     "ours.runs": _asked(ours(home="runs")),
     "floor.runs": _asked(duckdb("floor", database="runs_database")),
     "duckdb_windows": _asked(duckdb("duckdb_windows")),
-    **{
-        f"skewed.{question.name}": _asked(ours(question, home="skewed"), question.keys)
-        for question in QUESTIONS
-    },
     **{
         formulation.name(question): _asked(peer(question, formulation), question.keys, _timed_once)
         for question, formulation in asked_of_peers()
