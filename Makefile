@@ -6,7 +6,7 @@ READY := $(VENV)/.wayline-ready
 EVENTS ?= 2000000
 ARGS ?=
 
-.PHONY: demo test lint bench clients soak format
+.PHONY: demo test lint bench chart clients soak format
 
 demo: $(READY)  ## the main job, narrated; serves until Ctrl-C (ARGS=--once ends by itself)
 	$(BIN)/wayline demo $(ARGS)
@@ -30,6 +30,9 @@ format: $(READY)
 bench: $(READY)  ## every benchmark beside its peer; EVENTS=20000000 for the large size
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
 	$(BIN)/python -m benchmarks --events $(EVENTS) $(ARGS)
+
+chart: $(READY)  ## docs/report-time.svg: the report's time against the number of events
+	$(BIN)/python -m benchmarks.chart $(ARGS)
 
 soak: $(READY)  ## the long fault suites, whole
 	WAYLINE_FAULT_SEEDS=100 $(BIN)/python -m pytest -m faults $(ARGS)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from benchmarks.pairs import Result, measured, results
+from benchmarks.pairs import Result, chosen, measured, results
 from benchmarks.table import print_table
 
 _FOLDER = Path(__file__).resolve().parent
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no benchmark {name!r}; there are: {', '.join(known())}")
     outcome = 0
     for name in options.names or known():
-        found = run(name, options.events, options.seed, options.turns)
+        found = run(name, options.events, options.seed, options.turns, options.targets)
         if options.json:
             print(json.dumps(document(name, options.events, found), ensure_ascii=False))
         else:
@@ -41,8 +41,10 @@ def known() -> list[str]:
     return sorted(path.stem.removeprefix("bench_") for path in _FOLDER.glob("bench_*.py"))
 
 
-def run(name: str, events: int, seed: int, turns: int | None = None) -> dict[str, Result]:
-    """Run one benchmark module in a process of its own and return its results by target.
+def run(
+    name: str, events: int, seed: int, turns: int | None = None, targets: Sequence[str] = ()
+) -> dict[str, Result]:
+    """Run one benchmark module in a process of its own and return its results, of all targets or these.
 
     Raises:
         SystemExit: the module failed; its output has been shown.
@@ -53,13 +55,14 @@ def run(name: str, events: int, seed: int, turns: int | None = None) -> dict[str
         command = [sys.executable, "-m", "pytest", str(module), "-q", "--no-header", "-p", "no:cacheprovider"]
         command += [f"--events={events}", f"--seed={seed}", f"--benchmark-json={report}"]
         command += [f"--turns={turns}"] if turns else []
+        command += ["--targets", *targets] if targets else []
         command += ["--benchmark-columns=median,iqr,rounds", "--benchmark-disable-gc"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=_FOLDER.parent)
         if done.returncode:
             sys.stderr.buffer.write(done.stdout)
             raise SystemExit(f"benchmark {name} failed")
         taken = measured(json.loads(report.read_text(encoding="utf-8")))
-    return results(importlib.import_module(f"benchmarks.bench_{name}").PAIRS, taken)
+    return results(chosen(importlib.import_module(f"benchmarks.bench_{name}").PAIRS, targets), taken)
 
 
 def document(name: str, events: int, found: Mapping[str, Result]) -> dict[str, Any]:
@@ -80,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--events", type=int, default=2_000_000, help="generated web events (2,000,000)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the generated events (1)")
     parser.add_argument("--turns", type=int, help="how often every measurement takes its turn (as it needs)")
+    parser.add_argument(
+        "--targets", nargs="+", default=(), metavar="ID", help="only these; P3 means all of P3.… (all)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, one line per benchmark")
     return parser
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 Row = tuple[Any, ...]
+
+_DIGITS: Final = 8
+_FINEST: Final = -6
+_OFFSET: Final = 1 / math.pi
+"""Rounding has its borders, of digits and of magnitudes, where no sum or share of prices lies."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +42,13 @@ def checksums(answer: Answer, compared: Iterable[str]) -> Mapping[str, str]:
 def checksum(answer: Answer, keys: Sequence[str]) -> str:
     """Return a checksum of the answer added up by some of its key columns.
 
-    Numbers count to a hundredth, order does not count, and whether an item without any measure is listed
-    does not count either.
+    Numbers count to eight digits or a millionth, order does not count, and whether an item without any
+    measure is listed does not count either.
     """
     lines = [
-        "|".join([*(str(value) for value in key), *(f"{number:.2f}" for number in numbers)])
+        "|".join([*(str(value) for value in key), *(_rounded(number) for number in numbers)])
         for key, numbers in _added_up(answer, keys).items()
-        if any(round(number, 2) for number in numbers)
+        if any(abs(number) >= 10.0**_FINEST for number in numbers)
     ]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
@@ -56,3 +62,11 @@ def _added_up(answer: Answer, keys: Sequence[str]) -> dict[Row, list[float]]:
         known = sums.setdefault(key, [0.0] * len(numbers))
         sums[key] = [one + other for one, other in zip(known, numbers, strict=True)]
     return sums
+
+
+def _rounded(number: float) -> str:
+    """Return a number as a whole number of units of its last digit that counts, and that digit's place."""
+    if abs(number) < 10.0**_FINEST:
+        return "0"
+    place = max(math.floor(math.log10(abs(number)) + _OFFSET) - _DIGITS + 1, _FINEST)
+    return f"{math.floor(number / 10.0**place + _OFFSET)}e{place}"

@@ -1,9 +1,10 @@
 """The report: revenue, orders and session starts by channel, last touch, 30-day lookback, 30-minute sessions.
 
 P1 compares with the plainest GROUP BY of the same columns, also with unmerged runs, and P13 while events
-stream in; P2 compares with the best SQL for the same answer, P3 linear attribution with last touch, P12
-memory with what is read, and P14 a long history with a short one. All measurements take turns, so that a busy
-spell hits every side.
+stream in; P2 compares with the best SQL for the same answer, P3 every other model with last touch, P4 data
+in which one person has a tenth of all events with data without, P12 memory with what is read, and P14 a long
+history with a short one. ``sql.…`` has the best SQL for every model, and ``first`` how long a fresh process
+takes to answer. All measurements take turns, so that a busy spell hits every side.
 """
 
 from __future__ import annotations
@@ -11,18 +12,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
 from typing import Any, Final
 
 import pytest
 
 from benchmarks.answers import Answer, Row, checksums
+from benchmarks.asks import Ask, duckdb, ours, peer
 from benchmarks.flows import QUARTER_END
+from benchmarks.fresh import first_answer
 from benchmarks.memory import decoded_bytes, report_alone
 from benchmarks.pairs import Pair, Sense, Unit, compared
-from benchmarks.peer_tables import peer_sql
+from benchmarks.questions import (
+    QUESTIONS,
+    asked_of_peers,
+    beside_last_touch,
+    beside_no_skew,
+    beside_sql,
+)
 from benchmarks.report_stage import Stage, report_stage
-from benchmarks.reports import EVERYTHING, answer, request
+from benchmarks.reports import answer, request
 from benchmarks.stream import SECONDS
 from engine.report.request import TimeRange
 from engine.world import World
@@ -31,6 +39,8 @@ from wayline.generate import shop
 TURNS: Final = 5
 RUNS_PER_TURN: Final = 3
 LAST_WEEK: Final = TimeRange(QUARTER_END - 7 * shop.DAY, QUARTER_END)
+PATIENCE: Final = 2.0
+"""Seconds that a fresh process may take to answer at 2 million events."""
 STREAMED: Final = TimeRange(start=QUARTER_END + shop.DAY)
 """Where streamed events lie: at least a day after all others."""
 
@@ -41,19 +51,19 @@ PAIRS: Final = {
     "P2.duckdb": Pair(
         "best SQL in DuckDB ÷ report",
         "ours.last",
-        ("duckdb.asof", "duckdb.filtered"),
+        ("duckdb_asof.last", "duckdb_filtered.last"),
         15.0,
         Sense.GAIN,
         "channel",
     ),
     "P2.duckdb.windows": Pair(
-        "plain windows, rows in order of time", "ours.last", ("duckdb.windows",), 25.0, Sense.GAIN, "channel"
+        "plain windows, rows in order of time", "ours.last", ("duckdb_windows",), 25.0, Sense.GAIN, "channel"
     ),
-    "P2.chdb": Pair("best SQL in ClickHouse ÷ report", "ours.last", ("chdb",), 15.0, Sense.GAIN, "channel"),
-    "P3.linear": Pair("linear ÷ last touch", "ours.linear", ("ours.last",), 3.0, Sense.COST, ""),
-    "P3.linear.day": Pair(
-        "linear ÷ last touch, by day", "ours.linear.day", ("ours.last.day",), 3.0, Sense.COST, "day"
+    "P2.chdb": Pair(
+        "best SQL in ClickHouse ÷ report", "ours.last", ("chdb_last.last",), 15.0, Sense.GAIN, "channel"
     ),
+    **beside_last_touch(),
+    **beside_no_skew(),
     "P12": Pair(
         "memory of a report ÷ columns that it reads",
         "alone.memory",
@@ -73,11 +83,18 @@ PAIRS: Final = {
     ),
     "P13": Pair("while 1,000 events/s stream in", "ours.streaming", ("floor",), 3.0, Sense.COST, ""),
     "P13.rate": Pair(
-        "seconds from one streamed batch to the next", "stream", ("clock",), 1.1, Sense.COST, ""
+        "seconds from one streamed batch to the next", "stream", ("clock",), 1.1, Sense.COST, None
     ),
     "P14": Pair(
         "last 7 days, 10 × older history ÷ 1 ×", "last7.long", ("last7.short",), 1.2, Sense.COST, "channel"
     ),
+    "first": Pair(
+        "opening a home and the first report ÷ 2 s", "fresh", ("two seconds",), 1.0, Sense.COST, None
+    ),
+    "first.process": Pair(
+        "the same with Python's start and end ÷ 2 s", "fresh.process", ("two seconds",), 1.0, Sense.COST, None
+    ),
+    **beside_sql(),
 }
 
 
@@ -102,28 +119,28 @@ class Measurement:
     take: Callable[[Any, Stage], Taken]
 
 
-def _timed(ask: Callable[[Stage], list[Row]], benchmark: Any, stage: Stage) -> Taken:
+def _timed(ask: Ask, benchmark: Any, stage: Stage) -> list[Row]:
     """Time warm runs."""
-    rounds = RUNS_PER_TURN
-    return Taken(benchmark.pedantic(ask, args=(stage,), warmup_rounds=1, rounds=rounds, iterations=1))
-
-
-def _our(suffix: str = "", *keys: str, span: TimeRange = EVERYTHING, home: str = "home") -> Measurement:
-    keys = keys or ("channel",)
-    asked, home_of = request(keys, suffix, span), attrgetter(home)
-    return Measurement(keys, partial(_timed, lambda stage: answer(asked, home_of(stage))))
-
-
-def _duckdb(name: str, database: str = "database", **parameters: Any) -> Measurement:
-    sql, database_of = peer_sql(name, parameters), attrgetter(database)
-    return Measurement(
-        ("channel",), partial(_timed, lambda stage: database_of(stage).execute(sql).fetchall())
+    rows: list[Row] = benchmark.pedantic(
+        ask, args=(stage,), warmup_rounds=1, rounds=RUNS_PER_TURN, iterations=1
     )
+    return rows
 
 
-def _clickhouse(name: str) -> Measurement:
-    sql = peer_sql(name)
-    return Measurement(("channel",), partial(_timed, lambda stage: stage.clickhouse.query(sql)))
+def _timed_once(ask: Ask, benchmark: Any, stage: Stage) -> list[Row]:
+    """Time one run, warm since an untimed run before it in the first turn; long statements get no more."""
+    warmup_rounds = 0 if ask in stage.warm else 1
+    stage.warm.add(ask)
+    rows: list[Row] = benchmark.pedantic(
+        ask, args=(stage,), warmup_rounds=warmup_rounds, rounds=1, iterations=1
+    )
+    return rows
+
+
+def _asked(
+    ask: Ask, keys: tuple[str, ...] = ("channel",), timed: Callable[..., list[Row]] = _timed
+) -> Measurement:
+    return Measurement(keys, lambda benchmark, stage: Taken(timed(ask, benchmark, stage)))
 
 
 def _streaming(benchmark: Any, stage: Stage) -> Taken:
@@ -151,18 +168,11 @@ def _negative(row: Row) -> Row:
 
 
 def _stream(benchmark: Any, stage: Stage) -> Taken:
-    """Time from one streamed batch to the next, while nobody asks anything."""
+    """Time from one streamed batch to the next, while nobody asks anything; there is no answer to compare."""
     stage.stream.go_on()
     benchmark.pedantic(stage.stream.wait, warmup_rounds=1, rounds=RUNS_PER_TURN, iterations=1)
     stage.stream.rest()
-    return _clock(benchmark, stage, measured=True)
-
-
-def _clock(benchmark: Any, stage: Stage, *, measured: bool = False) -> Taken:
-    """Say what the time between two batches should be; there is no answer to compare."""
-    if not measured:
-        benchmark.pedantic(lambda: None)
-    return Taken([("batch", 1)], None if measured else [SECONDS])
+    return Taken([])
 
 
 def _alone(benchmark: Any, stage: Stage) -> Taken:
@@ -173,9 +183,9 @@ def _alone(benchmark: Any, stage: Stage) -> Taken:
 
 
 def _alone_seconds(benchmark: Any, stage: Stage) -> Taken:
-    """How long that report took."""
-    benchmark.pedantic(lambda: None)
-    return Taken(stage.alone[-1].rows, [stage.alone[-1].seconds])
+    """How long that report took; ask it if it was not asked."""
+    needed = benchmark.pedantic(lambda: stage.alone[-1] if stage.alone else report_alone(stage.home.root))
+    return Taken(needed.rows, [needed.seconds])
 
 
 def _alone_limited(benchmark: Any, stage: Stage) -> Taken:
@@ -190,35 +200,52 @@ def _decoded(benchmark: Any, stage: Stage) -> Taken:
     return Taken(rows, [decoded_bytes(stage.home)])
 
 
+def _fresh(benchmark: Any, stage: Stage, part: str) -> Taken:
+    """Ask the report in a fresh process: how long it took, as a part of that is called in ``First``."""
+    found = benchmark.pedantic(first_answer, args=(stage.home.root,), warmup_rounds=1, rounds=1)
+    return Taken(found.rows, [getattr(found, part)])
+
+
+def _constant(benchmark: Any, stage: Stage, seconds: float) -> Taken:
+    """Say what is promised in seconds; there is no answer to compare."""
+    benchmark.pedantic(lambda: None)
+    return Taken([], [seconds])
+
+
 MEASUREMENTS: Final = {
-    "ours.last": _our(),
-    "floor": _duckdb("floor"),
-    "ours.linear": _our("_linear"),
-    "duckdb.asof": _duckdb("duckdb_asof"),
-    "duckdb.filtered": _duckdb("duckdb_filtered"),
-    "ours.last7": _our(span=LAST_WEEK),
-    "floor.last7": _duckdb("floor_range", start=LAST_WEEK.start, end=LAST_WEEK.end),
-    "ours.runs": _our(home="runs"),
-    "floor.runs": _duckdb("floor", database="runs_database"),
-    "duckdb.windows": _duckdb("duckdb_windows"),
-    "ours.last.day": _our("", "channel", "day"),
-    "ours.linear.day": _our("_linear", "channel", "day"),
-    "chdb": _clickhouse("chdb"),
-    "last7.long": _our(span=LAST_WEEK, home="long"),
-    "last7.short": _our(span=LAST_WEEK, home="short"),
+    "floor": _asked(duckdb("floor")),
+    **{
+        f"{side}.{question.name}": _asked(ours(question, home=home), question.keys)
+        for question in QUESTIONS
+        for side, home in (("ours", "home"), ("skewed", "skewed"))
+    },
+    "ours.last7": _asked(ours(span=LAST_WEEK)),
+    "floor.last7": _asked(duckdb("floor_range", start=LAST_WEEK.start, end=LAST_WEEK.end)),
+    "ours.runs": _asked(ours(home="runs")),
+    "floor.runs": _asked(duckdb("floor", database="runs_database")),
+    "duckdb_windows": _asked(duckdb("duckdb_windows")),
+    **{
+        formulation.name(question): _asked(peer(question, formulation), question.keys, _timed_once)
+        for question, formulation in asked_of_peers()
+    },
+    "last7.long": _asked(ours(span=LAST_WEEK, home="long")),
+    "last7.short": _asked(ours(span=LAST_WEEK, home="short")),
     "ours.streaming": Measurement(("channel",), _streaming),
     "stream": Measurement(("channel",), _stream),
-    "clock": Measurement(("channel",), _clock),
+    "clock": Measurement(("channel",), partial(_constant, seconds=SECONDS)),
     "alone.memory": Measurement(("channel",), _alone),
     "alone.seconds": Measurement(("channel",), _alone_seconds),
     "alone.limited": Measurement(("channel",), _alone_limited),
     "decoded": Measurement(("channel",), _decoded),
+    "fresh": Measurement(("channel",), partial(_fresh, part="seconds")),
+    "fresh.process": Measurement(("channel",), partial(_fresh, part="process")),
+    "two seconds": Measurement(("channel",), partial(_constant, seconds=PATIENCE)),
 }
 
 
 @pytest.fixture(scope="module")
 def stage(events: int, seed: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Build or open the homes and load the peers."""
+    """Give homes and peers as they are needed."""
     with report_stage(events, seed, tmp_path_factory.mktemp("peers")) as found:
         yield found
 

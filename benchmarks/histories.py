@@ -97,7 +97,7 @@ def late_logins(events: pl.LazyFrame) -> pl.DataFrame:
     rows = week.group_by("device_id").agg(rows=pl.len()).collect()
     known = events.filter(pl.col("customer_id").is_not_null()).select("device_id").unique().collect()
     unknown = rows.join(known, on="device_id", how="anti").sort("device_id")
-    chosen = unknown.filter(pl.col("rows").cum_sum() <= CHANGING * rows["rows"].sum())
+    chosen = unknown.filter(pl.col("rows").cum_sum() <= CHANGING * float(rows["rows"].sum()))
     second = pl.col("device_id").str.slice(0, 8).str.to_integer(base=16) % (_WEEK // 1_000_000)
     return chosen.with_row_index("place").select(
         event_id=pl.lit("late-") + pl.col("device_id"),

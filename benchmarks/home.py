@@ -9,6 +9,7 @@ from typing import Final
 import yaml
 
 from benchmarks.kept import ROOT, kept
+from benchmarks.models import VIEW, metrics
 from engine import flow, upkeep
 from engine.definitions.model import Definitions
 from engine.world import Home
@@ -16,13 +17,14 @@ from wayline.generate import generate, project_yaml
 
 CONNECTION: Final = "bench"
 DATASET: Final = "web"
-VIEW: Final = "bench"
 
 
 def definitions() -> Definitions:
-    """Return what is applied to the home: the demo's web dataset, and the view of ``bench.yaml``."""
+    """Return what is applied to the home: the demo's web dataset, and the view with metrics of all models."""
     project = yaml.safe_load(project_yaml())
     bench = yaml.safe_load((ROOT / "benchmarks" / "bench.yaml").read_text(encoding="utf-8"))
+    view = bench["data_views"][VIEW]
+    view["metrics"] = metrics(view["metrics"])
     return Definitions.model_validate({"datasets": {DATASET: project["datasets"][DATASET]}, **bench})
 
 

@@ -22,6 +22,8 @@ _DECIDING: Final = (
     "benchmarks/flows.py",
     "benchmarks/histories.py",
     "benchmarks/home.py",
+    "benchmarks/models.py",
+    "benchmarks/skewed.py",
     "engine",
     "stitching",
     "wayline/generate",

@@ -1,4 +1,4 @@
-"""The machine and the versions that a result was measured with."""
+"""The machine and the versions that a result is measured with, and what both sides may use of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
+
+from benchmarks.peer_tables import THREADS
+
+
+def confine() -> None:
+    """Let every question be computed, no answer be kept, by two cores; so too in processes started from here.
+
+    Where the system cannot confine a process to cores, threads are limited alone.
+    """
+    os.environ["WAYLINE_RESULT_CACHE"] = "0"
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
 
 
 def machine() -> dict[str, str | int]:

@@ -34,7 +34,8 @@ class Pair:
         target: the ratio to reach.
         sense: how the ratio is formed.
         compared: the answers' key columns by which both sides must agree; "" for the grand total, which is
-            all that a peer can share that does not attribute.
+            all that a peer can share that does not attribute; None where the two sides answer different
+            questions.
         unit: what was measured.
     """
 
@@ -43,7 +44,7 @@ class Pair:
     peers: tuple[str, ...]
     target: float
     sense: Sense
-    compared: str
+    compared: str | None
     unit: Unit = Unit.SECONDS
 
 
@@ -100,11 +101,18 @@ class Result:
 
 
 def compared(pairs: Mapping[str, Pair], measurement: str) -> set[str]:
-    """Return every way in which a measurement's answer takes part in a comparison.
+    """Return every way in which a measurement's answer takes part in a comparison."""
+    asked = [pair.compared for pair in pairs.values() if measurement in (pair.ours, *pair.peers)]
+    return {keys for keys in asked if keys is not None}
 
-    Other ways are left alone: fractions of a cent, which linear credit makes, have no stable rounding.
-    """
-    return {pair.compared for pair in pairs.values() if measurement in (pair.ours, *pair.peers)}
+
+def chosen(pairs: Mapping[str, Pair], targets: Sequence[str]) -> dict[str, Pair]:
+    """Return the pairs that targets name, all if none is: ``P3`` stands for all of ``P3.…``."""
+    return {
+        key: pair
+        for key, pair in pairs.items()
+        if not targets or any(key == target or key.startswith(target + ".") for target in targets)
+    }
 
 
 def measured(report: Mapping[str, Any]) -> dict[str, Measured]:
@@ -146,8 +154,12 @@ def _result(pair: Pair, taken: Mapping[str, Measured]) -> Result:
         theirs=peer.median,
         unit=pair.unit,
         peer=name,
-        ours_checksum=ours.checksums[pair.compared],
-        peer_checksum=peer.checksums[pair.compared],
+        ours_checksum=_checksum(ours, pair.compared),
+        peer_checksum=_checksum(peer, pair.compared),
         sense=pair.sense,
         what=pair.what,
     )
+
+
+def _checksum(taken: Measured, keys: str | None) -> str:
+    return "" if keys is None else taken.checksums[keys]

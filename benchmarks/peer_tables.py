@@ -6,6 +6,7 @@ session_start (1 on the first event of a session), which only the floor reads; `
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,11 +74,10 @@ class ClickHouse:
 
 
 def _opened(database: duckdb.DuckDBPyConnection, folder: Path) -> Any:
-    from chdb.session import Session  # loads 500 MB, which only this peer should pay for
-
+    chdb: Any = importlib.import_module("chdb.session")  # loads 500 MB, which only this peer should pay for
     rows = folder / "rows.parquet"
     database.execute("COPY (SELECT * FROM by_person) TO '" + str(rows).replace("'", "''") + "'")
-    session = Session(str(folder / "chdb"))
+    session = chdb.Session(str(folder / "chdb"))
     for statement in _sql("load_chdb").split(";"):
         if statement.strip():
             session.query(statement.replace("{rows}", str(rows)))

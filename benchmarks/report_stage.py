@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from benchmarks.kept import copy_home, scratch
 from benchmarks.memory import Needed
 from benchmarks.peer_tables import ClickHouse, duckdb_tables, floor_table
 from benchmarks.reports import COLUMNS
+from benchmarks.skewed import skewed_home
 from benchmarks.stream import Stream
 from engine.journeys.scan import Chunk, scan
 from engine.world import Home
@@ -31,61 +32,91 @@ _STREAMED_ROWS: Final = 1_000
 _APPENDED_PER_DAY: Final = 48
 
 
-@dataclass(frozen=True)
 class Stage:
-    """Everything that takes part.
-
-    Attributes:
-        home: the generated quarter.
-        runs: the same with late logins and unmerged runs.
-        long: a long history that ends in the same quarter as ``short``.
-        streamed: a copy of ``home`` that ``stream`` writes to.
-        database: DuckDB with the rows of ``home``.
-        runs_database: DuckDB with the rows of ``runs``.
-        alone: what reports in processes of their own needed, newest last.
-    """
-
-    home: Home
-    runs: Home
-    long: Home
-    short: Home
-    streamed: Home
-    stream: Stream
-    database: duckdb.DuckDBPyConnection
-    runs_database: duckdb.DuckDBPyConnection
-    clickhouse: ClickHouse
-    alone: list[Needed] = field(default_factory=list)
-
-
-@contextmanager
-def report_stage(events: int, seed: int, folder: Path) -> Iterator[Stage]:
-    """Build or open the homes and load the peers from their journeys, while the block runs.
+    """Everything that takes part; each home and peer is built or opened when it is first asked for.
 
     Args:
         events: how many a quarter has, and the long history.
         seed: of the generated events.
         folder: for ClickHouse's files.
+        stack: closes what was opened.
     """
+
+    def __init__(self, events: int, seed: int, folder: Path, stack: ExitStack) -> None:
+        self._events, self._seed, self._folder, self._stack = events, seed, folder, stack
+        self._room = stack.enter_context(scratch())
+        self.alone: list[Needed] = []
+        """What reports in processes of their own needed, newest last."""
+        self.warm: set[object] = set()
+        """What was asked before."""
+
+    @cached_property
+    def home(self) -> Home:
+        """The generated quarter."""
+        return self._opened(bench_home(self._events, self._seed))
+
+    @cached_property
+    def skewed(self) -> Home:
+        """The same with a person who has a tenth of all events."""
+        return self._opened(skewed_home(self._events, self._seed))
+
+    @cached_property
+    def runs(self) -> Home:
+        """The same with late logins and unmerged runs."""
+        return self._closing(_with_runs(self._events, self._seed, self._room))
+
+    @cached_property
+    def long(self) -> Home:
+        """A long history that ends in the same quarter as ``short``."""
+        return self._opened(histories(self._events, self._seed).long)
+
+    @cached_property
+    def short(self) -> Home:
+        """The last quarter of the long history."""
+        return self._opened(histories(self._events, self._seed).short)
+
+    @cached_property
+    def streamed(self) -> Home:
+        """A copy of ``home`` that ``stream`` writes to."""
+        return self._closing(copy_home(self.home.root, self._room))
+
+    @cached_property
+    def stream(self) -> Stream:
+        """Events that stream in; at rest."""
+        stream = Stream(self.streamed, _streamed_batches(self._events, self._seed))
+        self._stack.callback(stream.close)
+        return stream
+
+    @cached_property
+    def database(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB with the rows of ``home``."""
+        return self._stack.enter_context(duckdb_tables(peer_rows(_chunks(self.home))))
+
+    @cached_property
+    def runs_database(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB with the rows of ``runs``."""
+        return self._stack.enter_context(floor_table(peer_rows(_chunks(self.runs))))
+
+    @cached_property
+    def clickhouse(self) -> ClickHouse:
+        """ClickHouse with the rows of ``home``."""
+        clickhouse = ClickHouse(self.database, self._folder)
+        self._stack.callback(clickhouse.close)
+        return clickhouse
+
+    def _opened(self, folder: Path) -> Home:
+        return self._closing(Home.open(folder))
+
+    def _closing(self, home: Home) -> Home:
+        self._stack.callback(home.close)
+        return home
+
+
+@contextmanager
+def report_stage(events: int, seed: int, folder: Path) -> Iterator[Stage]:
+    """Give a stage while the block runs."""
     with ExitStack() as stack:
-        room = stack.enter_context(scratch())
-        both = histories(events, seed)
-        home, long, short = (
-            _closing(stack, Home.open(path)) for path in (bench_home(events, seed), both.long, both.short)
-        )
-        runs = _closing(stack, _with_runs(events, seed, room))
-        streamed = _closing(stack, copy_home(home.root, room))
-        stream = Stream(streamed, _streamed_batches(events, seed))
-        stack.callback(stream.close)
-        database = stack.enter_context(duckdb_tables(peer_rows(_chunks(home))))
-        runs_database = stack.enter_context(floor_table(peer_rows(_chunks(runs))))
-        clickhouse = ClickHouse(database, folder)
-        stack.callback(clickhouse.close)
-        yield Stage(home, runs, long, short, streamed, stream, database, runs_database, clickhouse)
-
-
-def _closing(stack: ExitStack, home: Home) -> Home:
-    stack.callback(home.close)
-    return home
+        yield Stage(events, seed, folder, stack)
 
 
 def _chunks(home: Home) -> Iterator[Chunk]:

@@ -1,4 +1,4 @@
-"""The report that benchmarks ask for: revenue, orders and session starts by channel, last touch."""
+"""The report that benchmarks ask for: revenue, orders and session starts by channel, under any model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from benchmarks.answers import Row
-from benchmarks.home import VIEW
+from benchmarks.models import LAST, VIEW, metric_name
+from benchmarks.questions import Question
 from engine.cancellation import Cancellation
 from engine.report import run
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest, TimeRange
@@ -17,19 +18,21 @@ from engine.world import Home, World
 COLUMNS: Final = ("channel", "revenue", "orders")
 """Fields of the journeys that the report reads, besides the events' times."""
 EVERYTHING: Final = TimeRange()
+LAST_TOUCH: Final = Question(LAST)
+_COMPONENTS: Final = {"channel": "channel", "day": "daterangeday", "hour": "daterangehour"}
 _MEASURES: Final = ("revenue", "orders", "session_starts")
 
 
-def request(
-    keys: tuple[str, ...] = ("channel",), suffix: str = "", span: TimeRange = EVERYTHING
-) -> ReportRequest:
-    """Return the report by channel, or by channel and day, with the metrics of one attribution model."""
-    components = {"channel": "channel", "day": "daterangeday"}
+def request(question: Question = LAST_TOUCH, span: TimeRange = EVERYTHING) -> ReportRequest:
+    """Return the report that answers a question about a span."""
     return ReportRequest(
         view=VIEW,
-        dimensions=tuple(DimensionColumn(key, exp.column(components[key], quoted=True)) for key in keys),
+        dimensions=tuple(
+            DimensionColumn(key, exp.column(_COMPONENTS[key], quoted=True)) for key in question.keys
+        ),
         metrics=tuple(
-            MetricColumn(name, Aggregate.VALUE, exp.column(name + suffix, quoted=True)) for name in _MEASURES
+            MetricColumn(name, Aggregate.VALUE, exp.column(metric_name(name, question.model), quoted=True))
+            for name in _MEASURES
         ),
         range=span,
     )

@@ -1,28 +1,18 @@
--- Report by ASOF join: each conversion (a purchase or a session's first event) finds its person's last touch.
--- Only one event in five takes part in the join. The windows name neither partition nor order: DuckDB then
--- streams over the rows as stored, by person and time, and need not sort; a quarter faster at the least.
-WITH events AS (
-    SELECT
-        *,
-        CASE
-            WHEN person = lag(person) OVER () AND ts <= lag(ts) OVER () + INTERVAL 30 MINUTE THEN 0
-            ELSE 1
-        END AS start
-    FROM by_person
-),
-conversions AS (
+-- Last or first touch by ASOF join: each conversion (a purchase or a session's first event) finds its person's
+-- touch nearest to its own time, or nearest to the beginning of its 30 days.
+WITH conversions AS (
     SELECT person, ts, revenue, orders, start
-    FROM events
+    FROM relevant
     WHERE start = 1 OR revenue IS NOT NULL OR orders IS NOT NULL
 ),
 touches AS (
     SELECT person, ts AS touched, channel AS touch FROM by_person WHERE channel IS NOT NULL
 )
 SELECT
-    CASE WHEN ts <= touched + INTERVAL 30 DAY THEN touch END AS channel,
+    CASE WHEN {inside} THEN touch END AS channel,
+    {period}
     sum(revenue),
     sum(orders),
     sum(start)
-FROM conversions ASOF LEFT JOIN touches
-    ON conversions.person = touches.person AND conversions.ts >= touches.touched
-GROUP BY 1
+FROM conversions ASOF LEFT JOIN touches ON conversions.person = touches.person AND {nearest}
+GROUP BY ALL

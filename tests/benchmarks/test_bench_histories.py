@@ -12,6 +12,7 @@ from benchmarks.flows import QUARTER_END, append, replay, unmerged_runs
 from benchmarks.histories import CHANGING, further_batches, late_logins
 from benchmarks.home import empty_home
 from benchmarks.kept import copy_home, discard_home, kept
+from benchmarks.skewed import GIANT, given_to_giant
 from wayline.generate import Plan, shop, web_events
 
 PLAN = Plan(3_000, 5)
@@ -74,6 +75,22 @@ def test_further_batches_follow_the_quarter_and_repeat_nothing(quarter: list[Pat
     old = pl.read_parquet(quarter)
     assert rows.join(old, on="event_id", how="semi").is_empty()
     assert rows.join(old, on="device_id", how="semi").height > 50
+
+
+def test_one_person_gets_a_tenth_of_all_events_at_the_normal_rate(quarter: list[Path]) -> None:
+    rows = pl.read_parquet(quarter)
+    skewed = given_to_giant(rows)
+    giants = skewed.filter(pl.col("device_id") == GIANT)
+    assert 0.08 < giants.height / rows.height < 0.12
+    assert giants["customer_id"].unique().to_list() == [GIANT]
+    assert giants["ts"].dt.truncate("1w").n_unique() == rows["ts"].dt.truncate("1w").n_unique()
+    touching = giants["channel"].count() / giants.height
+    assert touching == pytest.approx(rows["channel"].count() / rows.height, rel=0.25)
+    assert giants["orders"].sum() > 0
+    owners = ("device_id", "customer_id")
+    assert skewed.drop(owners).equals(rows.drop(owners))
+    others = skewed.join(giants, on="event_id", how="anti")
+    assert others.equals(rows.join(giants, on="event_id", how="anti"))
 
 
 def test_what_is_kept_is_built_once_and_anew_when_its_code_changes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks.answers import Answer, checksum, checksums
-from benchmarks.pairs import Measured, Pair, Sense, Unit, compared, measured, results
+from benchmarks.pairs import Measured, Pair, Sense, Unit, chosen, compared, measured, results
 from benchmarks.table import print_table
 
 PAIRS = {
@@ -91,6 +91,19 @@ def test_the_table_shows_each_pair_in_its_unit(capsys: pytest.CaptureFixture[str
     assert "3.0 MB" in text
 
 
+def test_targets_are_chosen_by_the_beginning_of_their_ids() -> None:
+    pairs = dict.fromkeys(("P1", "P1.runs", "P12", "P3.linear", "P3.linear.day"), PAIRS["P1"])
+    assert list(chosen(pairs, ())) == list(pairs)
+    assert list(chosen(pairs, ("P1", "P3.linear.day"))) == ["P1", "P1.runs", "P3.linear.day"]
+
+
+def test_different_questions_are_not_compared() -> None:
+    pairs = {"P4": Pair("skew", "ours", ("floor",), 1.5, Sense.COST, None)}
+    taken = {name: Measured((1.0,), {}) for name in ("ours", "floor")}
+    assert compared(pairs, "ours") == set()
+    assert results(pairs, taken)["P4"].agrees
+
+
 def test_only_what_is_compared_is_summed_up() -> None:
     assert compared(PAIRS, "ours") == {"", "channel"}
     assert compared(PAIRS, "floor") == {""}
@@ -107,6 +120,17 @@ def test_checksums_ignore_order_number_types_and_empty_items() -> None:
     rounded = [(channel, day, float(one) + 1e-9, two) for channel, day, one, two in ROWS]
     assert checksum(Answer(keys, rounded), keys) == wanted
     assert checksum(Answer(keys, ROWS[:2]), keys) != wanted
+
+
+@pytest.mark.parametrize("number", [0.005, 1 / 3, 12.345, 999.995, 1e3, 1e8 / 7, 123_456_789.5, -2.5, 1e-12])
+def test_checksums_do_not_see_errors_of_addition(number: float) -> None:
+    found = {checksum(Answer((), [(number * (1 + error),)]), ()) for error in (-1e-12, 0.0, 1e-12)}
+    assert len(found) == 1
+
+
+def test_checksums_see_a_difference_in_the_eighth_digit() -> None:
+    assert checksum(Answer((), [(1234.5678,)]), ()) != checksum(Answer((), [(1234.5681,)]), ())
+    assert checksum(Answer((), [(2.5,)]), ()) != checksum(Answer((), [(-2.5,)]), ())
 
 
 def test_checksums_of_totals_do_not_depend_on_the_split() -> None:

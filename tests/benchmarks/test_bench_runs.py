@@ -6,18 +6,29 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import bench_append, bench_replay, bench_report
+from benchmarks import kept as keeping
 from benchmarks.__main__ import document
+from benchmarks.answers import Answer, checksum
+from benchmarks.home import CONNECTION
+from benchmarks.journeys import peer_rows
+from benchmarks.models import SETTINGS
 from benchmarks.pairs import Pair, measured, results
+from benchmarks.peer_tables import duckdb_tables
+from benchmarks.questions import CHDB, DUCKDB, PERIODS, asked_of_peers
+from benchmarks.reports import COLUMNS, answer, request
+from benchmarks.skewed import skewed_home
+from engine.journeys.scan import scan
+from engine.world import Home
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EVENTS = 6_000
-NEEDS_CHDB = "P2.chdb"
 KEYS = ["ratio", "target", "ours_s", "peer_s", "unit", "peer", "ours_checksum", "peer_checksum"]
 
 
@@ -34,7 +45,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param("append", bench_append.PAIRS, id="append"),
         pytest.param(
             "report",
-            {key: bench_report.PAIRS[key] for key in bench_report.PAIRS if key != NEEDS_CHDB},
+            {key: pair for key, pair in bench_report.PAIRS.items() if CHDB not in pair.peers[0]},
             id="report",
         ),
     ],
@@ -53,9 +64,34 @@ def test_the_promised_targets_are_measured() -> None:
     assert list(bench_replay.PAIRS) == ["P5", "P6"]
     assert list(bench_append.PAIRS) == ["P7", "P7.report"]
     assert {"P1", "P1.last7", "P1.runs", "P12", "P12.limit", "P13", "P14"} <= set(bench_report.PAIRS)
+    questions = {".".join(filter(None, (model, period))) for model in SETTINGS for period in PERIODS}
+    assert {f"P4.{question}" for question in questions} <= set(bench_report.PAIRS)
+    assert {f"P3.{question}" for question in questions if not question.startswith("last")} <= set(
+        bench_report.PAIRS
+    )
 
 
-def _run(module: str, folder: Path) -> Any:
+def test_answers_about_one_busy_person_are_right(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "_KEPT", kept)
+    home = Home.open(skewed_home(EVENTS, 1))
+    chunks = scan(home, CONNECTION, home.current().journeys[CONNECTION], COLUMNS)
+    with closing(home), duckdb_tables(peer_rows(chunks)) as database:
+        for question, formulation in asked_of_peers():
+            if formulation.engine == DUCKDB:
+                ours = Answer(question.keys, answer(request(question), home))
+                theirs = Answer(question.keys, database.execute(formulation.sql(question)).fetchall())
+                assert checksum(ours, question.keys) == checksum(theirs, question.keys), formulation
+
+
+def test_only_what_a_target_needs_is_measured(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYLINE_BENCH_DATA", str(kept))
+    taken = measured(_run("report", tmp_path, "--targets", "P1.last7"))
+    assert set(taken) == {"ours.last7", "floor.last7"}
+
+
+def _run(module: str, folder: Path, *options: str) -> Any:
     """Run a benchmark's module once; chdb is a library that tests do without."""
     report = folder / "report.json"
     command = [
@@ -69,7 +105,7 @@ def _run(module: str, folder: Path) -> Any:
         "-p",
         "no:xdist",
     ]
-    command += [f"--events={EVENTS}", "--turns=1", "-k", "not chdb", f"--benchmark-json={report}"]
+    command += [f"--events={EVENTS}", "--turns=1", "-k", "not chdb", f"--benchmark-json={report}", *options]
     # As it runs by hand: benchmarks measure nothing inside a parallel test run.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
