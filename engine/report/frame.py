@@ -146,7 +146,7 @@ class Frame:
     def _found(self, condition: exp.Expr) -> Mask:
         ids = component_ids([condition])
         array = array_of(self.plan.view.component(name) for name in ids)
-        asked = Asked(frozenset(ids), array, numbers=Numbers.EVENTS)
+        asked = Asked(frozenset(ids), array, numbers=Numbers.EVENTS, duplicates=True)
         rows = self.statements.run(opened_rows(self, asked), matching(condition, self.plan.view))
         matches = np.zeros(self.chunk.times.size, np.uint8)
         matches[combined(rows.column(ROW_INDEX)).to_numpy()] = 1

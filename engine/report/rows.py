@@ -49,6 +49,7 @@ class Asked:
         chosen: uint8[N]: events that count; None counts all.
         segment: the condition behind ``chosen`` that is a column's own, for what depends on it.
         numbers: what the column of row numbers counts, if there is one.
+        duplicates: metrics show their duplicates too, as they do to segments.
     """
 
     ids: frozenset[str]
@@ -56,6 +57,7 @@ class Asked:
     chosen: Mask | None = None
     segment: exp.Expr | None = None
     numbers: Numbers | None = None
+    duplicates: bool = False
 
 
 def opened_rows(frame: Frame, asked: Asked) -> Opened:
@@ -70,9 +72,9 @@ def opened_rows(frame: Frame, asked: Asked) -> Opened:
             rows = places if inside else events
             lists[component.id] = frame.own_values(component), so_far if rows is None else so_far.at(rows)
         elif inside:
-            columns |= _within(frame, component, asked.segment, places)
+            columns |= _within(frame, component, asked, places)
         else:
-            columns |= _beside(frame, component, asked.segment, events)
+            columns |= _beside(frame, component, asked, events)
     if asked.numbers is not None:
         numbers = events if asked.numbers is Numbers.EVENTS else places
         every = np.arange(frame.chunk.times.size, dtype=np.int32)
@@ -93,23 +95,29 @@ def _places(frame: Frame, asked: Asked) -> tuple[Rows | None, Rows | None]:
     return events, places
 
 
-def _beside(
-    frame: Frame, component: Component, segment: exp.Expr | None, events: Rows | None
-) -> dict[str, pa.Array]:
+def _beside(frame: Frame, component: Component, asked: Asked, events: Rows | None) -> dict[str, pa.Array]:
     """A component of the events."""
-    found = {column_name(component): frame.shown(component, segment)}
-    if is_deduplicated(component):
-        found[duplicate_name(component)] = frame.zeros(component, segment)
+    name, segment = column_name(component), asked.segment
+    if not is_deduplicated(component):
+        found = {name: frame.shown(component)}
+    elif asked.duplicates:
+        found = {name: frame.raw(component)}
+    else:
+        zeros = frame.zeros(component, segment)
+        found = {name: frame.shown(component, segment), duplicate_name(component): zeros}
     return found if events is None else {name: taken(combined(v), events) for name, v in found.items()}
 
 
-def _within(
-    frame: Frame, component: Component, segment: exp.Expr | None, places: Rows | None
-) -> dict[str, pa.Array]:
+def _within(frame: Frame, component: Component, asked: Asked, places: Rows | None) -> dict[str, pa.Array]:
     """A component of the elements."""
-    found = {column_name(component): frame.on_elements(component, segment)}
-    if is_deduplicated(component):
-        found[duplicate_name(component)] = frame.element_zeros(component, segment)
+    name, segment = column_name(component), asked.segment
+    if not is_deduplicated(component):
+        found = {name: frame.on_elements(component)}
+    elif asked.duplicates:
+        found = {name: frame.own_values(component)}
+    else:
+        zeros = frame.element_zeros(component, segment)
+        found = {name: frame.on_elements(component, segment), duplicate_name(component): zeros}
     return found if places is None else {name: taken(combined(v), places) for name, v in found.items()}
 
 
