@@ -6,7 +6,7 @@ import numba as nb
 import numpy as np
 
 from attribution.crowds import credit_by_item, crowded
-from attribution.entries import Entries, joined
+from attribution.entries import Entries, empty_entries, joined
 from attribution.models import ROWS, VALUES, Codes, Model, Rows, Rule, Times, Values
 from attribution.runs import Runs, covered, runs_of
 from attribution.shares import Shares, shares_of
@@ -27,20 +27,21 @@ def credit(rule: Rule, times: Times, items: Codes, spans: Spans, values: Values,
         values: float64[C].
         keys: C codes of what the question takes from the conversion.
     """
+    once = rule.model is Model.PARTICIPATION
     shares = shares_of(rule, times, spans, values)
     runs = runs_of(keys, spans)
-    counts = covered(runs, spans)
-    once = rule.model is Model.PARTICIPATION
-    found = [_lost(spans, values)]
+    found, room = [_lost(spans, values)], times.size
     if keys.distinct > 1:
+        counts = covered(runs, spans)
         many = crowded(spans, items, counts)
         if many.any():
             places = np.flatnonzero(many).astype(np.int32)
             found.append(credit_by_item(rule, times, items, spans, shares, keys, places))
             counts[many] = 0
             runs = runs_of(keys, Spans(spans.begins, np.where(many, spans.begins, spans.ends)))
-    swept = _once if once else _spread
-    return joined([*found, swept(spans, shares, items, runs, int(counts.sum(dtype=np.int64)))])
+        room = int(counts.sum(dtype=np.int64))
+    swept = _swept_once(spans, shares, items, runs, room) if once else _swept(spans, shares, runs, room)
+    return joined([*found, swept])
 
 
 def _lost(spans: Spans, values: Values) -> Entries:
@@ -49,19 +50,19 @@ def _lost(spans: Spans, values: Values) -> Entries:
     return Entries(np.full(places.size, NO_TOUCH, np.int32), places, values[places])
 
 
-def _spread(spans: Spans, shares: Shares, items: Codes, runs: Runs, room: int) -> Entries:
-    entries = Entries(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room))
-    begins, ends, parts = spans.begins[runs.order], spans.ends[runs.order], shares.of(runs.order)
-    _sweep(begins, ends, *parts, runs.ends, np.empty(begins.size), *entries)
-    return Entries(entries.touches, runs.order[entries.places], entries.credit)
+def _swept(spans: Spans, shares: Shares, runs: Runs, room: int) -> Entries:
+    entries, older = empty_entries(room), np.empty(runs.order.size)
+    columns = spans.begins, spans.ends, *shares, *runs, older, *entries
+    first: int = _sweep(*columns)
+    return entries.cut(first, room)
 
 
-def _once(spans: Spans, shares: Shares, items: Codes, runs: Runs, room: int) -> Entries:
-    entries = Entries(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room))
-    begins, ends, values = spans.begins[runs.order], spans.ends[runs.order], shares.each[runs.order]
-    limits = np.full(items.distinct, begins.size, np.int32)
-    first = _sweep_once(begins, ends, values, runs.ends, items.codes, limits, np.empty(begins.size), *entries)
-    return Entries(entries.touches[first:], runs.order[entries.places[first:]], entries.credit[first:])
+def _swept_once(spans: Spans, shares: Shares, items: Codes, runs: Runs, room: int) -> Entries:
+    entries, before = empty_entries(room), np.empty(runs.order.size)
+    limits = np.full(items.distinct, runs.order.size, np.int32)
+    columns = spans.begins, spans.ends, shares.each, *runs, items.codes, limits, before, *entries
+    first: int = _sweep_once(*columns)
+    return entries.cut(first, room)
 
 
 # Both sweeps go through a run from its last touch to the first. Conversions wait in a queue while their span
@@ -69,13 +70,14 @@ def _once(spans: Spans, shares: Shares, items: Codes, runs: Runs, room: int) -> 
 
 
 @nb.njit(
-    nb.void(
+    nb.int64(
         ROWS,
         ROWS,
         VALUES,
         VALUES,
         VALUES,
         VALUES,
+        ROWS,
         ROWS,
         nb.float64[::1],
         nb.int32[::1],
@@ -92,16 +94,18 @@ def _sweep(
     first: Values,
     last: Values,
     fades: Values,
+    order: Rows,
     run_ends: Rows,
     older: Values,
     touches: Rows,
     places: Rows,
     given: Values,
-) -> None:
+) -> int:
     """Write an entry for each touch of each run, from the last to the first; O(entries + C).
 
-    The queue holds the conversions ``newest`` to ``oldest`` as two stacks, so nothing is ever subtracted:
-    those up to ``split`` in one sum, and for each after it the sum from ``split`` to it.
+    The entries end where the room for them ends; returned is where they begin. The queue holds the places
+    ``newest`` to ``oldest`` of the order as two stacks, so nothing is ever subtracted: those up to ``split``
+    in one sum, and for each after it the sum from ``split`` to it.
     """
     entry = touches.size
     for run in range(run_ends.size - 1, -1, -1):
@@ -110,30 +114,31 @@ def _sweep(
         split, touch, newer, fade = oldest, 0, 0.0, 1.0
         while newest > start or oldest >= newest:
             if oldest < newest:
-                touch = ends[newest - 1] - 1
+                touch = ends[order[newest - 1]] - 1
                 oldest, split, newer = newest - 1, newest - 1, 0.0
             else:
                 touch -= 1
                 newer, fade = newer * fades[touch], fade * fades[touch]
             credit = 0.0
-            while newest > start and ends[newest - 1] == touch + 1:
+            while newest > start and ends[order[newest - 1]] == touch + 1:
                 newest -= 1
-                newer += each[newest]
-                credit += last[newest]
+                newer += each[order[newest]]
+                credit += last[order[newest]]
             credit += newer + (older[oldest] * fade if oldest > split else 0.0)
-            while oldest >= newest and begins[oldest] == touch:
-                credit += first[oldest]
+            while oldest >= newest and begins[order[oldest]] == touch:
+                credit += first[order[oldest]]
                 oldest -= 1
             entry -= 1
-            touches[entry], places[entry], given[entry] = touch, newest, credit
+            touches[entry], places[entry], given[entry] = touch, order[newest], credit
             if newest <= oldest < split:
                 total, weight, at = 0.0, 1.0, touch
                 for place in range(newest, oldest + 1):
-                    while at < ends[place] - 1:
+                    while at < ends[order[place]] - 1:
                         weight, at = weight * fades[at], at + 1
-                    total += each[place] * weight
+                    total += each[order[place]] * weight
                     older[place] = total
                 split, newer, fade = newest - 1, 0.0, 1.0
+    return entry
 
 
 @nb.njit(
@@ -141,6 +146,7 @@ def _sweep(
         ROWS,
         ROWS,
         VALUES,
+        ROWS,
         ROWS,
         ROWS,
         nb.int32[::1],
@@ -156,6 +162,7 @@ def _sweep_once(
     begins: Rows,
     ends: Rows,
     values: Values,
+    order: Rows,
     run_ends: Rows,
     items: Rows,
     limits: Rows,
@@ -173,22 +180,24 @@ def _sweep_once(
     for run in range(run_ends.size - 1, -1, -1):
         start = run_ends[run - 1] if run else 0
         for place in range(start, run_ends[run]):
-            follows = place > start and begins[place] < ends[place - 1]
-            before[place] = before[place - 1] + values[place - 1] if follows else 0.0
+            total = 0.0
+            if place > start and begins[order[place]] < ends[order[place - 1]]:
+                total = before[place - 1] + values[order[place - 1]]
+            before[place] = total
         oldest, newest, touch = run_ends[run] - 1, run_ends[run], 0
         while newest > start or oldest >= newest:
             if oldest < newest:
-                touch, oldest = ends[newest - 1] - 1, newest - 1
+                touch, oldest = ends[order[newest - 1]] - 1, newest - 1
             else:
                 touch -= 1
-            while newest > start and ends[newest - 1] == touch + 1:
+            while newest > start and ends[order[newest - 1]] == touch + 1:
                 newest -= 1
             limit = min(oldest + 1, limits[items[touch]])
             if limit > newest:
                 entry -= 1
-                touches[entry], places[entry] = touch, newest
-                given[entry] = before[limit - 1] + values[limit - 1] - before[newest]
+                touches[entry], places[entry] = touch, order[newest]
+                given[entry] = before[limit - 1] + values[order[limit - 1]] - before[newest]
             limits[items[touch]] = newest
-            while oldest >= newest and begins[oldest] == touch:
+            while oldest >= newest and begins[order[oldest]] == touch:
                 oldest -= 1
     return entry

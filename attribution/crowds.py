@@ -13,7 +13,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from attribution.entries import Entries
+from attribution.entries import Entries, empty_entries
 from attribution.models import ROWS, TIMES, VALUES, Codes, Mask, Model, Rows, Rule, Times, Values
 from attribution.shares import Shares
 from attribution.spans import Spans
@@ -65,13 +65,14 @@ def credit_by_item(
     """
     begins, ends, codes = spans.begins[places], spans.ends[places], keys.codes[places]
     room = _most_entries(begins, ends, codes, items)
-    entries = Entries(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room))
+    entries = empty_entries(room)
     each, first, last, _ = shares.of(places)
     rate = 1 / rule.half_life if rule.model is Model.TIME_DECAY else 0.0
     once = rule.model is Model.PARTICIPATION
     columns = begins, ends, each, first, last, codes
     filled = _slide(*columns, items.codes, items.distinct, times, rate, once, *entries)
-    return Entries(entries.touches[:filled], places[entries.places[:filled]], entries.credit[:filled])
+    found = entries.cut(0, filled)
+    return Entries(found.touches, places[found.places], found.credit)
 
 
 def _most_entries(begins: Rows, ends: Rows, keys: Rows, items: Codes) -> int:

@@ -27,6 +27,10 @@ class Entries(NamedTuple):
     places: Rows
     credit: Values
 
+    def cut(self, begin: int, end: int) -> Entries:
+        """Return those from one to before another."""
+        return Entries(self.touches[begin:end], self.places[begin:end], self.credit[begin:end])
+
 
 class Cells(NamedTuple):
     """Credit by item and key.
@@ -38,6 +42,11 @@ class Cells(NamedTuple):
 
     codes: Times
     credit: Values
+
+
+def empty_entries(room: int) -> Entries:
+    """Return room for entries, yet to be filled."""
+    return Entries(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room))
 
 
 def joined(parts: Sequence[Entries]) -> Entries:

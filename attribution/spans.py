@@ -7,6 +7,7 @@ touches and conversions. Touches that count for a conversion are a span of numbe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numba as nb
@@ -38,6 +39,13 @@ class Touches:
     times: Times
     resets: Mask
     latest: Rows
+
+    @cached_property
+    def firsts(self) -> Rows:
+        """int32[T]: the number of the first touch of each touch's container; last touch does without."""
+        firsts = np.empty(self.rows.size, np.int32)
+        _find_firsts(self.rows, self.resets, self.latest, firsts)
+        return firsts
 
 
 @dataclass(frozen=True)
@@ -116,11 +124,9 @@ def touch_spans(touches: Touches, times: Times, conversions: Rows, lookback: int
         conversions: int32[C], the rows of the conversions, ascending.
         lookback: µs; a touch counts if it is no older than this at the conversion. None: no limit.
     """
-    firsts = np.empty(touches.rows.size, np.int32)
-    _find_firsts(touches.rows, touches.resets, touches.latest, firsts)
     spans = Spans(np.empty(conversions.size, np.int32), np.empty(conversions.size, np.int32))
     limit = age_limit(lookback)
-    _span(touches.latest, touches.times, firsts, times, conversions, limit, spans.begins, spans.ends)
+    _span(touches.latest, touches.times, touches.firsts, times, conversions, limit, spans.begins, spans.ends)
     return spans
 
 

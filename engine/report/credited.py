@@ -148,15 +148,21 @@ def _keys(frame: Frame, lane: Lane, found: Conversions) -> tuple[Codes, Rows]:
     if not others:
         return Codes(codes, 1), np.full(1, -1, np.int32)
     rows = found.rows()
-    keys = tuple_codes([codes_of(_key_values(frame, component, rows)) for component in others])
+    keys = tuple_codes([_key_codes(frame, component, rows) for component in others])
     codes[rows] = keys.codes
     return Codes(codes, keys.distinct), _some_row(keys, rows)
 
 
-def _key_values(frame: Frame, component: Component, rows: Rows) -> pa.Array:
-    if component.scope is Scope.TIME and is_period(component.id):
-        return pa.array(period_numbers(component.id, local_times_at(frame, rows)))
-    return frame.at(component, rows)
+def _key_codes(frame: Frame, component: Component, rows: Rows) -> Codes:
+    if component.scope is not Scope.TIME or not is_period(component.id):
+        return codes_of(frame.at(component, rows))
+    periods = period_numbers(component.id, local_times_at(frame, rows))
+    first = periods.min(initial=np.iinfo(np.int64).max)
+    span = int(periods.max(initial=first) - first) + 1
+    # Periods close together are codes already.
+    return (
+        Codes((periods - first).astype(np.int32), span) if span <= rows.size else codes_of(pa.array(periods))
+    )
 
 
 def local_times_at(frame: Frame, rows: Rows) -> np.ndarray:

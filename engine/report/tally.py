@@ -6,6 +6,7 @@ Everything else goes the general way, through statements over rows; both ways gi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from sqlglot import exp
 from attribution.models import Times
 from attribution.rows import marked_rows
 from engine.dataview.components import Component, Role
+from engine.dataview.local_time import local_times
 from engine.dataview.values import raw_codes
 from engine.definitions.model import MetricDefinition
 from engine.journeys.present import Present, present
@@ -28,7 +30,9 @@ from engine.report.plan import Kind, Lane, ReportPlan, is_component, persistence
 from engine.report.request import MetricColumn
 
 _ROOMY: Final = 1 << 20
-"""Tables of this many cells are made without asking how full they will be."""
+"""Tables of at most this many cells are made without asking how full they will be."""
+_BLOCK: Final = 1 << 16
+_DAY: Final = 86_400_000_000
 
 
 def tallied_dimension(plan: ReportPlan, lane: Lane) -> Component | None:
@@ -113,20 +117,39 @@ def _occurring(frame: Frame, found: Present) -> pa.Table:
         listed = np.flatnonzero(np.bincount(items))
         return _grouped(frame.plan, _spelled_out(listed, values.dictionary), None)
     rows = np.arange(items.size, dtype=np.int32) if chosen is None else chosen
-    numbers = period_numbers(period, local_times_at(frame, rows))
-    first = numbers.min(initial=0)
-    span = int(numbers.max(initial=0) - first) + 1
-    pairs = _distinct(items * np.int64(span) + (numbers - first), (len(values.dictionary) + 1) * span)
-    texts, starts = np.divmod(pairs, span)
+    first, last = _periods_within(frame, period)
+    span = last - first + 1
+    pairs = (
+        own * np.int64(span) + (period_numbers(period, local_times_at(frame, some)) - first)
+        for own, some in zip(_blocks(items), _blocks(rows), strict=True)
+    )
+    texts, starts = np.divmod(_distinct(pairs, (len(values.dictionary) + 1) * span), span)
     return _grouped(frame.plan, _spelled_out(texts, values.dictionary), starts + first)
 
 
-def _distinct(codes: Times, most: int) -> Times:
+def _periods_within(frame: Frame, period: str) -> tuple[int, int]:
+    """The numbers of two periods that no event lies outside of, whatever clocks do."""
+    times = frame.chunk.times
+    if not times.size:
+        return 0, 0
+    edges = np.array([times.min() - _DAY, times.max() + _DAY])
+    first, last = period_numbers(period, local_times(edges, frame.plan.view.definition.time_zone))
+    return int(first), int(last)
+
+
+def _blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Parts that stay in the processor's cache."""
+    return (values[begin : begin + _BLOCK] for begin in range(0, values.size, _BLOCK))
+
+
+def _distinct(blocks: Iterable[Times], most: int) -> Times:
     """The codes that occur, of those from 0 up to a number."""
-    if most > max(_ROOMY, 4 * codes.size):
-        return np.unique(codes)
+    if most > _ROOMY:
+        found = [np.zeros(0, np.int64), *map(np.unique, blocks)]
+        return np.unique(np.concatenate(found))
     occurs = np.zeros(most, np.bool_)
-    occurs[codes] = True
+    for codes in blocks:
+        occurs[codes] = True
     return np.flatnonzero(occurs)
 
 

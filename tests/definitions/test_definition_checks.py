@@ -97,6 +97,47 @@ def test_a_connection_joins_events_only():
         check(Definitions.model_validate(wrong))
 
 
+def view_of(attribution):
+    dataset = {"timestamp": "ts", "fields": {"ts": "timestamp", "who": "string", "revenue": "double"}}
+    metric = {"field": "revenue", "attribution": attribution}
+    return {
+        "datasets": {"web": dataset},
+        "connections": {"all": {"datasets": {"web": {"person_id": "who"}}}},
+        "data_views": {"shop": {"connection": "all", "metrics": {"revenue": metric}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("attribution", "message"),
+    [
+        ({"model": "linear", "half_life": "3d"}, "half_life belongs to model time_decay"),
+        ({"model": "custom"}, "model custom needs them"),
+        ({"model": "linear", "weights": {"starter": 1, "player": 1, "closer": 1}}, "weights belong to"),
+        ({"model": "custom", "weights": {"starter": 0, "player": 1, "closer": 0}}, "cannot both be 0"),
+        ({"model": "custom", "weights": {"starter": -1, "player": 1, "closer": 3}}, "greater than or equal"),
+        ({"model": "lsat"}, "Input should be"),
+        ({"lookback": "0d"}, "not a duration"),
+    ],
+)
+def test_an_attribution_that_cannot_work_is_refused(attribution, message):
+    with pytest.raises(ValueError, match=message):
+        Definitions.model_validate(view_of(attribution))
+
+
+@pytest.mark.parametrize(
+    "attribution",
+    [
+        {"model": "time_decay", "half_life": "3d", "lookback": "90d"},
+        {"model": "custom", "weights": {"starter": 3, "player": 0, "closer": 1}},
+        {"model": "participation", "container": "session"},
+    ],
+)
+def test_an_attribution_is_kept_as_it_was_written(attribution):
+    known = Definitions.model_validate(view_of(attribution))
+    check(known)
+    assert Definitions.model_validate_json(known.model_dump_json()) == known
+
+
 def test_fields_of_objects_in_arrays_are_addressed_through_the_array():
     assert list(component_fields(definitions().datasets["web"])) == [
         "ts", "id", "web.page", "items.sku", "tags",
