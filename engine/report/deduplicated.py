@@ -16,7 +16,7 @@ from engine.dataview.components import Component
 from engine.dataview.values import dense_codes, nonzero, taken
 from engine.definitions.settings import DeduplicationDefinition
 from engine.journeys.deduplication import Keep, duplicates
-from engine.report.plan import deduplication_of, months_around
+from engine.report.keeping import deduplication_of, months_around
 
 if TYPE_CHECKING:
     from engine.report.frame import Frame

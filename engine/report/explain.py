@@ -11,9 +11,10 @@ from engine.dataview.local_time import to_local
 from engine.dataview.segments import spelled
 from engine.dataview.values import is_plain
 from engine.definitions.settings import MetricExpiration, PersistenceDefinition
+from engine.report.keeping import deduplication_of, persistence_of
 from engine.report.local import MERGE, READ
 from engine.report.pipeline import STEPS, persisted
-from engine.report.plan import Lane, ReportPlan, deduplication_of, persistence_of, plan
+from engine.report.plan import Lane, ReportPlan, plan
 from engine.report.request import ReportRequest
 from engine.report.trace import Taken, Trace
 from engine.world import World

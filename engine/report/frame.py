@@ -40,8 +40,9 @@ from engine.report.columns import (
 )
 from engine.report.deduplicated import lost, without, zeros
 from engine.report.elements import Elements, matching, opened
+from engine.report.keeping import deduplication_of, persistence_of
 from engine.report.persisted import shown_rows, so_far
-from engine.report.plan import ReportPlan, deduplication_of, microseconds, persistence_of
+from engine.report.plan import ReportPlan, microseconds
 from engine.report.rows import Asked, Numbers, listed_texts, opened_rows
 from engine.report.segments import belonging
 from engine.report.sql import Statements

@@ -17,8 +17,9 @@ from engine.dataview.values import combined, raw_codes
 from engine.journeys.distinct import first_in_group
 from engine.journeys.present import validity
 from engine.report.columns import INDEXES, column_name, component_ids, is_period
+from engine.report.keeping import persistence_of
 from engine.report.periods import period_numbers
-from engine.report.plan import Kind, Lane, ReportPlan, is_component, persistence_of
+from engine.report.plan import Kind, Lane, ReportPlan, is_component
 from engine.report.request import Aggregate, MetricColumn
 
 _SHORT: Final = frozenset(

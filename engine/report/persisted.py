@@ -27,7 +27,8 @@ from engine.journeys.persistence import (
     stretches,
 )
 from engine.journeys.present import validity
-from engine.report.plan import microseconds, persistence_of
+from engine.report.keeping import persistence_of
+from engine.report.plan import microseconds
 
 if TYPE_CHECKING:
     from engine.report.frame import Frame

@@ -20,8 +20,9 @@ from engine.report.aggregate import partial, used_in
 from engine.report.algorithmic import LanePaths
 from engine.report.columns import component_ids, in_array, is_deduplicated
 from engine.report.frame import Frame
+from engine.report.keeping import persistence_of
 from engine.report.lanes import lane_rows
-from engine.report.plan import Lane, ReportPlan, persistence_of
+from engine.report.plan import Lane, ReportPlan
 from engine.report.rows import Opened
 from engine.report.tally import tallied_dimension, tally
 from engine.report.trace import Trace

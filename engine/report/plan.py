@@ -22,20 +22,21 @@ from engine.dataview.components import (
     Scope,
     data_view,
 )
-from engine.dataview.local_time import month_start, to_local, to_utc
+from engine.dataview.local_time import month_start
 from engine.dataview.segments import Segment, conditions, segments_of
 from engine.definitions.model import AttributionDefinition, Definitions
-from engine.definitions.settings import (
-    BindingDefinition,
-    DeduplicationDefinition,
-    DimensionDefinition,
-    MetricDefinition,
-    MetricExpiration,
-    PersistenceDefinition,
-)
 from engine.errors import UnsupportedError
 from engine.report.around import earliest, journey_columns, latest, needs_sessions
 from engine.report.columns import array_of, component_ids, in_array
+from engine.report.keeping import (
+    by_person,
+    by_session,
+    deduplication_of,
+    months_around,
+    persistence_of,
+    reading,
+    with_references,
+)
 from engine.report.request import Aggregate, MetricColumn, ReportRequest, TimeRange
 from engine.report.segments import looks_around, takes_sessions
 
@@ -127,7 +128,7 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
     view = data_view(definitions, request.view)
     segments = segments_of((*view.definition.segments, *request.segments), view)
     ids = _used_ids(request) | component_ids(conditions(segments))
-    components = _needed([view.component(component_id) for component_id in sorted(ids)], view)
+    components = with_references([view.component(component_id) for component_id in sorted(ids)], view)
     touch_dimensions = _touch_dimensions(request, view)
     lanes = _lanes(request, view, touch_dimensions)
     sessions = _needs_sessions(components, lanes) or takes_sessions(segments)
@@ -157,29 +158,6 @@ def _used_ids(request: ReportRequest) -> set[str]:
     for metric in request.metrics:
         expressions += [metric.expression, metric.condition]
     return component_ids(expressions)
-
-
-def _needed(components: list[Component], view: DataView) -> list[Component]:
-    """Return components with those that their persistence and deduplication refer to."""
-    found: dict[str, Component] = {}
-    waiting = list(components)
-    while waiting:
-        component = waiting.pop()
-        if component.id not in found:
-            found[component.id] = component
-            waiting += map(view.component, _references(component))
-    return list(found.values())
-
-
-def _references(component: Component) -> list[str]:
-    """The ids of the components that a component's settings name."""
-    kept, once = persistence_of(component), deduplication_of(component)
-    names = [] if once is None else [once.by]
-    if kept is not None and isinstance(kept.expiration, MetricExpiration):
-        names.append(kept.expiration.metric)
-    if kept is not None and kept.binding is not None:
-        names += [name for name in (kept.binding.dimension, kept.binding.metric) if name is not None]
-    return names
 
 
 def _touch_dimensions(request: ReportRequest, view: DataView) -> tuple[str, ...]:
@@ -350,27 +328,8 @@ def _attributed_kind(model: str) -> Kind:
     return Kind.TOUCHES if model in SINGLES else Kind.SHARES
 
 
-def persistence_of(component: Component) -> PersistenceDefinition | None:
-    """Return a dimension's persistence, None for everything else."""
-    settings = component.definition
-    return settings.persistence if isinstance(settings, DimensionDefinition) else None
-
-
-def deduplication_of(component: Component) -> DeduplicationDefinition | None:
-    """Return a metric's deduplication, None for everything else."""
-    settings = component.definition
-    return settings.deduplication if isinstance(settings, MetricDefinition) else None
-
-
 def _needs_sessions(components: list[Component], lanes: tuple[Lane, ...]) -> bool:
-    return _by_session(components) or any(map(needs_sessions, components)) or _session_container(lanes)
-
-
-def _by_session(components: list[Component]) -> bool:
-    """Whether what a component shows depends on all of a session."""
-    kept = [p for p in map(persistence_of, components) if p is not None]
-    once = [d for d in map(deduplication_of, components) if d is not None]
-    return any(p.expiration == "session" for p in kept) or any(d.scope == "session" for d in once)
+    return by_session(components) or any(map(needs_sessions, components)) or _session_container(lanes)
 
 
 def _session_container(lanes: tuple[Lane, ...]) -> bool:
@@ -397,20 +356,6 @@ def _month_start(start: int | None, time_zone: str) -> int | None:
     return None if start is None else month_start(start, time_zone)
 
 
-def months_around(window: TimeRange) -> tuple[int | None, int | None]:
-    """Return the range of the whole UTC months that a range touches."""
-    start = _month_start(window.start, "UTC")
-    if window.end is None:
-        return start, None
-    last = to_local(window.end - 1, "UTC").replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return start, to_utc((last + timedelta(days=32)).replace(day=1), "UTC")
-
-
-def _by_person(components: list[Component]) -> bool:
-    """Whether duplicates are looked for in whole months."""
-    return any((d := deduplication_of(c)) is not None and d.scope == "person" for c in components)
-
-
 def _scan_start(
     window: TimeRange,
     view: DataView,
@@ -422,19 +367,14 @@ def _scan_start(
     """A session may have begun any time before the range, so what depends on its first events reads all."""
     timeout = microseconds(view.definition.sessions.timeout)
     first = earliest(window.start, timeout, view.definition.time_zone, components)
-    endless = _by_session(components) or _session_container(lanes)
+    endless = by_session(components) or _session_container(lanes)
     if window.start is None or first is None or reach is None or endless:
         return None
     settings = [p for p in map(persistence_of, components) if p is not None]
-    kept = [_reading(p.expiration, p.binding) for p in settings if isinstance(p.expiration, timedelta)]
+    kept = [reading(p.expiration, p.binding) for p in settings if isinstance(p.expiration, timedelta)]
     start = min(first, window.start - max(timeout if sessions else 0, reach + max(kept, default=0)))
     month, _ = months_around(window)
-    return start if month is None or not _by_person(components) else min(start, month)
-
-
-def _reading(ttl: timedelta, binding: BindingDefinition | None) -> int:
-    """How long before an event values may have been set; what a metric binds may be as old once more."""
-    return microseconds(ttl) * (2 if binding is not None and binding.metric is not None else 1)
+    return start if month is None or not by_person(components) else min(start, month)
 
 
 def _scan_end(window: TimeRange, view: DataView, components: list[Component]) -> int | None:
@@ -446,7 +386,7 @@ def _scan_end(window: TimeRange, view: DataView, components: list[Component]) ->
     if end is None or known or any(d.scope == "session" and d.keep == "last" for d in once):
         return None
     month = months_around(window)[1]
-    return end if month is None or not _by_person(components) else max(end, month)
+    return end if month is None or not by_person(components) else max(end, month)
 
 
 def _reach(start: int | None, time_zone: str, lanes: tuple[Lane, ...]) -> int:

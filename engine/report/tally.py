@@ -25,8 +25,9 @@ from engine.report.columns import is_period, is_session_start
 from engine.report.conversions import conversions, encoded
 from engine.report.credited import credited, local_times_at
 from engine.report.frame import Frame
+from engine.report.keeping import persistence_of
 from engine.report.periods import period_numbers, period_starts
-from engine.report.plan import Kind, Lane, ReportPlan, is_component, persistence_of
+from engine.report.plan import Kind, Lane, ReportPlan, is_component
 from engine.report.request import MetricColumn
 
 _ROOMY: Final = 1 << 20
