@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from attribution.models import SINGLES, Model
 from engine.definitions.model import (
     COUNTABLE,
     AttributionDefinition,
@@ -137,6 +138,9 @@ TIME_DIMENSIONS: Mapping[str, str] = {
     "daterangeyear": "year",
 }
 """Time dimension → the period that it is the start of, in the view's zone."""
+
+_UNDIVIDED = SINGLES | {Model.PARTICIPATION}
+"""Models that give a conversion's whole value to whom they give it."""
 
 _SPECIAL = (
     Component("daterangeName", Role.SPECIAL, pa.string(), "Named date range", Scope.TIME),
@@ -300,12 +304,18 @@ def _metric_description(settings: MetricDefinition) -> str:
     what = f"{'Count' if settings.count else 'Sum'} of {settings.field}"
     if settings.attribution is None:
         return what
-    return f"{what}, {settings.attribution.model} touch, {settings.attribution.container}"
+    return f"{what}, {model_name(settings.attribution)}, {settings.attribution.container}"
+
+
+def model_name(settings: AttributionDefinition) -> str:
+    """Return how people call a model: last touch, time decay."""
+    name = settings.model.replace("_", " ")
+    return f"{name} touch" if settings.model in SINGLES else name
 
 
 def _metric_type(settings: MetricDefinition, source: FieldSource | None) -> pa.DataType:
     """Counts stay exact integers and decimals stay decimal, unless the model splits them."""
-    if settings.attribution is not None and settings.attribution.model == "linear":
+    if settings.attribution is not None and settings.attribution.model not in _UNDIVIDED:
         return pa.float64()
     if source is None or settings.count or pa.types.is_integer(source.type):
         return pa.int64()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
+from engine.dataview.components import model_name
 from engine.dataview.local_time import to_local
 from engine.dataview.values import is_plain
 from engine.report.local import MERGE, READ
@@ -98,7 +99,7 @@ def _lane(lane: Lane, planned: ReportPlan) -> list[str]:
     if lane.attribution is not None:
         lookback = lane.attribution.lookback or "reporting window"
         what += (
-            f"; {lane.attribution.model} touch of {_listed(planned.touch_dimensions)}, "
+            f"; {model_name(lane.attribution)} of {_listed(planned.touch_dimensions)}, "
             f"container {lane.attribution.container}, lookback {lookback}"
         )
     if lane.segment is not None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 import pyarrow as pa
 from sqlglot import exp
 
+from attribution.models import SINGLES
 from engine.dataview.components import (
     PERSON_ID,
     SESSIONS,
@@ -40,9 +41,9 @@ class Kind(StrEnum):
     EVENTS = "events"
     """Events with the dimensions' values after persistence."""
     TOUCHES = "touches"
-    """Conversions beside the one touch that gets all credit (last, first, same)."""
+    """Conversions beside the one touch that gets all credit (last, first, same touch)."""
     SHARES = "shares"
-    """Touches beside the credit that each gets (linear)."""
+    """Touches beside the credit that they get, for models that give credit to several."""
     ELEMENTS = "elements"
     """Elements of an array of objects."""
     ELEMENT_EVENTS = "element events"
@@ -247,7 +248,7 @@ def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: Repo
             groups.setdefault((attribution, segment), []).append(metric)
     return [
         Lane(
-            Kind.SHARES if attribution.model == "linear" else Kind.TOUCHES,
+            Kind.TOUCHES if attribution.model in SINGLES else Kind.SHARES,
             tuple(members),
             attribution,
             segment,
