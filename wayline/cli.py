@@ -33,6 +33,7 @@ from sqlfront.auth import verifier
 from wayline import upkeep, worlds
 from wayline.batches import batch_app
 from wayline.diff import diff
+from wayline.explain import explain
 from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, duration, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 
@@ -61,6 +62,7 @@ app.add_typer(user_app, name="user")
 for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.backup, worlds.restore):
     app.command()(world_command)
 app.command()(diff)
+app.command()(explain)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")

@@ -33,6 +33,11 @@ METRIC: Final = "metric"
 ALL_TIME: Final = TimeRange()
 LISTED: Final = 100
 """So many conversions are listed for an event; all are counted."""
+COLUMNS: Final = (
+    *("event", "timestamp", "dataset", "event_id", "session", "session_start", "value", "persisted"),
+    *(METRIC, "is_touch", "is_conversion", "credit", "no_touch", "conversions", "credit_from"),
+)
+"""The columns of the answer, in their order."""
 SOURCE: Final = pa.struct([("event", pa.int64()), ("credit", pa.float64())])
 
 
@@ -67,9 +72,9 @@ def credit_of_person(asked: CreditRequest, home: Home, world: World, cancellatio
         UnknownColumnError: there is no such metric or dimension.
         UnsupportedError: the number is not the sum of what single events have.
     """
-    planned = _planned(asked, world.definitions)
+    planned = planned_for(asked, world.definitions)
     connection, names = planned.connection, _columns(planned)
-    found = loads(home, connection, world.journeys[connection], names, end=asked.range.end, world=world)
+    found = loads(home, connection, world.journeys[connection], names, world=world)
     chunk = chunk_of(asked.person, found, cancellation.check)
     unknown = UnknownNameError(
         f'there is no person "{asked.person}" in data view "{planned.view.name}"',
@@ -77,11 +82,10 @@ def credit_of_person(asked: CreditRequest, home: Home, world: World, cancellatio
     )
     if chunk is None:
         raise unknown
-    frame = Frame(planned, chunk, Statements(cancellation, {}))
-    if frame.segment is not None and not frame.segment.any():
-        # Rules on rows hide the person, so nothing may tell that there is one.
+    table = credit_in(planned, chunk, world.definitions, cancellation)
+    if table is None:
         raise unknown
-    return _listed(frame, world.definitions)
+    return table
 
 
 def credit_schema(asked: CreditRequest, definitions: Definitions) -> pa.Schema:
@@ -89,14 +93,27 @@ def credit_schema(asked: CreditRequest, definitions: Definitions) -> pa.Schema:
 
     Raises: as ``credit_of_person``, but for the person.
     """
-    planned = _planned(asked, definitions)
+    planned = planned_for(asked, definitions)
     kinds = SYSTEM | leaf_columns(definitions, planned.connection)
     columns = {name: pa.array([], kinds[name]) for name in _columns(planned)}
     chunk = Chunk(np.zeros(1, np.int64), np.zeros(0, np.int64), columns)
-    return _listed(Frame(planned, chunk, Statements(Cancellation(), {})), definitions).schema
+    frame = Frame(planned, chunk, Statements(Cancellation(), {}))
+    return _listed(frame, definitions).schema
 
 
-def _planned(asked: CreditRequest, definitions: Definitions) -> ReportPlan:
+def credit_in(
+    planned: ReportPlan, chunk: Chunk, definitions: Definitions, cancellation: Cancellation
+) -> pa.Table | None:
+    """Return the answer for a chunk of one person; None if rules on rows hide all of the person.
+
+    Then nothing may tell that there is such a person.
+    """
+    frame = Frame(planned, chunk, Statements(cancellation, {}))
+    hidden = frame.segment is not None and not frame.segment.any()
+    return None if hidden else _listed(frame, definitions)
+
+
+def planned_for(asked: CreditRequest, definitions: Definitions) -> ReportPlan:
     """Plan the report whose number is explained, with sessions, from the beginning of the journey."""
     view = data_view(definitions, asked.view)
     metric = _component(asked.metric, Role.METRIC, view.component(asked.metric))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from engine.dataview.components import DataView
+from engine.report.person import CreditRequest
 from engine.report.request import DimensionColumn, MetricColumn
 from sqlfront.planner.naming import told_apart
 
@@ -147,8 +148,10 @@ class Plan:
         query: the rest of the statement, over tables named as in ``reports`` and ``_dataset_<name>``.
         names: its output columns, as PostgreSQL names them.
         reports: table name → report, in the order in which they must run.
+        credits: table name → whose credit it lists.
     """
 
     query: exp.Expr
     names: tuple[str, ...]
     reports: Mapping[str, Report]
+    credits: Mapping[str, CreditRequest]
