@@ -14,14 +14,14 @@ from sqlglot import exp
 
 from attribution.models import Rows
 from engine.cancellation import Cancellation
-from engine.dataview.components import SESSIONS, Component, Role, Scope, data_view
+from engine.dataview.components import SESSIONS, TIMESTAMP, Component, Role, Scope, data_view
 from engine.dataview.values import combined, taken
 from engine.definitions.model import Definitions
 from engine.errors import UnknownColumnError, UnknownNameError, UnsupportedError
 from engine.journeys.columns import DATASET, EVENT_ID, SYSTEM, leaf_columns
 from engine.journeys.person import chunk_of
 from engine.journeys.scan import Chunk, loads
-from engine.report.elements import from_rows, over_rows
+from engine.report.columns import spelled_out
 from engine.report.frame import Frame
 from engine.report.given import Given, given
 from engine.report.plan import Kind, Lane, ReportPlan, plan
@@ -144,12 +144,19 @@ def _component(name: str, role: Role, component: Component) -> Component:
 
 
 def _check(planned: ReportPlan) -> None:
+    """Refuse numbers that are not made of single events of one person."""
     lane = _lane(planned)
-    if lane.kind not in (Kind.EVENTS, Kind.TOUCHES, Kind.SHARES):
+    if lane.kind in (Kind.EVENTS, Kind.TOUCHES, Kind.SHARES):
+        return
+    if lane.attribution is not None:
         raise UnsupportedError(
-            f"{lane.kind} are not events: their credit cannot be explained by event",
-            hint="Choose a dimension that has one value on an event.",
+            f"the model {lane.attribution.model} learns from all persons; one journey does not explain it",
+            hint="Explain a metric with another model.",
         )
+    raise UnsupportedError(
+        "an event may have several values of the dimension, so its credit cannot be explained by event",
+        hint="Choose a dimension that has one value on an event.",
+    )
 
 
 def _lane(planned: ReportPlan) -> Lane:
@@ -167,7 +174,7 @@ def _listed(frame: Frame, definitions: Definitions) -> pa.Table:
     found = given(frame, _lane(frame.plan), component)
     rows = _rows(frame, found)
     columns = _of_events(frame, definitions) | _of_dimension(frame)
-    columns |= {METRIC: frame.shown(component)} | _of_credit(found)
+    columns |= {METRIC: frame.raw(component)} | _of_credit(found)
     table = pa.table({name: _spelled_out(taken(column, rows)) for name, column in columns.items()})
     table = table.add_column(0, "event", pa.array(np.arange(1, rows.size + 1)))
     return _with_sources(table, found, rows)
@@ -206,18 +213,17 @@ def _of_dimension(frame: Frame) -> dict[str, pa.Array]:
     if not dimensions:
         return {name: pa.nulls(frame.chunk.rows, pa.string()) for name in ("value", "persisted")}
     dimension = frame.plan.view.component(dimensions[0].expression.name)
-    shown = _shown(frame, dimensions[0])
-    return {
-        "value": frame.raw(dimension) if dimension.scope is Scope.EVENT else shown,
-        "persisted": shown,
-    }
+    if dimension.scope is Scope.TIME:
+        time = _of_time(frame, dimensions[0].expression)
+        return {"value": time, "persisted": time}
+    return {"value": frame.raw(dimension), "persisted": frame.shown(dimension)}
 
 
-def _shown(frame: Frame, dimension: DimensionColumn) -> pa.Array:
-    """The value under which a report counts an event, as the report's own statements see it."""
-    value = exp.alias_(over_rows(dimension.expression, frame.plan.view, None), "value", quoted=True)
-    rows = frame.numbered({dimension.expression.name})
-    return combined(frame.statements.run(rows, exp.select(value).from_(from_rows(None)))["value"])
+def _of_time(frame: Frame, dimension: exp.Expr) -> pa.Array:
+    """The event's period, as the report's own statements see it."""
+    period = exp.alias_(spelled_out(dimension), "value", quoted=True)
+    times = pa.table({TIMESTAMP: frame.timestamps})
+    return combined(frame.statements.run(times, exp.select(period).from_(exp.to_table("rows")))["value"])
 
 
 def _of_credit(found: Given) -> dict[str, pa.Array]:
