@@ -156,7 +156,10 @@ class DeduplicationDefinition(Definition):
     keep: Literal["first", "last"] = "first"
 
 
-COUNTABLE: Final = ("occurrences", "adobe_sessionstarts")
+OF_SESSIONS: Final = ("adobe_sessionstarts", "adobe_sessionends", "adobe_timespent")
+"""Standard metrics that follow from where sessions start."""
+
+COUNTABLE: Final = ("occurrences", *OF_SESSIONS)
 """Standard metrics that a metric may name as its field, to give them settings of its own."""
 
 

@@ -64,7 +64,7 @@ def _listed(names: tuple[str, ...] | list[str]) -> str:
 
 def _scan_range(planned: ReportPlan) -> str:
     zone = planned.view.definition.time_zone
-    start, end = planned.scan_start, planned.request.range.end
+    start, end = planned.scan_start, planned.scan_end
     since = "from the beginning" if start is None else f"from {to_local(start, zone)}"
     until = "to the end" if end is None else f"to {to_local(end, zone)}"
     return f"{since} {until} ({zone})"
@@ -75,7 +75,8 @@ def _sessions(planned: ReportPlan) -> list[str]:
         return []
     settings = planned.view.definition.sessions
     starts = f", or on {_listed(settings.start_on)}" if settings.start_on else ""
-    return [f"a new one after a gap longer than {settings.timeout}{starts}"]
+    ends = f", or after {_listed(settings.end_on)}" if settings.end_on else ""
+    return [f"a new one after a gap longer than {settings.timeout}{starts}{ends}"]
 
 
 def _persistence(planned: ReportPlan) -> list[str]:

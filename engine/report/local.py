@@ -19,6 +19,7 @@ from engine import memory
 from engine.cancellation import Cancellation
 from engine.definitions.model import Definitions
 from engine.errors import CancelledError
+from engine.journeys.columns import SYSTEM
 from engine.journeys.scan import Chunk, Load, loads
 from engine.report import answers
 from engine.report.aggregate import PARTIALS, counted, merged, relation_name
@@ -122,7 +123,7 @@ def _loads(planned: ReportPlan, home: Home, world: World) -> list[Load]:
         world.journeys[planned.connection],
         planned.columns,
         start=planned.scan_start,
-        end=planned.request.range.end,
+        end=planned.scan_end,
         world=world,
     )
 
@@ -211,7 +212,7 @@ def _all_partials(planned: ReportPlan, partials: list[Partials], statements: Sta
 def empty_chunk(planned: ReportPlan, definitions: Definitions) -> Chunk:
     """Return a chunk of no events with the types that a plan's columns have."""
     connection = definitions.connections[planned.connection]
-    types: dict[str, pa.DataType] = {"_person": pa.string()}
+    types = dict(SYSTEM)
     for dataset in connection.datasets:
         leaves = definitions.datasets[dataset].leaves()
         types |= {path: field.arrow() for path, field in leaves.items()}

@@ -29,6 +29,7 @@ COLUMN = {
     "campaign": "campaign",
     "day": "daterangeday",
     "hour": "daterangehour",
+    "week": "daterangeweek",
     "person": "adobe_personid",
 }
 
