@@ -31,7 +31,7 @@ def explain(
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Its end, not included.")] = None,
     brief: Annotated[
-        bool, typer.Option("--brief", help="Leave out events that are neither touch nor conversion.")
+        bool, typer.Option("--brief", help="Leave out events that have no part in the number.")
     ] = False,
     home: HomeOption = HERE,
     json: JsonOption = False,
@@ -49,13 +49,19 @@ def explain(
         asked = CreditRequest(view, person, metric, dimension, window)
         rows = credit_of_person(asked, opened, world, Cancellation()).to_pylist()
     if brief:
-        rows = [row for row in rows if row["is_touch"] or row["is_conversion"] or row["conversions"]]
+        rows = [row for row in rows if _matters(row, asked, found)]
     if json:
         print_json(rows)
     elif csv:
         print_csv(COLUMNS, [tuple(row.values()) for row in rows])
     else:
         _print(rows, asked, found)
+
+
+def _matters(row: Row, asked: CreditRequest, view: DataView) -> bool:
+    """Whether an event has a part in the number: it gives or may get credit, or sets a value that is kept."""
+    kept = asked.dimension is not None and persistence_of(view.component(asked.dimension)) is not None
+    return bool(row["is_touch"] or row["is_conversion"] or (kept and row["value"] is not None))
 
 
 def _print(rows: list[Row], asked: CreditRequest, view: DataView) -> None:
