@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.cancellation import Cancellation
+from engine.dataview.components import Role, data_view
 from engine.errors import (
     CancelledError,
     InputError,
@@ -261,3 +262,26 @@ def test_no_other_function_gets_in_through_the_schema(home):
             sql(home, f"SELECT * FROM {call}")
     with pytest.raises(WaylineError, match="does not exist"):
         sql(home, "SELECT system.credit('shop', 'p', 'revenue')")
+
+
+def test_every_component_agrees_with_sql_or_is_refused(home):
+    """Whatever a view offers: the credit adds up, or the message says why there is none."""
+    view = data_view(home.current().definitions, "shop").components.values()
+    metrics = [component.id for component in view if component.role is Role.METRIC]
+    dimensions = [component.id for component in view if component.role is Role.DIMENSION]
+    person = asker(home)("SELECT adobe_personid, SUM(visits) FROM shop GROUP BY 1 ORDER BY 2 DESC")[0][0]
+    refused = set()
+    for metric, dimension in [(m, "channel") for m in metrics] + [("revenue", d) for d in dimensions]:
+        try:
+            found = credit(home, person, metric, dimension).to_pylist()
+        except UnsupportedError:
+            refused |= {metric if metric != "revenue" else dimension}
+            continue
+        statement = (
+            f'SELECT "{dimension}", SUM("{metric}") FROM shop WHERE adobe_personid = \'{person}\' GROUP BY 1'
+        )
+        report = {value: float(total) for value, total in asker(home)(statement) if total}
+        touched = metric == "linear" and dimension == "channel"
+        assert sums_of(found, touched) == pytest.approx(report), (metric, dimension)
+    assert {"visitors", "visits", "sku"} <= refused
+    assert refused.isdisjoint({"occurrences", "price", "daterangeweek", "channel"})
