@@ -15,7 +15,7 @@ from sqlglot import exp
 from engine.cancellation import Cancellation
 from engine.lake.relation import relation
 from engine.report import result_schema, run
-from engine.report.person import CreditRequest, credit_of_person, credit_schema
+from engine.report.person import credit_of_person, credit_schema
 from engine.report.request import ReportRequest, TimeRange
 from engine.report.trace import Trace
 from engine.world import Home, World
@@ -23,6 +23,7 @@ from sqlfront import planner
 from sqlfront.literals import TEXT, empty_query, rows_query, typed_null, with_values
 from sqlfront.parameters import parameter_types
 from sqlfront.planner.context import CREDIT, DATASET, Planning
+from sqlfront.planner.credit import credit_request
 from sqlfront.planner.events import as_source
 from sqlfront.planner.folding import (
     MOST_WRITTEN,
@@ -34,7 +35,7 @@ from sqlfront.planner.folding import (
     request,
     with_datasets,
 )
-from sqlfront.planner.relations import Plan, Report, Rows
+from sqlfront.planner.relations import CreditCall, Plan, Report, Rows
 from sqlfront.problems import from_duckdb
 from sqlfront.query import ResultColumn
 from sqlfront.temporary import TemporaryFiles
@@ -143,10 +144,10 @@ class Description:
                 self.schemas[table] = self._report_schema(self._request(report))
                 self._cursor.register(table, self.schemas[table].empty_table())
 
-    def register_credits(self, lists: Mapping[str, CreditRequest]) -> None:
+    def register_credits(self, calls: Mapping[str, CreditCall]) -> None:
         """Register lists of credit, each as an empty table of its schema."""
-        for table, asked in lists.items():
-            schema = credit_schema(asked, self._world.definitions)
+        for table, call in calls.items():
+            schema = credit_schema(call.asked, self._world.definitions)
             self._cursor.register(table, schema.empty_table())
 
     def _report_schema(self, asked: ReportRequest) -> pa.Schema:
@@ -278,7 +279,7 @@ class Execution:
     def stream(self, planned: Planned, values: Sequence[object]) -> pa.RecordBatchReader:
         """Run the reports that matter, then the rest of the statement, and stream it."""
         query = planned.plan.query
-        self.list_credit(planned)
+        self.list_credit(planned, values)
         reports = self.reports(planned, values)
         if planned.parameters:
             query = with_values(query, values, planned.parameters)
@@ -290,10 +291,14 @@ class Execution:
             rest = render(with_datasets(query, self.stored))
             return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
 
-    def list_credit(self, planned: Planned) -> None:
-        """Find the credit that a plan lists; reports may read it too."""
-        for table, asked in planned.plan.credits.items():
-            found = credit_of_person(asked, self.home, self.world, self._cancellation)
+    def list_credit(self, planned: Planned, values: Sequence[object]) -> None:
+        """Find the credit that a plan lists; reports may read it too. Nobody (NULL) has none."""
+        for table, call in planned.plan.credits.items():
+            asked = credit_request(call, lambda node: with_values(node, values, planned.parameters))
+            if asked is None:
+                found = credit_schema(call.asked, self.world.definitions).empty_table()
+            else:
+                found = credit_of_person(asked, self.home, self.world, self._cancellation)
             self._cursor.register(table, found)
 
     def reports(self, planned: Planned, values: Sequence[object]) -> dict[str, Report]:

@@ -9,8 +9,7 @@ from sqlglot import exp
 
 from engine.dataview.components import DataView, data_view
 from engine.definitions.model import Definitions
-from engine.report.person import CreditRequest
-from sqlfront.planner.relations import Relation, Report, Rows
+from sqlfront.planner.relations import CreditCall, Relation, Report, Rows
 
 CREDIT = "_credit"
 """Prefix of the table that stands for a list of credit."""
@@ -34,7 +33,7 @@ class Planning:
     names_of: Callable[[exp.Expr, Planning], tuple[str, ...]]
     is_unique: Callable[[Rows, tuple[str, ...]], bool]
     reports: dict[str, Report] = field(default_factory=dict)
-    credits: dict[str, CreditRequest] = field(default_factory=dict)
+    credits: dict[str, CreditCall] = field(default_factory=dict)
     _resolved: dict[int, tuple[exp.Expr, Relation]] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
 
@@ -67,10 +66,10 @@ class Planning:
         self.reports[table] = report
         return table
 
-    def credit(self, asked: CreditRequest) -> str:
+    def credit(self, call: CreditCall) -> str:
         """Add a list of credit and return its table."""
         table = self.fresh(CREDIT)
-        self.credits[table] = asked
+        self.credits[table] = call
         return table
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlglot import exp
 
+from engine.dataview.components import data_view
 from engine.errors import UnsupportedError, did_you_mean
 from engine.report.moments import range_of
 from engine.report.person import COLUMNS, CreditRequest
 from sqlfront.planner.context import Planning
-from sqlfront.planner.relations import Rows
+from sqlfront.planner.relations import CreditCall, Rows
 from sqlfront.problems import UnknownFunctionError
 
 ARGUMENTS: Final = ("view", "person", "metric", "dimension", "date_from", "date_to")
 """In their order; each may also be given by name (``person => 'p1'``). The first three must be."""
+USAGE: Final = "system.credit('view', person => '…', metric => '…', dimension => '…')"
 
 
 def credit_rows(item: exp.Expr, planning: Planning) -> Rows:
@@ -25,35 +28,47 @@ def credit_rows(item: exp.Expr, planning: Planning) -> Rows:
         UnknownFunctionError: an argument is missing, unknown or given twice.
         UnsupportedError: one is no constant.
         UnknownNameError: there is no such view.
-        InputError: a time cannot be read.
     """
     given = _arguments(item.this.expressions)
-    missing = [name for name in ARGUMENTS[:3] if given.get(name) is None]
+    missing = [name for name in ARGUMENTS[:3] if name not in given]
     if missing:
-        raise UnknownFunctionError(f"system.credit needs {' and '.join(missing)}", hint=_usage())
-    view, person, metric, dimension, start, end = (given.get(name) for name in ARGUMENTS)
-    found = planning.view(str(view))
-    name, zone = (str(view), "UTC") if found is None else (found.name, found.definition.time_zone)
-    window = range_of(start, end, zone)
-    table = planning.credit(CreditRequest(name, str(person), str(metric), dimension, window))
+        raise UnknownFunctionError(f"system.credit needs {' and '.join(missing)}", hint=USAGE)
+    name, metric = (_constant(given[argument], argument) or "" for argument in ("view", "metric"))
+    view = planning.view(name) or data_view(planning.definitions, name)
+    dimension = _constant(given["dimension"], "dimension") if "dimension" in given else None
+    asked = CreditRequest(view.name, "", metric, dimension)
+    call = CreditCall(asked, view, given["person"], given.get("date_from"), given.get("date_to"))
+    table = planning.credit(call)
     return Rows(exp.Table(this=exp.to_identifier(table, quoted=True)), COLUMNS)
 
 
-def _usage() -> str:
-    return "system.credit('view', person => '…', metric => '…', dimension => '…')"
+def credit_request(call: CreditCall, bound: Callable[[exp.Expr], exp.Expr]) -> CreditRequest | None:
+    """Return what a call asks, given a function that puts values for parameters; None if it is of nobody.
+
+    Raises:
+        InputError: a time cannot be read.
+        UnsupportedError: an argument is neither a constant nor a parameter.
+    """
+    person = _constant(bound(call.person), "person")
+    moments = [
+        None if node is None else _constant(bound(node), name)
+        for node, name in ((call.start, "date_from"), (call.end, "date_to"))
+    ]
+    window = range_of(moments[0], moments[1], call.view.definition.time_zone)
+    return None if person is None else replace(call.asked, person=person, range=window)
 
 
-def _arguments(expressions: Sequence[exp.Expr]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+def _arguments(expressions: Sequence[exp.Expr]) -> dict[str, exp.Expr]:
+    found: dict[str, exp.Expr] = {}
     for place, argument in enumerate(expressions):
         named = isinstance(argument, exp.Kwarg | exp.PropertyEQ)
         name = argument.this.name.lower() if named else ARGUMENTS[min(place, len(ARGUMENTS) - 1)]
-        if name not in ARGUMENTS or name in found or (not named and place >= len(ARGUMENTS)):
+        if name not in ARGUMENTS or name in found:
             raise UnknownFunctionError(
                 f'system.credit has no argument "{name}", or it is given twice',
-                hint=did_you_mean(name, ARGUMENTS) if name not in ARGUMENTS else _usage(),
+                hint=did_you_mean(name, ARGUMENTS) if name not in ARGUMENTS else USAGE,
             )
-        found[name] = _constant(argument.expression if named else argument, name)
+        found[name] = argument.expression if named else argument
     return found
 
 

@@ -141,6 +141,23 @@ Relation = Scan | Joined | Rows
 
 
 @dataclass(frozen=True)
+class CreditCall:
+    """A call of ``system.credit``, of which some is only known when the statement runs.
+
+    Attributes:
+        asked: the number, but not yet whose and when.
+        person: a constant or a parameter.
+        start, end: likewise, of the range; None leaves it open.
+    """
+
+    asked: CreditRequest
+    view: DataView
+    person: exp.Expr
+    start: exp.Expr | None
+    end: exp.Expr | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """A planned statement.
 
@@ -154,4 +171,4 @@ class Plan:
     query: exp.Expr
     names: tuple[str, ...]
     reports: Mapping[str, Report]
-    credits: Mapping[str, CreditRequest]
+    credits: Mapping[str, CreditCall]

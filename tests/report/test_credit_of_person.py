@@ -32,6 +32,9 @@ from engine.report.person import (
     planned_for,
 )
 from engine.report.request import TimeRange
+from sqlfront.answer import plan
+from sqlfront.dialect import parse
+from sqlfront.workspace import Workspace
 from tests.journeys.support import definitions as shop_definitions
 from tests.journeys.support import ingest_rows, new_home
 from tests.laws.shop_homes import asker
@@ -254,6 +257,22 @@ def test_sql_lists_the_same(home):
 def test_sql_says_what_is_wrong(home, arguments, said):
     with pytest.raises(WaylineError, match=said):
         sql(home, f"SELECT * FROM system.credit({arguments})")
+
+
+def test_sql_takes_the_person_and_the_range_as_parameters(home):
+    person = asker(home)("SELECT adobe_personid, SUM(visits) FROM shop GROUP BY 1 ORDER BY 2 DESC")[0][0]
+    workspace, world = Workspace(home.root / "datasets"), home.current()
+    call = "system.credit('shop', person => $1, metric => 'linear', dimension => 'channel', date_from => $2)"
+    statement = parse(f"SELECT event, credit FROM {call}")[0]
+    query = plan(statement, home=home, world=world, workspace=workspace, settings={})
+    for start in (None, "2024-01-20"):
+        window = range_of(start, None, "Europe/Berlin")
+        ours = credit(home, person, "linear", "channel", window).select(["event", "credit"])
+        assert query.run((person, start), Cancellation()).read_all() == ours
+    assert query.run((None, None), Cancellation()).read_all().num_rows == 0
+    explained = parse(f"EXPLAIN SELECT event FROM {call}")[0]
+    lines = plan(explained, home=home, world=world, workspace=workspace, settings={}).run((), Cancellation())
+    assert lines.read_all().num_rows == 2
 
 
 def test_no_other_function_gets_in_through_the_schema(home):
