@@ -64,7 +64,7 @@ def sums_of(found, attributed):
     return {value: total for value, total in sums.items() if abs(total) > 1e-9}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(events, questions(), st.sampled_from(["channel", "campaign", "channel", "day", "hour", None]))
 def test_credit_adds_up_to_the_report_of_the_person(found, question, group):
     question = oracle.Question(**{**question.__dict__, "groups": (group,) if group else ()})
