@@ -157,6 +157,21 @@ class Home:
             self._pins.release(record.id)
 
     @contextmanager
+    def pin_past(self, worlds: Collection[World]) -> Iterator[None]:
+        """Hold worlds that were published before while the block runs: their files are not vacuumed.
+
+        Raises:
+            HomeError: the files of one were vacuumed.
+        """
+        ids = [world.id for world in worlds]
+        self._pins.take_past(ids)
+        try:
+            yield
+        finally:
+            for number in ids:
+                self._pins.release(number)
+
+    @contextmanager
     def snapshot(self, catalog: Path) -> Iterator[World]:
         """Copy the catalog to a new file and hold the world that is newest in it, as ``pin`` does.
 

@@ -15,13 +15,15 @@ from sqlglot import exp
 from engine.cancellation import Cancellation
 from engine.lake.relation import relation
 from engine.report import result_schema, run
+from engine.report.person import credit_of_person, credit_schema
 from engine.report.request import ReportRequest, TimeRange
 from engine.report.trace import Trace
 from engine.world import Home, World
 from sqlfront import planner
 from sqlfront.literals import TEXT, empty_query, rows_query, typed_null, with_values
 from sqlfront.parameters import parameter_types
-from sqlfront.planner.context import DATASET, Planning
+from sqlfront.planner.context import CREDIT, DATASET, Planning
+from sqlfront.planner.credit import credit_request
 from sqlfront.planner.events import as_source
 from sqlfront.planner.folding import (
     MOST_WRITTEN,
@@ -33,7 +35,7 @@ from sqlfront.planner.folding import (
     request,
     with_datasets,
 )
-from sqlfront.planner.relations import Plan, Report, Rows
+from sqlfront.planner.relations import CreditCall, Plan, Report, Rows
 from sqlfront.problems import from_duckdb
 from sqlfront.query import ResultColumn
 from sqlfront.temporary import TemporaryFiles
@@ -90,6 +92,7 @@ def prepare(
             is_unique=partial(is_unique, home=home, world=world, workspace=workspace),
         )
         description.register(plan.reports)
+        description.register_credits(plan.credits)
         schema = description.schema(plan.query)
         names = plan.names if len(plan.names) == len(schema) else schema.names
         columns = tuple(
@@ -141,6 +144,12 @@ class Description:
                 self.schemas[table] = self._report_schema(self._request(report))
                 self._cursor.register(table, self.schemas[table].empty_table())
 
+    def register_credits(self, calls: Mapping[str, CreditCall]) -> None:
+        """Register lists of credit, each as an empty table of its schema."""
+        for table, call in calls.items():
+            schema = credit_schema(call.asked, self._world.definitions)
+            self._cursor.register(table, schema.empty_table())
+
     def _report_schema(self, asked: ReportRequest) -> pa.Schema:
         """Return the schema of a request's answer; requests that differ in range and terms share it."""
 
@@ -153,6 +162,7 @@ class Description:
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""
         self.register(planning.reports)
+        self.register_credits(planning.credits)
         return tuple(self.schema(query).names)
 
     def schema(self, query: exp.Expr) -> pa.Schema:
@@ -210,7 +220,7 @@ def _types(schema: pa.Schema) -> dict[str, pa.DataType]:
 
 def is_unique(rows: Rows, names: Sequence[str], home: Home, world: World, workspace: Workspace) -> bool:
     """Tell whether the rows with a key all have different keys, by reading them once per world."""
-    if rows.query.find(exp.Parameter) is not None:
+    if rows.query.find(exp.Parameter) is not None or _lists_credit(rows.query):
         return False
     keys = [column(name, "relation") for name in names]
     distinct = exp.Tuple(expressions=[key.copy() for key in keys]) if len(keys) > 1 else keys[0].copy()
@@ -231,6 +241,10 @@ def is_unique(rows: Rows, names: Sequence[str], home: Home, world: World, worksp
             cursor.close()
 
     return workspace.unique.get((world.id, render(select)), check)
+
+
+def _lists_credit(query: exp.Expr) -> bool:
+    return any(table.name.startswith(CREDIT) for table in query.find_all(exp.Table))
 
 
 class Execution:
@@ -265,6 +279,7 @@ class Execution:
     def stream(self, planned: Planned, values: Sequence[object]) -> pa.RecordBatchReader:
         """Run the reports that matter, then the rest of the statement, and stream it."""
         query = planned.plan.query
+        self.list_credit(planned, values)
         reports = self.reports(planned, values)
         if planned.parameters:
             query = with_values(query, values, planned.parameters)
@@ -275,6 +290,16 @@ class Execution:
         with self.interrupting(), errors_as_ours():
             rest = render(with_datasets(query, self.stored))
             return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
+
+    def list_credit(self, planned: Planned, values: Sequence[object]) -> None:
+        """Find the credit that a plan lists; reports may read it too. Nobody (NULL) has none."""
+        for table, call in planned.plan.credits.items():
+            asked = credit_request(call, lambda node: with_values(node, values, planned.parameters))
+            if asked is None:
+                found = credit_schema(call.asked, self.world.definitions).empty_table()
+            else:
+                found = credit_of_person(asked, self.home, self.world, self._cancellation)
+            self._cursor.register(table, found)
 
     def reports(self, planned: Planned, values: Sequence[object]) -> dict[str, Report]:
         """Return a plan's reports with parameters replaced by values."""

@@ -118,6 +118,13 @@ def called(function: exp.Expr) -> str | None:
     return str(name).lower() if name else None
 
 
+def is_credit(item: exp.Expr) -> bool:
+    """Tell whether an item of FROM is a call of ``system.credit``."""
+    if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Func):
+        return False
+    return item.db.lower() == "system" and called(item.this) == "credit"
+
+
 def to_duckdb(tree: exp.Expr) -> exp.Expr:
     """Rewrite PostgreSQL's functions in a parsed statement into DuckDB's.
 

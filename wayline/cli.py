@@ -33,8 +33,10 @@ from engine.world import Home
 from sqlfront.auth import verifier
 from wayline import upkeep, worlds
 from wayline.batches import batch_app
-from wayline.options import HERE, HomeOption, JsonOption, MemoryOption, duration, say
-from wayline.output import console, print_error, print_json, print_table, progress_bar
+from wayline.diff import diff
+from wayline.explain import explain
+from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, duration, say
+from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,6 +62,8 @@ app.add_typer(schema_app, name="schema")
 app.add_typer(user_app, name="user")
 for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.backup, worlds.restore):
     app.command()(world_command)
+app.command()(diff)
+app.command()(explain)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
@@ -366,7 +370,7 @@ def sql(
     statement: Annotated[str, typer.Argument(help="One SQL statement.")],
     home: HomeOption = HERE,
     json: JsonOption = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    csv: CsvOption = False,
     memory_limit: MemoryOption = None,
 ) -> None:
     """Ask one question without a server.
@@ -379,17 +383,9 @@ def sql(
     if json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif csv:
-        _print_csv(columns, rows)
+        print_csv(columns, rows)
     else:
         print_table(columns, rows)
-
-
-def _print_csv(columns: list[str], rows: list[tuple[object, ...]]) -> None:
-    import csv as csv_module
-
-    writer = csv_module.writer(sys.stdout)
-    writer.writerow(columns)
-    writer.writerows(rows)
 
 
 @user_app.command("add")

@@ -18,6 +18,7 @@ HomeOption = Annotated[
     typer.Option("--home", "-H", envvar="WAYLINE_HOME", help="The home folder.", show_default="this folder"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 HERE: Final = Path()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,6 +40,13 @@ Report = Callable[[str, int, int], None]
 def print_json(value: object) -> None:
     """Print a value as one line of JSON; times as ISO 8601, decimals as numbers in text."""
     sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
+
+
+def print_csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows as CSV with a line of names."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    writer.writerows(rows)
 
 
 def _plain(value: object) -> object:

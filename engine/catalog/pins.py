@@ -11,6 +11,7 @@ import socket
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from engine.catalog.records import WorldRecord
@@ -41,6 +42,24 @@ class Pins:
                 record = self._newest = self._register(copy_to)
             self._readers[record.id] += 1
             return record
+
+    def take_past(self, worlds: Collection[int]) -> None:
+        """Pin worlds that were published before, all or none; ``release`` each of them after use.
+
+        Raises:
+            HomeError: the files of one were vacuumed.
+        """
+        with self._lock, self._catalog.writing() as connection:
+            for world in worlds:
+                record = self._catalog.world(world)
+                if record is None or record.vacuumed_at is not None:
+                    raise HomeError(
+                        f"world {world} cannot be asked: its files were vacuumed",
+                        hint="wayline worlds says which ones can; vacuum with a longer --keep from now on.",
+                    )
+                self._catalog.add_pin(connection, self._process, world)
+            self._held |= set(worlds)
+            self._readers.update(worlds)
 
     def release(self, world: int) -> None:
         """Say that one reader of a world is done."""

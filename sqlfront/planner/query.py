@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from engine.errors import UnknownNameError, UnsupportedError, did_you_mean
+from sqlfront.functions import is_credit
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
 from sqlfront.planner.context import DATASET, Planning
+from sqlfront.planner.credit import credit_rows
 from sqlfront.planner.events import as_source, events, every_event, nothing
 from sqlfront.planner.grouped import grouped, is_listing
 from sqlfront.planner.joins import joined_rows
@@ -185,7 +187,7 @@ def _item(item: exp.Expr, around: Around, planning: Planning) -> Relation:
         return renamed(resolve(inner, around, planning), names)
     if isinstance(item, exp.Values):
         return Rows(exp.select(exp.Star()).from_(item.copy()), alias_columns(item))
-    return function_rows(item)
+    return credit_rows(item, planning) if is_credit(item) else function_rows(item)
 
 
 def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from engine.dataview.components import DataView
+from engine.report.person import CreditRequest
 from engine.report.request import DimensionColumn, MetricColumn
 from sqlfront.planner.naming import told_apart
 
@@ -140,6 +141,23 @@ Relation = Scan | Joined | Rows
 
 
 @dataclass(frozen=True)
+class CreditCall:
+    """A call of ``system.credit``, of which some is only known when the statement runs.
+
+    Attributes:
+        asked: the number, but not yet whose and when.
+        person: a constant or a parameter.
+        start, end: likewise, of the range; None leaves it open.
+    """
+
+    asked: CreditRequest
+    view: DataView
+    person: exp.Expr
+    start: exp.Expr | None
+    end: exp.Expr | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """A planned statement.
 
@@ -147,8 +165,10 @@ class Plan:
         query: the rest of the statement, over tables named as in ``reports`` and ``_dataset_<name>``.
         names: its output columns, as PostgreSQL names them.
         reports: table name → report, in the order in which they must run.
+        credits: table name → whose credit it lists.
     """
 
     query: exp.Expr
     names: tuple[str, ...]
     reports: Mapping[str, Report]
+    credits: Mapping[str, CreditCall]

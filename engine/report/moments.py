@@ -1,0 +1,31 @@
+"""Times as a person writes them, in a data view's zone, as the range of a report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from engine.dataview.local_time import to_utc
+from engine.errors import InputError
+from engine.report.request import TimeRange
+
+
+def range_of(start: str | None, end: str | None, zone: str) -> TimeRange:
+    """Return the range from a time up to another one, which is not part of it; None leaves a side open.
+
+    Args:
+        start, end: such as ``2026-03-01`` or ``2026-03-01 12:30``; with an offset, or in the zone.
+        zone: name of the view's time zone.
+
+    Raises:
+        InputError: one of them is no time.
+    """
+    return TimeRange(_moment(start, zone), _moment(end, zone))
+
+
+def _moment(text: str | None, zone: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return to_utc(datetime.fromisoformat(text.strip()), zone)
+    except (ValueError, OverflowError):
+        raise InputError(f"{text!r} is not a time", hint="Write 2026-03-01 or 2026-03-01 12:30.") from None
