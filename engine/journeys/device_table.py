@@ -63,24 +63,32 @@ class DeviceFile:
     rows: int
 
 
-def read(table: Path, version: int, dataset: int, devices: pl.Series | None = None) -> pl.DataFrame:
+def read(
+    table: Path,
+    version: int,
+    dataset: int,
+    devices: pl.Series | None = None,
+    columns: Sequence[str] = tuple(STATES),
+) -> pl.DataFrame:
     """Return what a version says of devices (``STATES``); of unknown ones nothing.
 
     Args:
         table: folder of the table.
         version: its version.
         dataset: the dataset's place in the connection.
-        devices: distinct strings, none of them null; None is all that are known.
+        devices: distinct strings, none of them null; None is all that are known. Others whose hash is
+            equal by chance may be returned with them.
+        columns: the columns to return.
     """
     sources = files(table, version)
     if not sources or (devices is not None and not len(devices)):
-        return pl.DataFrame(schema=STATES)
+        return pl.DataFrame(schema={name: STATES[name] for name in columns})
     rows = _scan(table, sources).filter(pl.col("dataset") == dataset)
-    if devices is None:
-        return _newest(rows.collect()).select(list(STATES))
-    asked = pl.Series(text_hashes(devices).view(np.int64))
-    found = _newest(rows.filter(pl.col("hash").is_in(asked.implode())).collect())
-    return found.join(devices.to_frame("device"), on="device", how="semi").select(list(STATES))
+    if devices is not None:
+        asked = pl.Series(text_hashes(devices).view(np.int64))
+        rows = rows.filter(pl.col("hash").is_in(asked.implode()))
+    wanted = dict.fromkeys([*_KEY, *columns, "sequence"])
+    return _newest(rows.select(*wanted).collect()).select(*columns)
 
 
 def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int:
@@ -126,14 +134,14 @@ def _write(table: Path, sequence: int, rows: pl.DataFrame) -> delta.NewFile:
 
 
 def _tier(sources: Sequence[DeviceFile], rows: int) -> list[DeviceFile]:
-    """Return the newest files that a commit of so many rows takes in."""
+    """Return the newest files, in the order of commits, that a commit of so many rows takes in."""
     taken: list[DeviceFile] = []
     for file in reversed(sources):
         if file.rows > rows:
             break
         rows += file.rows
         taken.append(file)
-    return taken
+    return taken[::-1]
 
 
 def _scan(table: Path, sources: Iterable[DeviceFile]) -> pl.LazyFrame:
@@ -148,7 +156,8 @@ def _scan(table: Path, sources: Iterable[DeviceFile]) -> pl.LazyFrame:
 
 
 def _newest(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.sort("sequence").unique(_KEY, keep="last") if rows["sequence"].n_unique() > 1 else rows
+    """Leave out what a later commit says anew; rows come in the order of commits."""
+    return rows.unique(_KEY, keep="last") if rows["sequence"].n_unique() > 1 else rows
 
 
 @lru_cache(maxsize=64)

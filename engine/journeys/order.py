@@ -6,6 +6,7 @@ Rows are sorted by integers; event ids are looked at only where those are equal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ import polars as pl
 from engine.journeys import digests
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, PERSON, TIME
 from engine.lake.table import ROW
+from stitching.names import Names
 
 _SHIFT: Final = 1 << 63
 _INTEGERS: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET)
@@ -21,21 +23,27 @@ _INTEGERS: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET)
 
 def hash_persons(persons: pl.Series) -> pl.DataFrame:
     """Return per distinct person ``_person``, ``_hash_high``, ``_hash_low`` (of its MD5)."""
-    names = persons.drop_nulls().unique().alias(PERSON).to_frame()
-    query = f"""
-        SELECT {PERSON},
-            CAST(md5_number_upper({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_HIGH},
-            CAST(md5_number_lower({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_LOW}
-        FROM given
-    """
-    return digests.ask(query, names)
+    names = persons.drop_nulls().unique().alias(PERSON)
+    return pl.DataFrame([names, *_hashed(names)])
 
 
 def with_hashes(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the hash columns to rows that have ``_person``; each distinct person is hashed once."""
-    persons = rows.select(PERSON)
-    hashed = persons.join(hash_persons(rows[PERSON]), on=PERSON, how="left", maintain_order="left")
-    return rows.with_columns(hashed[HASH_HIGH], hashed[HASH_LOW])
+    """Add the hash columns to rows that have ``_person``, which is never null; each person is hashed once."""
+    names = Names()
+    places = names.number(rows[PERSON])
+    return rows.with_columns(hashes.gather(places) for hashes in _hashed(names.texts()))
+
+
+def _hashed(names: pl.Series) -> Iterator[pl.Series]:
+    """Return ``_hash_high`` and ``_hash_low`` of N persons."""
+    query = f"""
+        SELECT
+            CAST(md5_number_upper(name)::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_HIGH},
+            CAST(md5_number_lower(name)::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_LOW}
+        FROM given
+        ORDER BY place
+    """
+    return digests.ask(query, names.to_frame("name").with_row_index("place")).iter_columns()
 
 
 def bucket_bounds(bucket: int, buckets: int) -> tuple[int, int]:

@@ -9,16 +9,28 @@ timelines: the cost follows the window, not the history.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import change, device_table, devices, intake, lacking, store
+from engine.journeys import change, device_table, devices, intake, lacking, runs, store
 from engine.journeys.append import named
 from engine.journeys.change import Change, Versions
-from engine.journeys.columns import DATASET, HASH_HIGH, NAMESPACE, PERSON, TIME, journey_schema
+from engine.journeys.columns import (
+    DATASET,
+    HASH_HIGH,
+    HASH_LOW,
+    NAMESPACE,
+    PERSON,
+    TIME,
+    journey_schema,
+)
 from engine.journeys.copies import live
 from engine.journeys.devices import Journeys
 from engine.journeys.intake import Member
@@ -27,6 +39,9 @@ from engine.journeys.stitch_log import Kind
 from engine.lake.table import ROW
 from engine.world import Home, World
 from stitching import field_based
+from stitching.names import NOBODY, Codes, Names
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEVICE = "_device"
@@ -87,13 +102,14 @@ def replay(
     definitions = world.definitions
     versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
     source = devices.journeys(home, definitions, name, versions.journeys)
+    task = _Task(home, name, versions, source)
     carried = journey_schema(definitions, name)
     moves = []
     for member in intake.members(definitions, name):
         if member.stitching is not None:
             window = window_of(at, lookback or member.stitching.lookback)
             carried = _carried(source, window, carried)
-            moves.append(_move(home, name, versions, source, member, window, carried.names))
+            moves.append(_move(task, member, window, carried.names))
         if progress is not None:
             progress("restitching", member.index + 1, len(definitions.connections[name].datasets))
     before, after = (_distinct([getattr(move, side) for move in moves]) for side in ("before", "after"))
@@ -106,8 +122,18 @@ def replay(
     return Replayed(versions, seen, moved, before, after)
 
 
-def _distinct(persons: Sequence[pl.Series]) -> int:
-    return pl.concat(persons).n_unique() if persons else 0
+def _distinct(persons: Sequence[_Distinct]) -> int:
+    if len(persons) == 1:
+        return persons[0].codes.size
+    return pl.concat([found.names.texts_of(found.codes) for found in persons]).n_unique() if persons else 0
+
+
+@dataclass(frozen=True)
+class _Distinct:
+    """The distinct persons of rows, as codes, which are those of their dataset alone."""
+
+    names: Names
+    codes: Codes
 
 
 @dataclass(frozen=True)
@@ -115,37 +141,95 @@ class _Move:
     """Rows of a dataset in the window, the part of them that changes hands, and its masks.
 
     Attributes:
-        before: the distinct persons of the rows as they were.
+        before: the persons of the rows as they were.
         after: the same as they become.
     """
 
     rows: int
     part: Part
     dead: pl.DataFrame
-    before: pl.Series
-    after: pl.Series
+    before: _Distinct
+    after: _Distinct
 
 
-def _move(
-    home: Home,
-    name: str,
-    versions: Versions,
-    source: Journeys,
-    member: Member,
-    window: Window,
-    carried: Sequence[str],
-) -> _Move:
-    rows = _rows(source, member, window)
-    known = _evidence(home, name, versions, member, window, rows)
-    now = named(member, field_based.replay(rows.select(**_EVENT), known))
-    differs = (now[PERSON] != rows[PERSON]) | (now[NAMESPACE] != rows[NAMESPACE])
+@dataclass(frozen=True)
+class _Task:
+    """What all datasets of a replay have in common."""
+
+    home: Home
+    name: str
+    versions: Versions
+    source: Journeys
+
+
+def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -> _Move:
+    rows = _rows(task.source, member, window)
+    with ThreadPoolExecutor(1) as beside:
+        # While persons are found, on one core, the other one reads what the rows bring along.
+        rest = beside.submit(_rest, task.source, member, window, carried, rows.height)
+        persons = _restitched(task, member, window, rows)
+        others = rest.result()
+    changed = pl.Series(persons.changed)
+    moved = rows.filter(changed)
+    whole = None if others is None else pl.concat([moved, others.filter(changed)], how="horizontal")
     return _Move(
         rows=rows.height,
-        part=Part(member, (), now.filter(differs), _live(source, member, window, carried)),
-        dead=rows.filter(differs).select(store.MASK_ROW),
-        before=rows[PERSON].unique(),
-        after=now[PERSON].unique(),
+        part=Part(
+            member,
+            (),
+            persons.adds(member, moved[ROW]),
+            _live(task.source, member, window, carried) if others is None else None,
+            whole,
+        ),
+        dead=moved.select(store.MASK_ROW),
+        before=persons.distinct(persons.before),
+        after=persons.distinct(persons.after),
     )
+
+
+@dataclass(frozen=True)
+class _Persons:
+    """Whom N rows belong to, as codes.
+
+    Attributes:
+        names: what the codes stand for.
+        known: whether a person id says who they belong to now.
+        changed: whether person or namespace differ.
+    """
+
+    names: Names
+    before: Codes
+    after: Codes
+    known: Mask
+    changed: Mask
+
+    def adds(self, member: Member, rows: pl.Series) -> pl.DataFrame:
+        """Return ``row, _person, _namespace`` of the rows that change, which have these ids."""
+        codes, known = self.after[self.changed], self.known[self.changed]
+        told = pl.DataFrame({"row": rows, "person": self.names.texts_of(codes), "known": known})
+        return named(member, told)
+
+    def distinct(self, codes: Codes) -> _Distinct:
+        """Return the persons among codes, each once."""
+        present = np.zeros(len(self.names), np.bool_)
+        present[codes] = True
+        return _Distinct(self.names, np.flatnonzero(present).astype(np.int32))
+
+
+def _restitched(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Persons:
+    events = field_based.coded(rows.select(**_EVENT))
+    seen = events.names.texts().head(events.devices)
+    found = field_based.restitch(events, _evidence(task, member, window, seen))
+    known = found != NOBODY
+    # Devices and persons share their codes: who is not known is called like the device.
+    after = np.where(known, found, events.device)
+    before = events.names.number(rows[PERSON], likely=after)
+    own, other = (
+        (rows[NAMESPACE] == member.namespace(path)).to_numpy()
+        for path in (member.person_path, str(member.device_path))
+    )
+    changed = (before != after) | ~np.where(known, own, other)
+    return _Persons(events.names, before, after, known, changed)
 
 
 def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
@@ -158,10 +242,24 @@ def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
 def _rows(source: Journeys, member: Member, window: Window) -> pl.DataFrame:
     """Return the dataset's live rows in the window, with their persons and identities."""
     device, person = intake.journey_identity(member)
-    paths = (str(member.device_path), member.person_path)
-    system = [ROW, TIME, DATASET, HASH_HIGH, PERSON, NAMESPACE]
-    rows = _live(source, member, window, list(dict.fromkeys([*system, *paths])))
-    return rows.select(*system, device.alias(_DEVICE), person.alias(_OWN)).collect()
+    rows = _live(source, member, window, _identity_columns(member))
+    return rows.with_columns(device.alias(_DEVICE), person.alias(_OWN)).collect()
+
+
+def _identity_columns(member: Member) -> list[str]:
+    """Return the columns that say whom a row belongs to."""
+    system = (ROW, TIME, DATASET, HASH_HIGH, PERSON, NAMESPACE)
+    return list(dict.fromkeys([*system, str(member.device_path), member.person_path]))
+
+
+def _rest(
+    source: Journeys, member: Member, window: Window, carried: Sequence[str], rows: int
+) -> pl.DataFrame | None:
+    """Return the further columns of the same rows, in their order; None if they are more than a slice."""
+    if rows > runs.SLICE_ROWS:
+        return None
+    known = {*_identity_columns(member), HASH_LOW}
+    return _live(source, member, window, [name for name in carried if name not in known]).collect()
 
 
 def _live(source: Journeys, member: Member, window: Window, columns: Sequence[str]) -> pl.LazyFrame:
@@ -177,11 +275,10 @@ def _live(source: Journeys, member: Member, window: Window, columns: Sequence[st
     )
 
 
-def _evidence(
-    home: Home, name: str, versions: Versions, member: Member, window: Window, rows: pl.DataFrame
-) -> pl.DataFrame:
+def _evidence(task: _Task, member: Member, window: Window, seen: pl.Series) -> pl.DataFrame:
     """Return ``device, person``: who was last known before the window on the window's devices."""
-    assert versions.devices is not None  # noqa: S101 - something is stitched, so the table was ensured
-    seen = rows[_DEVICE].drop_nulls().unique()
-    states = device_table.read(home.devices_path(name), versions.devices, member.index, seen)
+    version = task.versions.devices
+    assert version is not None  # noqa: S101 - something is stitched, so the table was ensured
+    table = task.home.devices_path(task.name)
+    states = device_table.read(table, version, member.index, seen, ("device", "runs"))
     return devices.evidence(states, window.start)
