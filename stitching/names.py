@@ -46,10 +46,13 @@ class Names:
         high, low = (texts.hash(seed).to_numpy() for seed in _SEEDS)
         present = texts.is_not_null().to_numpy()
         codes, firsts = np.empty(high.size, np.int32), np.empty(high.size, np.int32)
-        before = self._found
-        self._slots, self._known, self._found = _number(
-            high, low, present, likely, self._slots, self._known, before, codes, firsts
-        )
+        before, row = self._found, 0
+        while row < high.size:
+            if self._found == len(self._known):
+                self._slots, self._known = _grown(self._known)
+            row, self._found = _number(
+                high, low, present, likely, self._slots, self._known, row, self._found, before, codes, firsts
+            )
         if self._found > before:
             self._texts.append(texts.gather(firsts[: self._found - before]))
         return codes
@@ -69,7 +72,7 @@ _DIGESTS: Final = nb.types.Array(nb.uint64, 1, "C", readonly=True)
 _MASK: Final = nb.types.Array(nb.boolean, 1, "C", readonly=True)
 _CODES: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
 _GROWN: Final = nb.types.Tuple((nb.int32[::1], nb.uint64[:, ::1]))  # type: ignore[no-untyped-call]
-_TABLE: Final = nb.types.Tuple((*_GROWN, nb.int64))  # type: ignore[no-untyped-call]
+_REACHED: Final = nb.types.UniTuple(nb.int64, 2)  # type: ignore[no-untyped-call]
 
 
 @nb.njit(_GROWN(nb.uint64[:, ::1]), nogil=True, cache=True)
@@ -88,13 +91,15 @@ def _grown(known: Digests) -> tuple[Codes, Digests]:
 
 
 @nb.njit(
-    _TABLE(
+    _REACHED(
         _DIGESTS,
         _DIGESTS,
         _MASK,
         _CODES,
         nb.int32[::1],
         nb.uint64[:, ::1],
+        nb.int64,
+        nb.int64,
         nb.int64,
         nb.int32[::1],
         nb.int32[::1],
@@ -109,33 +114,50 @@ def _number(
     likely: Codes,
     slots: Codes,
     known: Digests,
+    row: int,
     found: int,
+    before: int,
     codes: Codes,
     firsts: Codes,
-) -> tuple[Codes, Digests, int]:
-    """Number rows of equal digests; write the codes, and the first row of each that is new.
+) -> tuple[int, int]:
+    """Number rows of equal digests until there is no room; write codes, and the first row of new ones.
 
     The digests of the codes lie side by side: those of their first rows would miss the cache.
+
+    Args:
+        high: uint64[N], half of each row's digest.
+        low: uint64[N], the other half.
+        present: bool[N], whether the row has a text.
+        likely: int32[N], codes to try first, or empty: then it is that of the row before.
+        slots: int32[2 M], an open hash table of codes.
+        known: uint64[M, 2], the digests of the codes.
+        row: where to begin.
+        found: how many codes there are.
+        before: how many there were before the first row.
+        codes: int32[N], filled.
+        firsts: int32[N], filled: the first row of each code from ``before`` on.
+
+    Returns:
+        The row that was reached, and how many codes there are now.
     """
-    before, last = found, _EMPTY
-    for row in range(high.size):
-        if not present[row]:
-            codes[row] = NOBODY
+    last, mask = _EMPTY, slots.size - 1
+    for place in range(row, high.size):
+        if not present[place]:
+            codes[place] = NOBODY
             continue
-        last = likely[row] if likely.size else last
-        if last == _EMPTY or known[last, 0] != high[row] or known[last, 1] != low[row]:
-            if found == known.shape[0]:
-                slots, known = _grown(known)
-            mask = slots.size - 1
-            slot = np.int64(high[row]) & mask
+        last = likely[place] if likely.size else last
+        if last == _EMPTY or known[last, 0] != high[place] or known[last, 1] != low[place]:
+            slot = np.int64(high[place]) & mask
             last = slots[slot]
-            while last != _EMPTY and (known[last, 0] != high[row] or known[last, 1] != low[row]):
+            while last != _EMPTY and (known[last, 0] != high[place] or known[last, 1] != low[place]):
                 slot = (slot + 1) & mask
                 last = slots[slot]
             if last == _EMPTY:
+                if found == known.shape[0]:
+                    return place, found
                 last = found
-                slots[slot], firsts[found - before] = last, row
-                known[last, 0], known[last, 1] = high[row], low[row]
+                slots[slot], firsts[found - before] = last, place
+                known[last, 0], known[last, 1] = high[place], low[place]
                 found += 1
-        codes[row] = last
-    return slots, known, found
+        codes[place] = last
+    return high.size, found

@@ -49,6 +49,7 @@ STATES: Final = pl.Schema(
 
 _GROUP: Final = 1 << 16
 _KEY: Final = ("dataset", "device")
+_FEW: Final = 8
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,15 @@ def read(
     sources = files(table, version)
     if not sources or (devices is not None and not len(devices)):
         return pl.DataFrame(schema={name: STATES[name] for name in columns})
-    rows = _scan(table, sources).filter(pl.col("dataset") == dataset)
-    if devices is not None:
-        asked = pl.Series(text_hashes(devices).view(np.int64))
-        rows = rows.filter(pl.col("hash").is_in(asked.implode()))
-    wanted = dict.fromkeys([*_KEY, *columns, "sequence"])
-    return _newest(rows.select(*wanted).collect()).select(*columns)
+    wanted = dict.fromkeys(["dataset", "hash", "device", *columns, "sequence"])
+    rows = _scan(table, sources).filter(pl.col("dataset") == dataset).select(*wanted)
+    if devices is None:
+        return _newest(rows.collect()).select(*columns)
+    asked = pl.col("hash").is_in(pl.Series(text_hashes(devices).view(np.int64)).implode())
+    few = len(devices) * _FEW < sum(file.rows for file in sources)
+    # Looking for many while reading costs more than reading everything.
+    found = rows.filter(asked).collect() if few else rows.collect().filter(asked)
+    return _newest(found).select(*columns)
 
 
 def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int:
@@ -157,7 +161,10 @@ def _scan(table: Path, sources: Iterable[DeviceFile]) -> pl.LazyFrame:
 
 def _newest(rows: pl.DataFrame) -> pl.DataFrame:
     """Leave out what a later commit says anew; rows come in the order of commits."""
-    return rows.unique(_KEY, keep="last") if rows["sequence"].n_unique() > 1 else rows
+    again = rows["hash"].is_duplicated()
+    if not again.any():
+        return rows
+    return pl.concat([rows.filter(~again), rows.filter(again).unique(_KEY, keep="last")])
 
 
 @lru_cache(maxsize=64)

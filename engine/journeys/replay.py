@@ -44,9 +44,8 @@ from stitching.names import NOBODY, Codes, Names
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DEVICE = "_device"
-_OWN = "_own"
-_EVENT = {"row": ROW, "device": _DEVICE, "person": _OWN, "time": TIME}
+_LABELS = (ROW, DATASET, HASH_HIGH, PERSON, NAMESPACE)
+"""What says which row it is, and whom it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -163,25 +162,24 @@ class _Task:
 
 
 def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -> _Move:
-    rows = _rows(task.source, member, window)
+    events = _live(task.source, member, window, _event_columns(member)).collect()
+    further = [name for name in carried if name not in {*events.columns, *_LABELS, HASH_LOW}]
+    small = events.height <= runs.SLICE_ROWS
     with ThreadPoolExecutor(1) as beside:
-        # While persons are found, on one core, the other one reads what the rows bring along.
-        rest = beside.submit(_rest, task.source, member, window, carried, rows.height)
-        persons = _restitched(task, member, window, rows)
-        others = rest.result()
+        # While one core finds persons, the other reads what else is in the rows.
+        labels = _live(task.source, member, window, [*_LABELS, *(further if small else ())])
+        labels_read = beside.submit(labels.collect)
+        found = _found(task, member, window, events)
+        rows = labels_read.result()
+    persons = _persons(member, found, rows)
     changed = pl.Series(persons.changed)
     moved = rows.filter(changed)
-    whole = None if others is None else pl.concat([moved, others.filter(changed)], how="horizontal")
+    adds = persons.adds(member, moved[ROW])
+    whole = pl.concat([moved, events.filter(changed)], how="horizontal") if small else None
     return _Move(
         rows=rows.height,
-        part=Part(
-            member,
-            (),
-            persons.adds(member, moved[ROW]),
-            _live(task.source, member, window, carried) if others is None else None,
-            whole,
-        ),
-        dead=moved.select(store.MASK_ROW),
+        part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
+        dead=moved.with_columns(events[TIME].filter(changed)).select(store.MASK_ROW),
         before=persons.distinct(persons.before),
         after=persons.distinct(persons.after),
     )
@@ -216,20 +214,32 @@ class _Persons:
         return _Distinct(self.names, np.flatnonzero(present).astype(np.int32))
 
 
-def _restitched(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Persons:
-    events = field_based.coded(rows.select(**_EVENT))
+@dataclass(frozen=True)
+class _Found:
+    """Events of a window, and the person of each (``NOBODY`` where none is known)."""
+
+    events: field_based.Events
+    persons: Codes
+
+
+def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
+    device, person = intake.journey_identity(member)
+    events = field_based.coded(rows.select(device=device, person=person, time=TIME))
     seen = events.names.texts().head(events.devices)
-    found = field_based.restitch(events, _evidence(task, member, window, seen))
-    known = found != NOBODY
+    return _Found(events, field_based.restitch(events, _evidence(task, member, window, seen)))
+
+
+def _persons(member: Member, found: _Found, rows: pl.DataFrame) -> _Persons:
+    """Compare the persons that rows have with those that were found for them."""
+    known, names = found.persons != NOBODY, found.events.names
     # Devices and persons share their codes: who is not known is called like the device.
-    after = np.where(known, found, events.device)
-    before = events.names.number(rows[PERSON], likely=after)
+    after = np.where(known, found.persons, found.events.device)
+    before = names.number(rows[PERSON], likely=after)
     own, other = (
         (rows[NAMESPACE] == member.namespace(path)).to_numpy()
         for path in (member.person_path, str(member.device_path))
     )
-    changed = (before != after) | ~np.where(known, own, other)
-    return _Persons(events.names, before, after, known, changed)
+    return _Persons(names, before, after, known, (before != after) | ~np.where(known, own, other))
 
 
 def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
@@ -239,31 +249,13 @@ def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
     return lacking.common(source.files.table, near, schema)
 
 
-def _rows(source: Journeys, member: Member, window: Window) -> pl.DataFrame:
-    """Return the dataset's live rows in the window, with their persons and identities."""
-    device, person = intake.journey_identity(member)
-    rows = _live(source, member, window, _identity_columns(member))
-    return rows.with_columns(device.alias(_DEVICE), person.alias(_OWN)).collect()
-
-
-def _identity_columns(member: Member) -> list[str]:
-    """Return the columns that say whom a row belongs to."""
-    system = (ROW, TIME, DATASET, HASH_HIGH, PERSON, NAMESPACE)
-    return list(dict.fromkeys([*system, str(member.device_path), member.person_path]))
-
-
-def _rest(
-    source: Journeys, member: Member, window: Window, carried: Sequence[str], rows: int
-) -> pl.DataFrame | None:
-    """Return the further columns of the same rows, in their order; None if they are more than a slice."""
-    if rows > runs.SLICE_ROWS:
-        return None
-    known = {*_identity_columns(member), HASH_LOW}
-    return _live(source, member, window, [name for name in carried if name not in known]).collect()
+def _event_columns(member: Member) -> list[str]:
+    """Return the columns that say who was where, and when."""
+    return list(dict.fromkeys([TIME, str(member.device_path), member.person_path]))
 
 
 def _live(source: Journeys, member: Member, window: Window, columns: Sequence[str]) -> pl.LazyFrame:
-    """Return columns of the dataset's live rows in the window."""
+    """Return columns of the dataset's live rows in the window, always in the same order."""
     inside = (pl.col(TIME) > window.start) & (pl.col(TIME) <= window.end)
     return live(
         source.files,
