@@ -14,7 +14,7 @@ import pyarrow as pa
 from engine.journeys import delta, store
 from engine.journeys.columns import HASH_HIGH, NAMESPACE, PERSON, TIME
 from engine.journeys.intake import Member, full_rows
-from engine.journeys.order import bucket_bounds, buckets_of, journey_order, with_hashes
+from engine.journeys.order import bucket_bounds, buckets_of, hashed_and_ordered
 from engine.lake.table import ROW, LakeFile
 
 SLICE_ROWS: Final = 1 << 21
@@ -70,8 +70,8 @@ def ordered(pieces: Sequence[Part], schema: pa.Schema) -> pl.DataFrame:
     columns = polars_columns(schema)
     wanted = pl.Schema({name: kind for name, kind in columns.items() if not name.startswith("_hash_")})
     frames = [_whole(part, wanted) for part in pieces]
-    rows = with_hashes(pl.concat([frame for frame in frames if frame.height] or frames[:1]))
-    return rows.select(list(columns))[journey_order(rows)]
+    rows = pl.concat([frame for frame in frames if frame.height] or frames[:1])
+    return hashed_and_ordered(rows).select(list(columns))
 
 
 def _whole(part: Part, columns: pl.Schema) -> pl.DataFrame:
