@@ -5,15 +5,10 @@ Few events are touches or conversions, so lists of them are short; masks combine
 
 from __future__ import annotations
 
-from typing import Final
-
 import numba as nb
 import numpy as np
 
-from attribution.models import Mask, Rows
-
-_MASK: Final = nb.types.Array(nb.uint8, 1, "C", readonly=True)
-_ROWS: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
+from attribution.models import MASK, ROWS, Mask, Rows
 
 
 def marked_rows(mask: Mask) -> Rows:
@@ -47,7 +42,7 @@ def mask_at(mask: Mask, rows: Rows) -> Mask:
     return found
 
 
-@nb.njit(nb.void(_MASK, nb.int32[::1]), nogil=True, cache=True)
+@nb.njit(nb.void(MASK, nb.int32[::1]), nogil=True, cache=True)
 def _list_marked(mask: Mask, rows: Rows) -> None:
     # Every row is written, over the one before unless that one is marked, so one place more is needed: real
     # data is unpredictable, and a mispredicted branch costs more than writing in vain.
@@ -57,13 +52,13 @@ def _list_marked(mask: Mask, rows: Rows) -> None:
         place += mask[row]
 
 
-@nb.njit(nb.void(_ROWS, nb.uint8[::1]), nogil=True, cache=True)
+@nb.njit(nb.void(ROWS, nb.uint8[::1]), nogil=True, cache=True)
 def _mark(rows: Rows, mask: Mask) -> None:
     for place in range(rows.size):
         mask[rows[place]] = 1
 
 
-@nb.njit(nb.void(_MASK, _ROWS, nb.uint8[::1]), nogil=True, cache=True)
+@nb.njit(nb.void(MASK, ROWS, nb.uint8[::1]), nogil=True, cache=True)
 def _read(mask: Mask, rows: Rows, found: Mask) -> None:
     for place in range(rows.size):
         found[place] = mask[rows[place]]

@@ -12,16 +12,14 @@ from typing import Final
 import numba as nb
 import numpy as np
 
-from attribution.models import Mask, Model, Rows, Times
+from attribution.models import MASK, ROWS, SINGLES, TIMES, Container, Mask, Model, Rows, Times
 from attribution.rows import mask_of
-from attribution.windows import age_limit
 
 NO_TOUCH: Final = -1
 """Stands for a touch where there is none."""
 
-_TIMES: Final = nb.types.Array(nb.int64, 1, "C", readonly=True)
-_MASK: Final = nb.types.Array(nb.uint8, 1, "C", readonly=True)
-_ROWS: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
+_NO_LIMIT: Final = int(np.iinfo(np.int64).max)
+"""A lookback in µs that no two event times exceed."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,20 @@ class Spans:
     ends: Rows
 
 
+def container_starts(container: Container, offsets: Times, starts: Mask) -> Mask:
+    """Return uint8[N], 1 on the first event of each container.
+
+    Args:
+        container: session or person.
+        offsets: int64[P + 1]; person p owns the rows ``offsets[p]:offsets[p + 1]``.
+        starts: uint8[N], 1 on the first event of each session; a person's first event starts one.
+    """
+    if container is Container.SESSION:
+        return starts
+    firsts = offsets[:-1]
+    return mask_of(firsts[firsts < offsets[1:]].astype(np.int32), starts.size)
+
+
 def touches_in(resets: Mask, rows: Rows, times: Times) -> Touches:
     """Number touches.
 
@@ -74,17 +86,17 @@ def single_touches(
     """Return int32[C]: the number of the one touch that gets each conversion's credit, -1 for none.
 
     Args:
-        model: last, first or same; linear has no single touch.
+        model: last, first or same; no other has a single touch.
         touches: T touches among N events.
         times: int64[N], µs, ascending within a person.
         conversions: int32[C], the rows of the conversions, ascending.
         lookback: µs; a touch counts if it is no older than this at the conversion. None: no limit.
 
     Raises:
-        ValueError: the model is linear.
+        ValueError: the model is another one.
     """
-    if model is Model.LINEAR:
-        raise ValueError("linear splits a conversion over many touches: use touch_spans")
+    if model not in SINGLES:
+        raise ValueError(f"{model} splits a conversion over many touches: use touch_spans")
     if model is Model.FIRST:
         spans = touch_spans(touches, times, conversions, lookback)
         return np.where(spans.begins < spans.ends, spans.begins, np.int32(NO_TOUCH))
@@ -112,11 +124,16 @@ def touch_spans(touches: Touches, times: Times, conversions: Rows, lookback: int
     return spans
 
 
+def age_limit(lookback: int | None) -> int:
+    """Return the lookback in µs as the kernels take it: none is a limit beyond all ages."""
+    return _NO_LIMIT if lookback is None else lookback
+
+
 # Loops that every event or conversion passes are plain selections: real data is unpredictable, and a
 # mispredicted branch costs more than all the rest of a row.
 
 
-@nb.njit(nb.void(_MASK, _MASK, nb.int32[::1]), nogil=True, cache=True)
+@nb.njit(nb.void(MASK, MASK, nb.int32[::1]), nogil=True, cache=True)
 def _number(touched: Mask, resets: Mask, latest: Rows) -> None:
     number, touch = 0, NO_TOUCH
     for row in range(touched.size):
@@ -126,7 +143,7 @@ def _number(touched: Mask, resets: Mask, latest: Rows) -> None:
         latest[row] = touch
 
 
-@nb.njit(nb.void(_ROWS, _TIMES, _TIMES, _ROWS, nb.int64, nb.int32[::1]), nogil=True, cache=True)
+@nb.njit(nb.void(ROWS, TIMES, TIMES, ROWS, nb.int64, nb.int32[::1]), nogil=True, cache=True)
 def _look_back(
     latest: Rows, moments: Times, times: Times, conversions: Rows, limit: int, numbers: Rows
 ) -> None:
@@ -139,7 +156,7 @@ def _look_back(
         numbers[:] = NO_TOUCH
 
 
-@nb.njit(nb.void(_ROWS, _MASK, _ROWS, nb.int32[::1]), nogil=True, cache=True)
+@nb.njit(nb.void(ROWS, MASK, ROWS, nb.int32[::1]), nogil=True, cache=True)
 def _find_firsts(rows: Rows, resets: Mask, latest: Rows, firsts: Rows) -> None:
     # The first touch of each touch's container: the touch before it is in there if the row before it is, and
     # has that touch as its latest.
@@ -150,7 +167,7 @@ def _find_firsts(rows: Rows, resets: Mask, latest: Rows, firsts: Rows) -> None:
 
 
 @nb.njit(
-    nb.void(_ROWS, _TIMES, _ROWS, _TIMES, _ROWS, nb.int64, nb.int32[::1], nb.int32[::1]),
+    nb.void(ROWS, TIMES, ROWS, TIMES, ROWS, nb.int64, nb.int32[::1], nb.int32[::1]),
     nogil=True,
     cache=True,
 )

@@ -27,7 +27,7 @@ def plan(
     settings: Mapping[str, str],
     parameter_types: Sequence[pa.DataType | None] = (),
 ) -> Query:
-    """Plan a question (a statement of kind ``select`` or ``explain``).
+    """Plan a question (a statement of kind ``select``, ``explain`` or ``analyze``).
 
     Args:
         world: what the columns are planned on; each run takes the newest.
@@ -39,7 +39,7 @@ def plan(
     """
     question = Question(statement, home, workspace, tuple(parameter_types))
     planned = question.planned(world)
-    return Explanation(question, planned) if statement.kind == "explain" else Answer(question, planned)
+    return Answer(question, planned) if statement.kind == "select" else Explanation(question, planned)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A planned EXPLAIN: says how a question is read and what would run, and runs next to nothing."""
+    """A planned EXPLAIN: says how a question is read, and what would run; EXPLAIN ANALYZE runs it."""
 
     question: Question
     plan: Planned
@@ -149,7 +149,9 @@ class Explanation:
             cursor = question.workspace.cursor()
             try:
                 execution = Execution(cursor, question.home, world, cancellation)
-                lines = explanation(question.planned(world), values, execution)
+                lines = explanation(
+                    question.planned(world), values, execution, run=question.statement.kind == "analyze"
+                )
             finally:
                 cursor.close()
         table = pa.table({"QUERY PLAN": pa.array(lines, pa.string())})

@@ -36,7 +36,8 @@ class Statement:
     Attributes:
         text: as it was sent, without the semicolon.
         tree: the parsed question (for EXPLAIN the explained one); None for all other kinds.
-        kind: ``select``, ``explain``, ``empty`` or the lower-case first keyword (``set``, …).
+        kind: ``select``, ``explain``, ``analyze`` (EXPLAIN ANALYZE), ``empty`` or the lower-case first
+            keyword (``set``, …).
     """
 
     text: str
@@ -46,7 +47,9 @@ class Statement:
 
 _QUESTIONS: Final = frozenset({"select", "with", "values", "table", "("})
 _SAME_KIND: Final = {"start": "begin", "end": "commit", "abort": "rollback"}
-_EXPLAIN_OPTIONS: Final = frozenset({"analyze", "analyse", "verbose"})
+_ANALYZE: Final = frozenset({"analyze", "analyse"})
+_OFF: Final = frozenset({"false", "off", "0"})
+_EXPLAIN_OPTIONS: Final = _ANALYZE | {"verbose"}
 
 AS_WRITTEN: Final = "as_written_"
 """Prefix of functions that the parser must not interpret, as their format strings need care."""
@@ -93,12 +96,20 @@ def _statement(tokens: list[Token], sql: str) -> Statement:
     if word in _QUESTIONS:
         return Statement(text, _question(tokens, sql), "select")
     if word == "explain":
-        return Statement(text, _question(_after_explain(tokens), sql), "explain")
+        question = _after_explain(tokens)
+        options = [token.text.lower() for token in tokens[: len(tokens) - len(question)]]
+        return Statement(text, _question(question, sql), "analyze" if _runs(options) else "explain")
     return Statement(text, None, _SAME_KIND.get(word, word))
 
 
+def _runs(options: list[str]) -> bool:
+    """Whether EXPLAIN's options ask to run the statement: ANALYZE, and not ANALYZE false."""
+    pairs = zip(options, [*options[1:], ""], strict=True)
+    return any(option in _ANALYZE and value not in _OFF for option, value in pairs)
+
+
 def _after_explain(tokens: list[Token]) -> list[Token]:
-    """Return the tokens of the explained statement; EXPLAIN's options make no difference here."""
+    """Return the tokens of the explained statement, which follows EXPLAIN's options."""
     if len(tokens) > 2 and tokens[1].text == "(" and tokens[2].text.lower() not in _QUESTIONS:
         closing = next((at for at, token in enumerate(tokens) if token.text == ")"), 1)
         return tokens[closing + 1 :]

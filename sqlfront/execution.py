@@ -16,6 +16,7 @@ from engine.cancellation import Cancellation
 from engine.lake.relation import relation
 from engine.report import result_schema, run
 from engine.report.request import ReportRequest, TimeRange
+from engine.report.trace import Trace
 from engine.world import Home, World
 from sqlfront import planner
 from sqlfront.literals import TEXT, empty_query, rows_query, typed_null, with_values
@@ -301,6 +302,13 @@ class Execution:
                 asked = self.request_after(other, reports, planned)
                 self._cursor.register(other, self._rows(asked, reports[other], planned.schemas[other]))
         return self.request(reports[table], reports)
+
+    def traced(self, asked: ReportRequest) -> Trace:
+        """Run a report, and return what its steps took."""
+        trace = Trace(counting=True)
+        with self._files, errors_as_ours():
+            run(asked, self.home, self.world, self._cancellation, trace)
+        return trace
 
     def _rows(self, asked: ReportRequest | None, report: Report, schema: pa.Schema) -> pa.Table:
         if asked is not None:

@@ -19,8 +19,10 @@ _READINGS: Mapping[str, str] = {
 }
 
 
-def explanation(planned: Planned, values: Sequence[object], execution: Execution) -> list[str]:
-    """Return the lines of EXPLAIN.
+def explanation(
+    planned: Planned, values: Sequence[object], execution: Execution, *, run: bool = False
+) -> list[str]:
+    """Return the lines of EXPLAIN, or with ``run`` of EXPLAIN ANALYZE: what each step of the reports took.
 
     Reports that only feed sub-queries of other reports do run, as their values are part of the plan.
     """
@@ -34,7 +36,8 @@ def explanation(planned: Planned, values: Sequence[object], execution: Execution
             *(f"  {line}" for line in _report(report, asked)),
         ]
         if asked is not None:
-            lines += [f"  {line}" for line in explain(asked, execution.world)]
+            trace = execution.traced(asked) if run else None
+            lines += [f"  {line}" for line in explain(asked, execution.world, trace)]
     return [*lines, "Rest of the statement:", f"  {render(planned.plan.query)}"]
 
 

@@ -12,6 +12,14 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from attribution.models import SINGLES, Model
+from engine.dataview import standard
+from engine.dataview.standard import EVENTS as EVENTS
+from engine.dataview.standard import PEOPLE as PEOPLE
+from engine.dataview.standard import PERSON_ID as PERSON_ID
+from engine.dataview.standard import SESSION_STARTS as SESSION_STARTS
+from engine.dataview.standard import SESSIONS as SESSIONS
+from engine.dataview.standard import Scope as Scope
 from engine.definitions.model import (
     COUNTABLE,
     AttributionDefinition,
@@ -34,15 +42,6 @@ class Role(StrEnum):
     SPECIAL = "special"
     DIMENSION = "dimension"
     METRIC = "metric"
-
-
-class Scope(StrEnum):
-    """What a dimension is read on; only event dimensions make touches (docs/semantics.md)."""
-
-    TIME = "time"
-    PERSON = "person"
-    SESSION = "session"
-    EVENT = "event"
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,17 @@ class Component:
 
 @dataclass(frozen=True)
 class DataView:
-    """A data view ready to be asked: components in listing order (special, dimensions, metrics)."""
+    """A data view ready to be asked.
+
+    Attributes:
+        components: in listing order: special, dimensions, metrics.
+        datasets: those of its connection, in their order.
+    """
 
     name: str
     definition: DataViewDefinition
     components: Mapping[str, Component]
+    datasets: tuple[str, ...]
 
     def component(self, component_id: str) -> Component:
         """Return a component by its exact id, else by its id in any case.
@@ -118,11 +123,7 @@ class DataView:
         return found
 
 
-PERSON_ID = "adobe_personid"
 TIMESTAMP = "timestamp"
-PEOPLE = "visitors"
-SESSIONS = "visits"
-EVENTS, SESSION_STARTS = COUNTABLE
 TIME_DIMENSIONS: Mapping[str, str] = {
     "daterangesecond": "second",
     "daterangeminute": "minute",
@@ -138,6 +139,9 @@ TIME_DIMENSIONS: Mapping[str, str] = {
 }
 """Time dimension → the period that it is the start of, in the view's zone."""
 
+_UNDIVIDED = SINGLES | {Model.PARTICIPATION}
+"""Models that give a conversion's whole value to whom they give it."""
+
 _SPECIAL = (
     Component("daterangeName", Role.SPECIAL, pa.string(), "Named date range", Scope.TIME),
     Component("daterange", Role.SPECIAL, LOCAL_TIME, "Report range, whole days", Scope.TIME),
@@ -146,17 +150,22 @@ _SPECIAL = (
     Component(TIMESTAMP, Role.SPECIAL, LOCAL_TIME, "Event time, in the view's time zone", Scope.TIME),
 )
 _STANDARD_DIMENSIONS = (
-    Component(PERSON_ID, Role.DIMENSION, pa.string(), "Person ID after stitching", Scope.PERSON),
     *(
         Component(name, Role.DIMENSION, LOCAL_TIME, f"Time: start of the {period}", Scope.TIME)
         for name, period in TIME_DIMENSIONS.items()
     ),
+    *(
+        Component(name, Role.DIMENSION, part.type, part.description, Scope.TIME)
+        for name, part in standard.TIME_PARTS.items()
+    ),
+    *(
+        Component(known.id, Role.DIMENSION, known.type, known.description, known.scope or Scope.EVENT)
+        for known in standard.DIMENSIONS
+    ),
 )
-_STANDARD_METRICS = (
-    Component(PEOPLE, Role.METRIC, pa.int64(), "People: distinct persons", additive=False),
-    Component(SESSIONS, Role.METRIC, pa.int64(), "Sessions", additive=False),
-    Component(EVENTS, Role.METRIC, pa.int64(), "Events"),
-    Component(SESSION_STARTS, Role.METRIC, pa.int64(), "Session starts: first events of sessions"),
+_STANDARD_METRICS = tuple(
+    Component(known.id, Role.METRIC, known.type, known.description, additive=known.additive)
+    for known in standard.METRICS
 )
 
 
@@ -205,7 +214,8 @@ def _resolve_anew(definitions: Definitions, name: str) -> DataView:
         *_sorted([*_STANDARD_METRICS, *own_metrics]),
     )
     _refuse_doubles(name, components)
-    return DataView(name, definition, {component.id: component for component in components})
+    by_id = {component.id: component for component in components}
+    return DataView(name, definition, by_id, tuple(connection.datasets))
 
 
 def _refuse_doubles(view: str, components: tuple[Component, ...]) -> None:
@@ -282,8 +292,8 @@ def _dimension(component_id: str, settings: DimensionDefinition, source: FieldSo
 def _metric(
     component_id: str, settings: MetricDefinition, datasets: list[DatasetDefinition], view: str
 ) -> Component:
-    standard = settings.field if settings.field in COUNTABLE else None
-    source = None if standard else _source(datasets, view, component_id, settings.field)
+    counted = settings.field if settings.field in COUNTABLE else None
+    source = None if counted else _source(datasets, view, component_id, settings.field)
     return Component(
         component_id,
         Role.METRIC,
@@ -292,7 +302,7 @@ def _metric(
         attribution=settings.attribution,
         source=source,
         definition=settings,
-        standard=standard,
+        standard=counted,
     )
 
 
@@ -300,12 +310,20 @@ def _metric_description(settings: MetricDefinition) -> str:
     what = f"{'Count' if settings.count else 'Sum'} of {settings.field}"
     if settings.attribution is None:
         return what
-    return f"{what}, {settings.attribution.model} touch, {settings.attribution.container}"
+    return f"{what}, {model_name(settings.attribution)}, {settings.attribution.container}"
+
+
+def model_name(settings: AttributionDefinition) -> str:
+    """Return how people call a model: last touch, time decay."""
+    name = settings.model.replace("_", " ")
+    return f"{name} touch" if settings.model in SINGLES else name
 
 
 def _metric_type(settings: MetricDefinition, source: FieldSource | None) -> pa.DataType:
     """Counts stay exact integers and decimals stay decimal, unless the model splits them."""
-    if settings.attribution is not None and settings.attribution.model == "linear":
+    if settings.attribution is not None and settings.attribution.model not in _UNDIVIDED:
+        return pa.float64()
+    if settings.field == standard.TIME_SPENT and not settings.count:
         return pa.float64()
     if source is None or settings.count or pa.types.is_integer(source.type):
         return pa.int64()

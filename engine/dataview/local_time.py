@@ -46,6 +46,13 @@ def to_local(instant: int, zone: str) -> datetime:
     return (_EPOCH + instant * _MICROSECOND).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
+def month_start(instant: int, zone: str, earlier: int = 0) -> int:
+    """Return the UTC microseconds at which a local month begins: the instant's, or so many months earlier."""
+    local = to_local(instant, zone)
+    months = 12 * local.year + local.month - 1 - earlier
+    return to_utc(datetime(months // 12, months % 12 + 1, 1), zone)
+
+
 def _offset(zone: ZoneInfo, instant: int) -> int:
     offset = (_EPOCH + instant * _MICROSECOND).astimezone(zone).utcoffset()
     return 0 if offset is None else offset // _MICROSECOND

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.definitions.model import (
     COUNTABLE,
+    OF_SESSIONS,
     ConnectionDefinition,
     DatasetDefinition,
     DataViewDefinition,
@@ -198,11 +199,20 @@ def _component_names(path: Path, view: DataViewDefinition) -> Iterator[Problem]:
     for name in view.metrics.keys() & view.dimensions.keys():
         message = f'"{name}" is a dimension too; a component needs a name of its own'
         yield Problem((*path, "metrics", name), message)
-    for name in view.sessions.start_on:
-        if name not in view.metrics:
-            hint = did_you_mean(name, view.metrics)
-            message = f'there is no metric "{name}" in this data view'
-            yield Problem((*path, "sessions", "start_on"), message, hint)
+    for key, names in (("start_on", view.sessions.start_on), ("end_on", view.sessions.end_on)):
+        for name in names:
+            yield from _session_metric((*path, "sessions", key), name, view)
+
+
+def _session_metric(path: Path, name: str, view: DataViewDefinition) -> Iterator[Problem]:
+    """A metric that starts or ends sessions is there before they are."""
+    metric = view.metrics.get(name)
+    if metric is None:
+        hint = did_you_mean(name, view.metrics)
+        yield Problem(path, f'there is no metric "{name}" in this data view', hint)
+    elif metric.field in OF_SESSIONS:
+        message = f'"{name}" follows from sessions ({metric.field}), so it cannot start or end one'
+        yield Problem(path, message, "Use a metric of a field, such as a count of logins.")
 
 
 def _is_number(field: FieldDefinition) -> bool:

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from engine.definitions.base import Definition, ShortForm
 from engine.definitions.settings import (
     COUNTABLE,
+    OF_SESSIONS,
     AttributionDefinition,
     DimensionDefinition,
     MetricDefinition,
@@ -35,6 +36,7 @@ from engine.types import SCALARS, scalar_type
 
 __all__ = [
     "COUNTABLE",
+    "OF_SESSIONS",
     "AttributionDefinition",
     "ConnectionDatasetDefinition",
     "ConnectionDefinition",

@@ -89,6 +89,9 @@ class WeightsDefinition(Definition):
         return self
 
 
+_HALF_LIFE: Final = timedelta(days=7)
+
+
 class AttributionDefinition(Definition):
     """How a metric is credited to a dimension's items.
 
@@ -114,7 +117,7 @@ class AttributionDefinition(Definition):
     ] = "last"
     container: Literal["session", "person"] = "person"
     lookback: Duration | None = None
-    half_life: Duration = timedelta(days=7)
+    half_life: Duration = _HALF_LIFE
     weights: WeightsDefinition | None = None
 
     @model_validator(mode="after")
@@ -123,6 +126,9 @@ class AttributionDefinition(Definition):
             message = "weights belong to model custom, and model custom needs them"
             hint = "weights: {starter: 30, player: 40, closer: 30}"
             raise RefusalError(message, hint=hint, key="weights")
+        if self.half_life != _HALF_LIFE and self.model != "time_decay":
+            hint = "Use model: time_decay, or remove half_life."
+            raise RefusalError("half_life belongs to model time_decay", hint=hint, key="half_life")
         return self
 
 
@@ -150,7 +156,10 @@ class DeduplicationDefinition(Definition):
     keep: Literal["first", "last"] = "first"
 
 
-COUNTABLE: Final = ("occurrences", "adobe_sessionstarts")
+OF_SESSIONS: Final = ("adobe_sessionstarts", "adobe_sessionends", "adobe_timespent")
+"""Standard metrics that follow from where sessions start."""
+
+COUNTABLE: Final = ("occurrences", *OF_SESSIONS)
 """Standard metrics that a metric may name as its field, to give them settings of its own."""
 
 

@@ -44,6 +44,20 @@ class Cache:
                 promise = self._making[key] = Future()
         return cast(T, waiting.result()) if waiting else self._make(key, promise, make, size)
 
+    def find(self, key: Hashable) -> Any | None:
+        """Return the value of a key if it is there, without waiting for one that is being made."""
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+
+    def keep(self, key: Hashable, value: object, size: int) -> None:
+        """Keep a value that was made elsewhere."""
+        with self._lock:
+            if key not in self._kept:
+                self._keep(key, value, size)
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.dataview.components import EVENTS, PEOPLE, SESSION_STARTS, SESSIONS, DataView
+from engine.dataview.components import EVENTS, SESSION_STARTS, DataView
+from engine.dataview.standard import SESSION_ENDS, TIME_SPENT
 from engine.report.columns import INDEXES, ROW_INDEX, component_ids
 from engine.report.elements import ROWS, from_rows, over_rows
+from engine.report.once import counts_once
 from engine.report.plan import Kind, Lane, ReportPlan, is_component, is_result_filter
 from engine.report.request import Aggregate, LookupJoin, MetricColumn
 from engine.types import sql_type
 
 PARTIALS = "partials"
 VALUE = "_value"
-_ZERO_WHEN_ABSENT = frozenset({PEOPLE, SESSIONS, EVENTS, SESSION_STARTS})
+_ZERO_WHEN_ABSENT = frozenset({*INDEXES, EVENTS, SESSION_STARTS, SESSION_ENDS, TIME_SPENT})
 _MERGE = {Aggregate.MINIMUM: exp.Min, Aggregate.MAXIMUM: exp.Max}
 
 
@@ -103,20 +105,20 @@ def _measured(plan: ReportPlan, lane: Lane, metric: MetricColumn, array: str | N
     if lane.kind is Kind.ROWS:
         result = value if condition is None else exp.case().when(condition, value)
     else:
-        result = _aggregate(metric, value)
+        result = _aggregate(metric, value, once=counts_once(plan, lane))
         if condition is not None:
             result = exp.Filter(this=result, expression=exp.Where(this=condition))
     return exp.alias_(_typed(result, metric, plan.view), metric.name, quoted=True)
 
 
-def _aggregate(metric: MetricColumn, value: exp.Expr) -> exp.Expr:
+def _aggregate(metric: MetricColumn, value: exp.Expr, *, once: bool = False) -> exp.Expr:
     if metric.aggregate is Aggregate.COUNT:
         return exp.Count(this=value)
     if metric.aggregate is Aggregate.MINIMUM:
         return exp.Min(this=value)
     if metric.aggregate is Aggregate.MAXIMUM:
         return exp.Max(this=value)
-    if is_component(metric.expression) and metric.expression.name in INDEXES:
+    if is_component(metric.expression) and metric.expression.name in INDEXES and not once:
         return exp.Count(this=exp.Distinct(expressions=[value]))
     return exp.Sum(this=value)
 

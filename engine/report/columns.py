@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 from engine.dataview.components import (
-    EVENTS,
     PEOPLE,
     SESSION_STARTS,
     SESSIONS,
@@ -17,6 +17,7 @@ from engine.dataview.components import (
     Role,
     Scope,
 )
+from engine.dataview.standard import FIRST_TIME_SESSIONS, REPEAT_SESSIONS, RETURN_SESSIONS, TIME_PARTS
 from engine.errors import UnsupportedError
 
 PERSON_INDEX = "_person_index"
@@ -24,7 +25,13 @@ SESSION_INDEX = "_session_index"
 ROW_INDEX = "_row_index"
 ELEMENTS = "_elements"
 ELEMENT = "_element"
-INDEXES = {PEOPLE: PERSON_INDEX, SESSIONS: SESSION_INDEX}
+INDEXES = {
+    PEOPLE: PERSON_INDEX,
+    SESSIONS: SESSION_INDEX,
+    FIRST_TIME_SESSIONS: "_first_time_session_index",
+    RETURN_SESSIONS: "_return_session_index",
+    REPEAT_SESSIONS: "_repeat_session_index",
+}
 """Distinct metric → the column of chunk-wide indices that it counts."""
 
 
@@ -55,12 +62,19 @@ def period_start(component_id: str) -> exp.Expr:
     return exp.cast(truncated, "TIMESTAMP")
 
 
+@lru_cache(maxsize=32)
+def _time_part(component_id: str) -> exp.Expr:
+    return parse_one(TIME_PARTS[component_id].sql, read="duckdb")
+
+
 def spelled_out(expression: exp.Expr) -> exp.Expr:
     """Replace time dimensions by what they are: functions of ``timestamp``."""
 
     def replace(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and not node.table and is_period(node.name):
             return period_start(node.name)
+        if isinstance(node, exp.Column) and not node.table and node.name in TIME_PARTS:
+            return _time_part(node.name).copy()
         return node
 
     return expression.transform(replace)
@@ -69,11 +83,6 @@ def spelled_out(expression: exp.Expr) -> exp.Expr:
 def is_session_start(component: Component) -> bool:
     """Whether the metric counts session starts, directly or as a view's own metric."""
     return SESSION_STARTS in (component.id, component.standard)
-
-
-def is_every_event(component: Component) -> bool:
-    """Whether the metric is one on every event."""
-    return EVENTS in (component.id, component.standard)
 
 
 def column_name(component: Component) -> str:

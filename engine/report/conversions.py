@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 import pyarrow as pa
 
-from attribution.models import Container, Mask, Rows, Values
+from attribution.models import Codes, Container, Mask, Model, Rows, Rule, Values, Weights
 from attribution.rows import marked_rows, mask_at, mask_of, rows_within
-from attribution.spans import Touches, touches_in
-from attribution.windows import container_starts
+from attribution.spans import Touches, container_starts, touches_in
 from engine.dataview.components import Component, Role
-from engine.dataview.values import numbers
+from engine.dataview.values import coded, numbers, raw_codes, taken
 from engine.definitions.model import AttributionDefinition
 from engine.journeys.present import validity
 from engine.report.aggregate import used_in
@@ -42,12 +41,12 @@ class Conversions:
 
     Attributes:
         touches: T touches among N events.
-        items: T values of the touched dimension, where there is only one.
+        items: T values of the touched dimension; of several, numbers that stand for the tuple of values.
         amounts: metric → its conversions.
     """
 
     touches: Touches
-    items: pa.Array | None
+    items: pa.DictionaryArray
     amounts: Mapping[str, Amounts]
 
     def rows(self) -> Rows:
@@ -55,6 +54,10 @@ class Conversions:
         events = self.touches.latest.size
         masks = (mask_of(amounts.rows, events) for amounts in self.amounts.values())
         return marked_rows(reduce(np.bitwise_or, masks))
+
+    def item_codes(self) -> Codes:
+        """Return T codes of the items."""
+        return Codes(raw_codes(self.items), len(self.items.dictionary))
 
     def touch_rows(self, numbers: Rows) -> Rows:
         """Return the rows of touches given by their numbers; −1 stays −1."""
@@ -75,10 +78,36 @@ def conversions(frame: Frame, lane: Lane) -> Conversions:
     dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
     if len(dimensions) == 1:
         found = frame.present(dimensions[0]).within(touchable)
-        return Conversions(touches_in(resets, found.rows, found.times), found.values, amounts)
-    masks = (validity(touch_values(frame, dimension)).view(np.uint8) for dimension in dimensions)
+        return Conversions(touches_in(resets, found.rows, found.times), encoded(found.values), amounts)
+    values = [touch_values(frame, dimension) for dimension in dimensions]
+    masks = (validity(column).view(np.uint8) for column in values)
     rows = rows_within(marked_rows(reduce(np.bitwise_and, masks)), touchable)
-    return Conversions(touches_in(resets, rows, frame.chunk.times[rows]), None, amounts)
+    items = tuple_codes([codes_of(taken(column, rows)) for column in values])
+    tuples = coded(items.codes, pa.array(np.arange(items.distinct)))
+    return Conversions(touches_in(resets, rows, frame.chunk.times[rows]), tuples, amounts)
+
+
+def encoded(values: pa.Array) -> pa.DictionaryArray:
+    """Return a column with its values in a dictionary."""
+    return values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+
+
+def codes_of(values: pa.Array) -> Codes:
+    """Number the values of a column, NULL last."""
+    known = encoded(values)
+    codes, distinct = raw_codes(known), len(known.dictionary)
+    if known.null_count == 0:
+        return Codes(codes, distinct)
+    return Codes(np.where(validity(known), codes, np.int32(distinct)), distinct + 1)
+
+
+def tuple_codes(columns: Sequence[Codes]) -> Codes:
+    """Number the tuples that occur of several columns' codes;."""
+    return reduce(_pair_codes, columns)
+
+
+def _pair_codes(first: Codes, second: Codes) -> Codes:
+    return codes_of(pa.array(first.codes * np.int64(second.distinct) + second.codes))
 
 
 def attribution_of_lane(lane: Lane) -> AttributionDefinition:
@@ -86,6 +115,17 @@ def attribution_of_lane(lane: Lane) -> AttributionDefinition:
     if lane.attribution is None:
         raise AssertionError(f"a lane of {lane.kind} needs an attribution")
     return lane.attribution
+
+
+def rule_of(lane: Lane) -> Rule:
+    """Return the model of a lane with its settings."""
+    settings = attribution_of_lane(lane)
+    weights = settings.weights
+    return Rule(
+        Model(settings.model),
+        microseconds(settings.half_life),
+        None if weights is None else Weights(weights.starter, weights.player, weights.closer),
+    )
 
 
 def lookback_of(lane: Lane) -> int | None:

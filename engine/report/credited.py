@@ -1,44 +1,63 @@
-"""The rows of attributed lanes: each conversion beside the touch that gets its credit, or shares of it.
+"""The credit of attributed lanes: each conversion beside the touch that gets it, or sums by item and key.
 
 Kernels say which row a value comes from and how much credit it gets; the values follow by take.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 import pyarrow as pa
-from sqlglot import exp
 
-from attribution.credit import linear_credit_by_key
-from attribution.models import Container, Model, Rows, Values
-from attribution.reduced import Reduced, reduced
-from attribution.rows import marked_rows, mask_at, mask_of
-from attribution.shares import credit_of_shares
+from attribution.credit import credit
+from attribution.entries import Cells, Entries, by_cell
+from attribution.models import SINGLES, Codes, Rows
+from attribution.rows import mask_at, mask_of
 from attribution.spans import single_touches, touch_spans
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
-from engine.dataview.values import codes_at, combined, taken
-from engine.report.columns import column_name, component_ids, is_period, is_session_start, period_start
+from engine.dataview.values import taken
+from engine.report.columns import column_name, is_period, is_session_start
 from engine.report.conversions import (
     Amounts,
     Conversions,
-    attribution_of_lane,
+    codes_of,
     components_of,
     conversions,
     lookback_of,
+    rule_of,
     touch_values,
+    tuple_codes,
 )
 from engine.report.frame import Frame
+from engine.report.periods import period_numbers
 from engine.report.plan import Lane
+
+
+@dataclass(frozen=True)
+class Credited:
+    """L sums of credit, each for an item and what the question takes from the conversions.
+
+    Attributes:
+        items: int64[L], codes of the touched values; one after the last where conversions have no touch.
+        touches: int32[L], the row of a touch of the item, -1 for none.
+        conversions: int32[L], the row of a conversion that has what the question asks for.
+        sums: metric → L numbers, NULL where it gave no credit.
+    """
+
+    items: Rows
+    touches: Rows
+    conversions: Rows
+    sums: Mapping[str, pa.Array]
 
 
 def touched_rows(frame: Frame, lane: Lane) -> pa.Table:
     """Return conversions, with the touched dimensions' values taken from the touch that gets the credit."""
     found = conversions(frame, lane)
     rows = found.rows()
-    model = Model(attribution_of_lane(lane).model)
-    touches = single_touches(model, found.touches, frame.chunk.times, rows, lookback_of(lane))
+    touches = single_touches(rule_of(lane).model, found.touches, frame.chunk.times, rows, lookback_of(lane))
     sources = found.touch_rows(touches)
 
     def values(component: Component) -> pa.Array:
@@ -60,20 +79,15 @@ def _measured(frame: Frame, metric: Component, amounts: Amounts, rows: Rows) -> 
 
 
 def shared_rows(frame: Frame, lane: Lane) -> pa.Table:
-    """Return touches with the credit that each gets; without a touch, the conversion's own row."""
+    """Return credit by item, with the values of one of its touches and of one of the conversions."""
     found = conversions(frame, lane)
-    components = components_of(frame, lane)
-    metrics = [component for component in components if component.role is Role.METRIC]
-    touched = [c for c in components if _is_touched(frame, c)]
-    others = [c for c in components if c.role is not Role.METRIC and not _is_touched(frame, c)]
-    credited = _credit_by_key if others else _credit
-    touches, converting, credit = credited(frame, lane, found)
-    columns = {column_name(c): taken(touch_values(frame, c), touches) for c in touched}
-    columns |= {column_name(c): frame.at(c, converting) for c in others}
-    columns |= {
-        metric.id: pa.array(values, mask=values == 0.0)
-        for metric, values in zip(metrics, credit, strict=True)
-    }
+    sums = credited(frame, lane, found)
+    columns = dict(sums.sums)
+    for component in components_of(frame, lane):
+        if _is_touched(frame, component):
+            columns[column_name(component)] = taken(touch_values(frame, component), sums.touches)
+        elif component.role is not Role.METRIC:
+            columns[column_name(component)] = frame.at(component, sums.conversions)
     return pa.table(columns)
 
 
@@ -81,100 +95,71 @@ def _is_touched(frame: Frame, component: Component) -> bool:
     return component.id in frame.plan.touch_dimensions
 
 
-Credited = tuple[Rows, Rows, Values]
-"""int32[E] rows of touches (−1: none), int32[E] rows of conversions, float64[M, E] credit."""
+def credited(frame: Frame, lane: Lane, found: Conversions) -> Credited:
+    """Add up a lane's credit by item and by what the question takes from the conversions."""
+    items, (keys, converting) = found.item_codes(), _keys(frame, lane, found)
+    cells = {
+        name: by_cell(_entries(frame, lane, found, amounts, items, own), items, own)
+        for name, amounts in found.amounts.items()
+        for own in [Codes(keys.codes[amounts.rows], keys.distinct)]
+    }
+    listed = reduce(np.union1d, (cell.codes for cell in cells.values()))
+    item, key = np.divmod(listed, max(keys.distinct, 1))
+    touches = _some_row(items, found.touches.rows)
+    sums = {name: _aligned(cell, listed) for name, cell in cells.items()}
+    return Credited(item, touches[item], converting[key], sums)
 
 
-def _credit(frame: Frame, lane: Lane, found: Conversions) -> Credited:
-    """Credit where nothing is taken from the conversion."""
-    touches, times = found.touches, frame.chunk.times
-    spans = (touch_spans(touches, times, a.rows, lookback_of(lane)) for a in found.amounts.values())
-    shares = zip(spans, found.amounts.values(), strict=True)
-    credit = np.stack([credit_of_shares(s, a.values, touches.rows.size).values for s, a in shares])
-    numbers = np.flatnonzero((credit != 0.0).any(axis=0)).astype(np.int32)
-    rows = found.touch_rows(numbers)
-    return rows, rows, credit[:, numbers]
+def _some_row(codes: Codes, rows: Rows) -> Rows:
+    """int32[distinct + 1]: a row for each code, -1 after the last."""
+    found = np.full(codes.distinct + 1, -1, np.int32)
+    found[codes.codes] = rows
+    return found
 
 
-def _credit_by_key(frame: Frame, lane: Lane, found: Conversions) -> Credited:
-    """Credit where times or the person are taken from the conversion."""
-    attribution, chunk = attribution_of_lane(lane), frame.chunk
-    touches = mask_of(found.touches.rows, chunk.rows)
-    kept = reduce(np.bitwise_or, (mask_of(a.rows, chunk.rows) for a in found.amounts.values()), touches)
-    journey = reduced(chunk.offsets, chunk.times, frame.starts, kept)
-    credited, converting, credit = linear_credit_by_key(
-        Container(attribution.container),
-        journey.offsets,
-        journey.times,
-        mask_at(touches, journey.rows),
-        _values(found, journey, chunk.rows),
-        _keys(frame, journey, found.rows()),
-        journey.starts,
-        lookback_of(lane),
-        _items(frame, journey),
-    )
-    return np.append(journey.rows, np.int32(-1))[credited], journey.rows[converting], credit
+def _aligned(cells: Cells, listed: np.ndarray) -> pa.Array:
+    """A metric's credit in all cells; NULL where it has none."""
+    places = np.searchsorted(listed, cells.codes)
+    sums, missing = np.zeros(listed.size), np.ones(listed.size, np.bool_)
+    sums[places], missing[places] = cells.credit, False
+    return pa.array(sums, mask=missing)
 
 
-def _places(journey: Reduced, rows: Rows, events: int) -> Rows:
-    """int32[K]: where in a reduced journey some of its rows are."""
-    return marked_rows(mask_at(mask_of(rows, events), journey.rows))
+def _entries(
+    frame: Frame, lane: Lane, found: Conversions, amounts: Amounts, items: Codes, keys: Codes
+) -> Entries:
+    """The credit that one metric gives to each touch."""
+    rule, touches, times = rule_of(lane), found.touches, frame.chunk.times
+    if rule.model in SINGLES:
+        singles = single_touches(rule.model, touches, times, amounts.rows, lookback_of(lane))
+        return Entries(singles, np.arange(singles.size, dtype=np.int32), amounts.values)
+    spans = touch_spans(touches, times, amounts.rows, lookback_of(lane))
+    return credit(rule, touches.times, items, spans, amounts.values, keys)
 
 
-def _values(found: Conversions, journey: Reduced, events: int) -> Values:
-    """float64[M, R]: each metric on the rows of the reduced journey."""
-    values = np.zeros((len(found.amounts), journey.rows.size))
-    for metric, amounts in zip(values, found.amounts.values(), strict=True):
-        metric[_places(journey, amounts.rows, events)] = amounts.values
-    return values
-
-
-def _items(frame: Frame, journey: Reduced) -> Rows | None:
-    """int32[R]: a code for each touch's value, where one text alone makes the touches."""
-    dimensions = frame.plan.touch_dimensions
-    values = touch_values(frame, frame.plan.view.component(dimensions[0]))
-    single_text = len(dimensions) == 1 and pa.types.is_dictionary(values.type)
-    return codes_at(values, journey.rows) if single_text else None
-
-
-def _keys(frame: Frame, journey: Reduced, rows: Rows) -> Rows:
-    """int32[R]: equal where all that the question takes from the conversion is equal.
-
-    A person is constant within its own rows, so only times make a key.
-    """
-    keys = np.zeros(journey.rows.size, np.int32)
-    times = _conversion_times(frame, rows)
-    if times:
-        keys[_places(journey, rows, frame.chunk.rows)] = reduce(_tuple_codes, map(_codes, times))
-    return keys
-
-
-def _codes(values: pa.Array) -> Rows:
-    codes: Rows = values.dictionary_encode().indices.to_numpy()
-    return codes
-
-
-def _tuple_codes(first: Rows, second: Rows) -> Rows:
-    """Number the pairs of two codes."""
-    return _codes(pa.array(first * np.int64(second.max(initial=0) + 1) + second))
-
-
-def _conversion_times(frame: Frame, rows: Rows) -> list[pa.Array]:
-    """The times that the question groups by, on some rows."""
-    request = frame.plan.request
-    used = component_ids(
-        [
-            *(dimension.expression for dimension in request.dimensions),
-            *(lookup.on for lookup in request.lookups),
-        ]
-    )
-    times = [name for name in sorted(used) if frame.plan.view.component(name).scope is Scope.TIME]
-    if not times:
-        return []
-    periods = [
-        exp.alias_(period_start(name) if is_period(name) else exp.column(name), name, quoted=True)
-        for name in times
+def _keys(frame: Frame, lane: Lane, found: Conversions) -> tuple[Codes, Rows]:
+    """N codes, on conversions equal where all that the question takes from them is equal; a row for each."""
+    others = [
+        component
+        for component in components_of(frame, lane)
+        if component.role is not Role.METRIC and not _is_touched(frame, component)
     ]
-    moments = pa.table({TIMESTAMP: frame.at(frame.plan.view.component(TIMESTAMP), rows)})
-    table = frame.statements.run(moments, exp.select(*periods).from_(exp.to_table("rows")))
-    return [combined(column) for column in table.columns]
+    codes = np.zeros(frame.chunk.rows, np.int32)
+    if not others:
+        return Codes(codes, 1), np.full(1, -1, np.int32)
+    rows = found.rows()
+    keys = tuple_codes([codes_of(_key_values(frame, component, rows)) for component in others])
+    codes[rows] = keys.codes
+    return Codes(codes, keys.distinct), _some_row(keys, rows)
+
+
+def _key_values(frame: Frame, component: Component, rows: Rows) -> pa.Array:
+    if component.scope is Scope.TIME and is_period(component.id):
+        return pa.array(period_numbers(component.id, local_times_at(frame, rows)))
+    return frame.at(component, rows)
+
+
+def local_times_at(frame: Frame, rows: Rows) -> np.ndarray:
+    """int64[K]: wall-clock µs of some rows in the view's zone."""
+    local: np.ndarray = frame.at(frame.plan.view.component(TIMESTAMP), rows).cast(pa.int64()).to_numpy()
+    return local

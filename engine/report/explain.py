@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from sqlglot import exp
 
-from engine.dataview.components import Component
+from engine.dataview.components import model_name
 from engine.dataview.local_time import to_local
+from engine.dataview.values import is_plain
+from engine.report.local import MERGE, READ
+from engine.report.pipeline import STEPS, persisted
 from engine.report.plan import Lane, ReportPlan, persistence_of, plan
 from engine.report.request import ReportRequest
+from engine.report.trace import Taken, Trace
 from engine.world import World
 
 
-def explain(request: ReportRequest, world: World) -> list[str]:
-    """Return the steps of a report, one line each; nothing is read.
+def explain(request: ReportRequest, world: World, trace: Trace | None = None) -> list[str]:
+    """Return the steps of a report in their order, with what each of them does.
+
+    Args:
+        trace: what the steps took, if the report ran; it is said beside each step.
 
     Raises:
         WaylineError: the request cannot be planned.
     """
     planned = plan(request, world.definitions)
-    return [
-        f'Report over data view "{planned.view.name}" in world {world.id}',
-        f"  scan: connection {planned.connection}, columns {_listed(planned.columns)}, "
-        f"{_scan_range(planned)}",
-        *_sessions(planned),
-        *_persistence(planned),
-        *_segment(planned),
-        *(line for lane in planned.lanes for line in _lane(lane, planned)),
-    ]
+    lines = [f'Report over data view "{planned.view.name}" in world {world.id}']
+    for name in (READ, *(step.name for step in STEPS), MERGE):
+        described = _DESCRIPTIONS.get(name, _nothing)(planned)
+        took = None if trace is None else trace.taken.get(name)
+        if described or took is not None:
+            lines.append(f"  {name}{_took(took)}")
+            lines += [f"    {line}" for line in described]
+    return lines
+
+
+def _took(taken: Taken | None) -> str:
+    if taken is None:
+        return ""
+    chunks = f"{taken.chunks} chunk{'' if taken.chunks == 1 else 's'}"
+    return f" ({chunks}, {taken.rows:,} rows, {taken.size / 1e6:,.1f} MB, {taken.seconds * 1e3:,.1f} ms)"
+
+
+def _nothing(planned: ReportPlan) -> list[str]:
+    return []
+
+
+def _read(planned: ReportPlan) -> list[str]:
+    return [f"connection {planned.connection}: columns {_listed(planned.columns)}, {_scan_range(planned)}"]
+
+
+def _values(planned: ReportPlan) -> list[str]:
+    components = (planned.view.component(name) for name in sorted(planned.ids))
+    changed = [c.id for c in components if c.source is not None and not is_plain(c)]
+    return [f"values of {_listed(changed)} as their settings say"] if changed else []
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
@@ -35,7 +64,7 @@ def _listed(names: tuple[str, ...] | list[str]) -> str:
 
 def _scan_range(planned: ReportPlan) -> str:
     zone = planned.view.definition.time_zone
-    start, end = planned.scan_start, planned.request.range.end
+    start, end = planned.scan_start, planned.scan_end
     since = "from the beginning" if start is None else f"from {to_local(start, zone)}"
     until = "to the end" if end is None else f"to {to_local(end, zone)}"
     return f"{since} {until} ({zone})"
@@ -46,13 +75,14 @@ def _sessions(planned: ReportPlan) -> list[str]:
         return []
     settings = planned.view.definition.sessions
     starts = f", or on {_listed(settings.start_on)}" if settings.start_on else ""
-    return [f"  sessions: a new one after a gap longer than {settings.timeout}{starts}"]
+    ends = f", or after {_listed(settings.end_on)}" if settings.end_on else ""
+    return [f"a new one after a gap longer than {settings.timeout}{starts}{ends}"]
 
 
 def _persistence(planned: ReportPlan) -> list[str]:
-    components: list[Component] = [planned.view.component(name) for name in sorted(planned.ids)]
+    components = [planned.view.component(name) for name in sorted(persisted(planned))]
     return [
-        f"  persistence: {component.id} keeps its {settings.allocation.replace('_', ' ')} value, "
+        f"{component.id} keeps its {settings.allocation.replace('_', ' ')} value, "
         f"expires with {settings.expiration}"
         for component in components
         if (settings := persistence_of(component)) is not None
@@ -61,16 +91,16 @@ def _persistence(planned: ReportPlan) -> list[str]:
 
 def _segment(planned: ReportPlan) -> list[str]:
     segment = planned.request.segment
-    return [] if segment is None else [f"  segment: events where {segment.sql('postgres')}"]
+    return [] if segment is None else [f"events where {segment.sql('postgres')}"]
 
 
 def _lane(lane: Lane, planned: ReportPlan) -> list[str]:
     measured = [f"{metric.name} = {_measure(metric.expression)}" for metric in lane.metrics]
-    what = f"  {lane.kind}: {_listed(measured)}"
+    what = f"{lane.kind}: {_listed(measured)}"
     if lane.attribution is not None:
         lookback = lane.attribution.lookback or "reporting window"
         what += (
-            f"; {lane.attribution.model} touch of {_listed(planned.touch_dimensions)}, "
+            f"; {model_name(lane.attribution)} of {_listed(planned.touch_dimensions)}, "
             f"container {lane.attribution.container}, lookback {lookback}"
         )
     if lane.segment is not None:
@@ -78,5 +108,20 @@ def _lane(lane: Lane, planned: ReportPlan) -> list[str]:
     return [f"{what}; elements of {lane.array}" if lane.array else what]
 
 
+def _lanes(planned: ReportPlan) -> list[str]:
+    return [line for lane in planned.lanes for line in _lane(lane, planned)]
+
+
 def _measure(expression: exp.Expr) -> str:
     return expression.sql("postgres")
+
+
+_DESCRIPTIONS: Mapping[str, Callable[[ReportPlan], list[str]]] = {
+    READ: _read,
+    "values": _values,
+    "sessions": _sessions,
+    "persistence": _persistence,
+    "segments": _segment,
+    "attribution": _lanes,
+}
+"""Step → what it does in a plan; a step without anything to say is left out unless it ran."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
 from attribution.models import Mask
-from engine.dataview.components import LOCAL_TIME, PERSON_ID, SESSIONS, Component, Scope
+from engine.dataview.components import LOCAL_TIME, Component, Scope
 from engine.dataview.local_time import local_times
 from engine.dataview.values import combined, event_values, is_plain, numbers, taken
 from engine.journeys.persistence import Allocation, Expiration, persisted_rows
@@ -24,18 +24,17 @@ from engine.journeys.scan import Chunk
 from engine.journeys.sessions import session_starts
 from engine.report.columns import (
     ELEMENTS,
-    INDEXES,
     ROW_INDEX,
     array_of,
     column_name,
     component_ids,
     in_array,
-    is_every_event,
     is_session_start,
 )
 from engine.report.elements import matching
 from engine.report.plan import ReportPlan, microseconds, persistence_of
 from engine.report.sql import Statements
+from engine.report.standard import ones, standard_values
 
 
 class Frame:
@@ -78,11 +77,18 @@ class Frame:
         if not self.plan.sessions:
             return np.zeros(self.chunk.times.size, np.uint8)
         settings = self.plan.view.definition.sessions
-        marks = None
-        for name in settings.start_on:
-            present = nonzero(self.raw(self.plan.view.component(name)))
-            marks = present if marks is None else marks | present
-        return session_starts(self.chunk.offsets, self.chunk.times, microseconds(settings.timeout), marks)
+        return session_starts(
+            self.chunk.offsets,
+            self.chunk.times,
+            microseconds(settings.timeout),
+            self._happened(settings.start_on),
+            self._happened(settings.end_on),
+        )
+
+    def _happened(self, metrics: Iterable[str]) -> Mask | None:
+        """uint8[N]: one of these metrics happened on the event; None where there are none."""
+        marks = [nonzero(self.raw(self.plan.view.component(name))) for name in metrics]
+        return reduce(np.bitwise_or, marks) if marks else None
 
     @cached_property
     def person_index(self) -> np.ndarray:
@@ -147,7 +153,7 @@ class Frame:
         if component.scope is Scope.TIME:
             return self._local(self.chunk.times[rows])
         if is_session_start(component):
-            return _ones(self.starts[rows])
+            return ones(self.starts[rows])
         return taken(self.raw(component), rows)
 
     def present(self, component: Component) -> Present:
@@ -173,16 +179,9 @@ class Frame:
         return self._shown[component.id]
 
     def _raw_values(self, component: Component) -> pa.Array:
-        if component.id in INDEXES:
-            return pa.array(self.session_index if component.id == SESSIONS else self.person_index)
-        if component.scope is Scope.TIME:
-            return self.timestamps
-        if component.id == PERSON_ID:
-            return self.chunk.columns["_person"]
-        if is_session_start(component):
-            return _ones(self.starts)
-        if is_every_event(component):
-            return pa.array(np.ones(self.chunk.times.size, np.int64))
+        standard = standard_values(self, component)
+        if standard is not None:
+            return standard
         zone = self.plan.view.definition.time_zone
         column = self.chunk.columns[_source_column(component)]
         return event_values(component, column, zone, self.statements.run)
@@ -222,11 +221,6 @@ def _source_column(component: Component) -> str:
     if component.source is None:
         raise AssertionError(f"{component.id} is not backed by a field")
     return component.source.column
-
-
-def _ones(marks: Mask) -> pa.Array:
-    """Return 1 where a mask is 1, and NULL elsewhere."""
-    return pa.array(marks.astype(np.int64), mask=marks == 0)
 
 
 def nonzero(values: pa.Array) -> Mask:

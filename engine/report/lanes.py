@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 
 from attribution.rows import marked_rows
 from engine.dataview.values import combined, taken
 from engine.report.aggregate import used_in
-from engine.report.columns import INDEXES
 from engine.report.credited import shared_rows, touched_rows
 from engine.report.frame import Frame
+from engine.report.once import counts_once, with_firsts
 from engine.report.plan import Kind, Lane
 
 
@@ -24,7 +23,7 @@ def lane_rows(frame: Frame, lane: Lane) -> pa.Table:
     if frame.chosen is not None:
         rows = marked_rows(frame.chosen)
         table = pa.table({name: taken(combined(table.column(name)), rows) for name in table.column_names})
-    return _with_firsts(table) if lane.kind is Kind.ROWS else table
+    return with_firsts(table, frame.plan, lane) if counts_once(frame.plan, lane) else table
 
 
 def _events(frame: Frame, lane: Lane) -> pa.Table:
@@ -32,14 +31,3 @@ def _events(frame: Frame, lane: Lane) -> pa.Table:
     ids = used_in(frame.plan, lane)
     numbered = lane.kind is Kind.ELEMENT_EVENTS or not ids
     return frame.numbered(ids, lane.array) if numbered else frame.table(ids, lane.array)
-
-
-def _with_firsts(table: pa.Table) -> pa.Table:
-    """Replace person and session indices by 1 on their first row and 0 on the others (docs/semantics.md)."""
-    for name in INDEXES.values():
-        if name in table.column_names:
-            index = combined(table.column(name)).to_numpy()
-            firsts = np.ones(index.size, np.int64)
-            firsts[1:] = index[1:] != index[:-1]
-            table = table.set_column(table.column_names.index(name), name, pa.array(firsts))
-    return table

@@ -6,7 +6,7 @@ Chunks are decoded by the threads that work on them, a few at a time, so memory 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,14 +19,17 @@ from engine import memory
 from engine.cancellation import Cancellation
 from engine.definitions.model import Definitions
 from engine.errors import CancelledError
+from engine.journeys.columns import SYSTEM
 from engine.journeys.scan import Chunk, Load, loads
-from engine.report.aggregate import PARTIALS, counted, merged, partial, relation_name
+from engine.report import answers
+from engine.report.aggregate import PARTIALS, counted, merged, relation_name
 from engine.report.frame import Frame
-from engine.report.lanes import lane_rows
-from engine.report.plan import Kind, Lane, ReportPlan, plan
+from engine.report.pipeline import Aggregation, aggregations, evaluated
+from engine.report.plan import Kind, ReportPlan, plan
 from engine.report.request import ReportRequest
 from engine.report.sql import Statements
-from engine.report.tally import tallied_dimension, tally, total
+from engine.report.tally import tallied_dimension, total
+from engine.report.trace import Trace
 from engine.world import Home, World
 
 Partials = list[pa.Table]
@@ -36,24 +39,34 @@ _THREADS: Final = os.cpu_count() or 1
 _POLL: Final = 0.02
 """Seconds between two looks at whether a question was cancelled."""
 
+READ: Final = "read"
+MERGE: Final = "merge"
+"""The steps before and after those that each chunk goes through."""
+
 
 @dataclass(frozen=True)
-class Work:
+class Job:
     """What is done with each chunk, prepared once for all of them.
 
     Attributes:
-        steps: make the partial result of each lane of the plan, in its order.
+        aggregations: of the lanes of the plan, in its order.
         lookups: tables that statements may join, by name.
     """
 
     plan: ReportPlan
-    steps: tuple[Callable[[Frame], pa.Table], ...]
+    aggregations: tuple[Aggregation, ...]
     lookups: dict[str, pa.Table]
     cancellation: Cancellation
+    trace: Trace
 
 
-def run(request: ReportRequest, home: Home, world: World, cancellation: Cancellation) -> pa.Table:
+def run(
+    request: ReportRequest, home: Home, world: World, cancellation: Cancellation, trace: Trace | None = None
+) -> pa.Table:
     """Answer a request from one world.
+
+    Args:
+        trace: notes what each step takes; the answer is then worked out even if it is known already.
 
     Returns:
         A table with the request's dimensions and then its metrics; one row for each group, no order.
@@ -62,7 +75,13 @@ def run(request: ReportRequest, home: Home, world: World, cancellation: Cancella
         WaylineError: a name is unknown, a combination is not supported, or the question was cancelled.
     """
     planned = plan(request, world.definitions)
-    return answer(planned, _loads(planned, home, world), world.definitions, cancellation)
+
+    def find(trace: Trace) -> pa.Table:
+        return answer(planned, _loads(planned, home, world), world.definitions, cancellation, trace)
+
+    if trace is not None:
+        return find(trace)
+    return answers.known(planned, home, world, lambda: find(Trace(counting=False)))
 
 
 def answer(
@@ -70,10 +89,18 @@ def answer(
     chunks: Iterable[Load | Chunk],
     definitions: Definitions,
     cancellation: Cancellation,
+    trace: Trace | None = None,
 ) -> pa.Table:
     """Evaluate a plan over chunks, however many and however cut, and merge."""
-    work = _prepared(planned, cancellation)
-    partials = _in_threads(work, chunks) or [_evaluated(work, empty_chunk(planned, definitions))]
+    job = _prepared(planned, cancellation, trace or Trace(counting=False))
+    partials = _in_threads(job, chunks) or [_evaluated(job, empty_chunk(planned, definitions))]
+    with job.trace.step(MERGE) as made:
+        merged_table = _merged(planned, partials, cancellation)
+        made(merged_table)
+    return merged_table
+
+
+def _merged(planned: ReportPlan, partials: list[Partials], cancellation: Cancellation) -> pa.Table:
     if planned.request.row_level:
         return pa.concat_tables(tables[0] for tables in partials)
     if all(tallied_dimension(planned, lane) for lane in planned.lanes):
@@ -96,23 +123,14 @@ def _loads(planned: ReportPlan, home: Home, world: World) -> list[Load]:
         world.journeys[planned.connection],
         planned.columns,
         start=planned.scan_start,
-        end=planned.request.range.end,
+        end=planned.scan_end,
         world=world,
     )
 
 
-def _prepared(planned: ReportPlan, cancellation: Cancellation) -> Work:
-    steps = tuple(_step(planned, lane) for lane in planned.lanes)
-    return Work(planned, steps, _lookup_tables(planned, cancellation), cancellation)
-
-
-def _step(planned: ReportPlan, lane: Lane) -> Callable[[Frame], pa.Table]:
-    """Choose how a lane becomes a partial result: added up right away, or by a statement over its rows."""
-    dimension = tallied_dimension(planned, lane)
-    if dimension is not None:
-        return lambda frame: tally(frame, lane, dimension)
-    text = partial(planned, lane).sql("duckdb")
-    return lambda frame: frame.statements.run(lane_rows(frame, lane), text)
+def _prepared(planned: ReportPlan, cancellation: Cancellation, trace: Trace) -> Job:
+    lookups = _lookup_tables(planned, cancellation)
+    return Job(planned, aggregations(planned), lookups, cancellation, trace)
 
 
 @lru_cache(maxsize=1)
@@ -121,7 +139,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="report")
 
 
-def _in_threads(work: Work, chunks: Iterable[Load | Chunk]) -> list[Partials]:
+def _in_threads(job: Job, chunks: Iterable[Load | Chunk]) -> list[Partials]:
     """Return the partial results of each chunk, in their order.
 
     Nothing is under way any more when this returns or raises; only a cancelled question is left to the
@@ -131,9 +149,9 @@ def _in_threads(work: Work, chunks: Iterable[Load | Chunk]) -> list[Partials]:
     patience: float | None = None
     try:
         for chunk in chunks:
-            _wait(futures, work.cancellation, _THREADS)
-            futures.append(_threads().submit(_partials, work, chunk))
-        _wait(futures, work.cancellation, 0)
+            _wait(futures, job.cancellation, _THREADS)
+            futures.append(_threads().submit(_partials, job, chunk))
+        _wait(futures, job.cancellation, 0)
         return [found for future in futures if (found := future.result()) is not None]
     except CancelledError:
         patience = 0
@@ -157,24 +175,23 @@ def _wait(futures: Sequence[Future[Partials | None]], cancellation: Cancellation
         wait(under_way, _POLL, FIRST_COMPLETED)
 
 
-def _partials(work: Work, chunk: Load | Chunk) -> Partials | None:
+def _partials(job: Job, chunk: Load | Chunk) -> Partials | None:
     """Decode a chunk if need be, and evaluate it; None if nobody in it counts."""
-    check = work.cancellation.check
+    check = job.cancellation.check
     check()
     if isinstance(chunk, Chunk):
-        return _evaluated(work, chunk)
+        return _evaluated(job, chunk)
     with memory.decoding.taken(chunk.weight, check):
-        decoded = chunk.chunk(check)
-        return None if decoded is None else _evaluated(work, decoded)
+        with job.trace.step(READ) as made:
+            decoded = chunk.chunk(check)
+            for column in [] if decoded is None else decoded.columns.values():
+                made(column)
+        return None if decoded is None else _evaluated(job, decoded)
 
 
-def _evaluated(work: Work, chunk: Chunk) -> Partials:
-    frame = Frame(work.plan, chunk, Statements(work.cancellation, work.lookups))
-    found = []
-    for step in work.steps:
-        work.cancellation.check()
-        found.append(step(frame))
-    return found
+def _evaluated(job: Job, chunk: Chunk) -> Partials:
+    frame = Frame(job.plan, chunk, Statements(job.cancellation, job.lookups))
+    return evaluated(frame, job.aggregations, job.trace)
 
 
 def _lookup_tables(planned: ReportPlan, cancellation: Cancellation) -> dict[str, pa.Table]:
@@ -195,7 +212,7 @@ def _all_partials(planned: ReportPlan, partials: list[Partials], statements: Sta
 def empty_chunk(planned: ReportPlan, definitions: Definitions) -> Chunk:
     """Return a chunk of no events with the types that a plan's columns have."""
     connection = definitions.connections[planned.connection]
-    types: dict[str, pa.DataType] = {"_person": pa.string()}
+    types = dict(SYSTEM)
     for dataset in connection.datasets:
         leaves = definitions.datasets[dataset].leaves()
         types |= {path: field.arrow() for path, field in leaves.items()}

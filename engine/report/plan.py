@@ -13,16 +13,15 @@ from enum import StrEnum
 import pyarrow as pa
 from sqlglot import exp
 
+from attribution.models import SINGLES
 from engine.dataview.components import (
-    PERSON_ID,
-    SESSIONS,
     Component,
     DataView,
     Role,
     Scope,
     data_view,
 )
-from engine.dataview.local_time import to_local, to_utc
+from engine.dataview.local_time import month_start
 from engine.definitions.model import (
     AttributionDefinition,
     Definitions,
@@ -30,7 +29,8 @@ from engine.definitions.model import (
     PersistenceDefinition,
 )
 from engine.errors import UnsupportedError
-from engine.report.columns import array_of, component_ids, in_array, is_session_start
+from engine.report.around import earliest, journey_columns, latest, needs_sessions
+from engine.report.columns import array_of, component_ids, in_array
 from engine.report.request import Aggregate, MetricColumn, ReportRequest
 
 
@@ -40,9 +40,9 @@ class Kind(StrEnum):
     EVENTS = "events"
     """Events with the dimensions' values after persistence."""
     TOUCHES = "touches"
-    """Conversions beside the one touch that gets all credit (last, first, same)."""
+    """Conversions beside the one touch that gets all credit (last, first, same touch)."""
     SHARES = "shares"
-    """Touches beside the credit that each gets (linear)."""
+    """Touches beside the credit that they get, for models that give credit to several."""
     ELEMENTS = "elements"
     """Elements of an array of objects."""
     ELEMENT_EVENTS = "element events"
@@ -80,6 +80,7 @@ class ReportPlan:
         ids: every component that is used.
         columns: journey columns to read.
         scan_start: events before are not needed (µs UTC); None reads from the beginning.
+        scan_end: events from here on are not needed (µs UTC); None reads to the end.
         reach: how long before the range an event may matter as a touch, in microseconds.
         touch_start: touches before do not count (µs UTC), the reporting window of docs/semantics.md.
         sessions: whether session starts are needed.
@@ -93,6 +94,7 @@ class ReportPlan:
     ids: frozenset[str]
     columns: tuple[str, ...]
     scan_start: int | None
+    scan_end: int | None
     reach: int
     touch_start: int | None
     sessions: bool
@@ -121,6 +123,7 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
         ids=frozenset(ids),
         columns=_columns([*components, *(_session_metrics(view) if sessions else ())]),
         scan_start=_scan_start(request.range.start, view, components, lanes, sessions, reach),
+        scan_end=latest(request.range.end, microseconds(view.definition.sessions.timeout), components),
         reach=reach,
         touch_start=_month_start(request.range.start, view.definition.time_zone),
         sessions=sessions,
@@ -247,7 +250,7 @@ def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: Repo
             groups.setdefault((attribution, segment), []).append(metric)
     return [
         Lane(
-            Kind.SHARES if attribution.model == "linear" else Kind.TOUCHES,
+            Kind.TOUCHES if attribution.model in SINGLES else Kind.SHARES,
             tuple(members),
             attribution,
             segment,
@@ -267,8 +270,7 @@ def _needs_sessions(components: list[Component], lanes: tuple[Lane, ...]) -> boo
         (settings := persistence_of(component)) is not None and settings.expiration == "session"
         for component in components
     )
-    by_metric = any(c.id == SESSIONS or is_session_start(c) for c in components)
-    return by_persistence or by_metric or _session_container(lanes)
+    return by_persistence or any(map(needs_sessions, components)) or _session_container(lanes)
 
 
 def _session_container(lanes: tuple[Lane, ...]) -> bool:
@@ -276,14 +278,13 @@ def _session_container(lanes: tuple[Lane, ...]) -> bool:
 
 
 def _session_metrics(view: DataView) -> list[Component]:
-    return [view.component(name) for name in view.definition.sessions.start_on]
+    settings = view.definition.sessions
+    return [view.component(name) for name in (*settings.start_on, *settings.end_on)]
 
 
 def _columns(components: list[Component]) -> tuple[str, ...]:
     columns = {component.source.column for component in components if component.source}
-    if any(component.id == PERSON_ID for component in components):
-        columns.add("_person")
-    return tuple(sorted(columns))
+    return tuple(sorted(columns | journey_columns(components)))
 
 
 def microseconds(duration: timedelta) -> int:
@@ -293,10 +294,7 @@ def microseconds(duration: timedelta) -> int:
 
 def _month_start(start: int | None, time_zone: str) -> int | None:
     """The reporting window begins with the month that the range begins in (``[EX-DV-A0]``)."""
-    if start is None:
-        return None
-    local = to_local(start, time_zone)
-    return to_utc(local.replace(day=1, hour=0, minute=0, second=0, microsecond=0), time_zone)
+    return None if start is None else month_start(start, time_zone)
 
 
 def _scan_start(
@@ -310,11 +308,13 @@ def _scan_start(
     """A session may have begun any time before the range, so what depends on its first events reads all."""
     settings = [p for p in map(persistence_of, components) if p is not None]
     endless = any(p.expiration == "session" for p in settings) or _session_container(lanes)
-    if start is None or endless:
+    timeout = microseconds(view.definition.sessions.timeout)
+    first = earliest(start, timeout, view.definition.time_zone, components)
+    if start is None or first is None or endless:
         return None
     kept = [microseconds(p.expiration) for p in settings if isinstance(p.expiration, timedelta)]
-    gap = microseconds(view.definition.sessions.timeout) if sessions else 0
-    return start - max(gap, reach + max(kept, default=0))
+    gap = timeout if sessions else 0
+    return min(first, start - max(gap, reach + max(kept, default=0)))
 
 
 def _reach(start: int | None, time_zone: str, lanes: tuple[Lane, ...]) -> int:

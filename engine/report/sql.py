@@ -49,6 +49,10 @@ class Statements:
             cursor.register(name, table)
         return cursor
 
+    def check(self) -> None:
+        """Raise CancelledError if the question was cancelled."""
+        self._cancellation.check()
+
     def run(self, rows: pa.Table, select: exp.Query | str) -> pa.Table:
         """Run a SELECT over one table, which the statement calls ``rows``."""
         return self.run_named("rows", rows, select)

@@ -1,44 +1,53 @@
-"""Adds up without SQL what most dashboards ask: attributed sums by one text.
+"""Adds up without SQL what most dashboards ask: attributed sums by one text, or by a text and a period.
 
-The values of a text are codes, so a sum per code is one pass over the touches. Everything else goes the
-general way, through statements over rows; both ways give the same answer.
+The values of a text and the periods of time are codes, so a sum per code is one pass over what is credited.
+Everything else goes the general way, through statements over rows; both ways give the same answer.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
-from attribution.models import Model, Rows
-from attribution.rows import mask_at
-from attribution.shares import Credit, by_item, credit_of_shares, credit_of_singles
-from attribution.spans import Touches, single_touches, touch_spans
+from attribution.models import Times
+from attribution.rows import marked_rows
 from engine.dataview.components import Component, Role
 from engine.dataview.values import raw_codes
 from engine.definitions.model import MetricDefinition
 from engine.journeys.present import Present, present
 from engine.report.aggregate import metric_type
-from engine.report.columns import is_session_start
-from engine.report.conversions import (
-    Amounts,
-    attribution_of_lane,
-    conversions,
-    lookback_of,
-)
+from engine.report.columns import is_period, is_session_start
+from engine.report.conversions import conversions, encoded
+from engine.report.credited import credited, local_times_at
 from engine.report.frame import Frame
-from engine.report.plan import Kind, Lane, ReportPlan, persistence_of
+from engine.report.periods import period_numbers, period_starts
+from engine.report.plan import Kind, Lane, ReportPlan, is_component, persistence_of
 from engine.report.request import MetricColumn
+
+_ROOMY: Final = 1 << 20
+"""Tables of this many cells are made without asking how full they will be."""
 
 
 def tallied_dimension(plan: ReportPlan, lane: Lane) -> Component | None:
     """Return the text that a lane can be added up by, None where it has to go the general way."""
     request = plan.request
-    if len(request.dimensions) != 1 or request.lookups or request.row_level or lane.array:
+    others = [d for d in request.dimensions if _period(d.expression, plan) is None]
+    if len(others) != 1 or len(request.dimensions) > 2:
+        return None
+    if request.lookups or request.row_level or lane.array:
         return None
     sums = lane.attribution is not None and all(_is_plain_sum(metric, plan) for metric in lane.metrics)
     groups = lane.kind is Kind.EVENTS and not lane.metrics
-    return _plain_text(request.dimensions[0].expression, plan) if sums or groups else None
+    return _plain_text(others[0].expression, plan) if sums or groups else None
+
+
+def _period(expression: exp.Expr, plan: ReportPlan) -> str | None:
+    """The time dimension that an expression is, if it is one."""
+    name = plan.view.component(expression.name).id if is_component(expression) else ""
+    return name if is_period(name) else None
 
 
 def _plain_text(expression: exp.Expr, plan: ReportPlan) -> Component | None:
@@ -68,71 +77,80 @@ def _is_plain_sum(metric: MetricColumn, plan: ReportPlan) -> bool:
 
 def tally(frame: Frame, lane: Lane, dimension: Component) -> pa.Table:
     """Return a lane's partial result, for a dimension that the lane can be added up by."""
-    name = frame.plan.request.dimensions[0].name
     if lane.metrics:
-        return _sums(frame, lane, name)
+        return _sums(frame, lane)
     if persistence_of(dimension) is None:
         found = frame.present(dimension)
     else:
         found = present(frame.shown(dimension), frame.chunk.times)
-    return pa.table({name: _occurring(frame, found)})
+    return _occurring(frame, found)
 
 
 def total(plan: ReportPlan, partials: list[pa.Table]) -> pa.Table:
     """Return the answer, where all lanes were added up here."""
     request = plan.request
-    name = request.dimensions[0].name
-    every = pa.concat_tables(partials, promote_options="default").group_by([name], use_threads=False)
+    names = [dimension.name for dimension in request.dimensions]
+    every = pa.concat_tables(partials, promote_options="default").group_by(names, use_threads=False)
     sums = every.aggregate([(metric.name, "sum") for metric in request.metrics])
-    columns = {name: sums[name]}
+    columns = {name: sums[name] for name in names}
     columns |= {metric.name: sums[f"{metric.name}_sum"] for metric in request.metrics}
     return pa.table(columns)
 
 
-def _occurring(frame: Frame, found: Present) -> pa.Array:
-    """Each value of a text once, NULL included, that is there on an event of the report."""
-    values, chosen = _encoded(found.values), frame.chosen
-    codes = raw_codes(values)
-    if chosen is not None:
-        codes = codes[mask_at(chosen, found.rows).view(bool)]
-    events = frame.chunk.rows if chosen is None else np.count_nonzero(chosen)
-    counts = np.bincount(codes, minlength=len(values.dictionary) + 1)
-    counts[-1] = events - codes.size
-    return _spelled_out(np.flatnonzero(counts), values.dictionary)
+def _occurring(frame: Frame, found: Present) -> pa.Table:
+    """Each text once in each period, NULL included, that is there on an event of the report."""
+    values, period = encoded(found.values), _grouped_period(frame.plan)
+    items = np.full(frame.chunk.rows, len(values.dictionary), np.int32)
+    items[found.rows] = raw_codes(values)
+    chosen = None if frame.chosen is None else marked_rows(frame.chosen)
+    items = items if chosen is None else items[chosen]
+    if period is None:
+        listed = np.flatnonzero(np.bincount(items))
+        return _grouped(frame.plan, _spelled_out(listed, values.dictionary), None)
+    rows = np.arange(items.size, dtype=np.int32) if chosen is None else chosen
+    numbers = period_numbers(period, local_times_at(frame, rows))
+    first = numbers.min(initial=0)
+    span = int(numbers.max(initial=0) - first) + 1
+    pairs = _distinct(items * np.int64(span) + (numbers - first), (len(values.dictionary) + 1) * span)
+    texts, starts = np.divmod(pairs, span)
+    return _grouped(frame.plan, _spelled_out(texts, values.dictionary), starts + first)
 
 
-def _sums(frame: Frame, lane: Lane, name: str) -> pa.Table:
-    """Sum each metric by the value of the touches that get the credit; NULL where it has no conversion."""
-    found = conversions(frame, lane)
-    values = _encoded(found.items)
-    items, distinct = raw_codes(values), len(values.dictionary)
-    sums: dict[str, Credit] = {}
-    for metric in lane.metrics:
-        amounts = found.amounts[frame.plan.view.component(metric.expression.name).id]
-        sums[metric.name] = _credit(frame, lane, found.touches, amounts, items, distinct)
-    listed = np.flatnonzero(np.any([credit.counts for credit in sums.values()], axis=0))
-    columns = {name: _spelled_out(listed, values.dictionary)}
-    for metric in lane.metrics:
-        credit, counts = (numbers[listed] for numbers in sums[metric.name])
-        whole = metric_type(metric, frame.plan.view) == pa.int64()
-        columns[metric.name] = pa.array(credit.astype(np.int64) if whole else credit, mask=counts == 0)
+def _distinct(codes: Times, most: int) -> Times:
+    """The codes that occur, of those from 0 up to a number."""
+    if most > max(_ROOMY, 4 * codes.size):
+        return np.unique(codes)
+    occurs = np.zeros(most, np.bool_)
+    occurs[codes] = True
+    return np.flatnonzero(occurs)
+
+
+def _grouped_period(plan: ReportPlan) -> str | None:
+    periods = (_period(dimension.expression, plan) for dimension in plan.request.dimensions)
+    return next((period for period in periods if period is not None), None)
+
+
+def _grouped(plan: ReportPlan, texts: pa.Array, periods: Times | None) -> pa.Table:
+    """The grouped columns, from the texts and the numbers of the periods."""
+    columns = {}
+    for dimension in plan.request.dimensions:
+        period = _period(dimension.expression, plan)
+        grouped = texts if period is None or periods is None else period_starts(period, periods)
+        columns[dimension.name] = grouped
     return pa.table(columns)
 
 
-def _credit(
-    frame: Frame, lane: Lane, touches: Touches, amounts: Amounts, items: Rows, distinct: int
-) -> Credit:
-    """The credit that one metric gives to each item."""
-    model, lookback = Model(attribution_of_lane(lane).model), lookback_of(lane)
-    if model is Model.LINEAR:
-        spans = touch_spans(touches, frame.chunk.times, amounts.rows, lookback)
-        return by_item(credit_of_shares(spans, amounts.values, items.size), items, distinct)
-    singles = single_touches(model, touches, frame.chunk.times, amounts.rows, lookback)
-    return credit_of_singles(singles, items, amounts.values, distinct)
-
-
-def _encoded(values: pa.Array) -> pa.DictionaryArray:
-    return values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+def _sums(frame: Frame, lane: Lane) -> pa.Table:
+    """Sum each metric by the value of the touches that get the credit; NULL where it has no conversion."""
+    found, period = conversions(frame, lane), _grouped_period(frame.plan)
+    credit = credited(frame, lane, found)
+    numbers = None if period is None else period_numbers(period, local_times_at(frame, credit.conversions))
+    table = _grouped(frame.plan, _spelled_out(credit.items, found.items.dictionary), numbers)
+    for metric in lane.metrics:
+        sums = credit.sums[frame.plan.view.component(metric.expression.name).id]
+        whole = metric_type(metric, frame.plan.view) == pa.int64()
+        table = table.append_column(metric.name, sums.cast(pa.int64()) if whole else sums)
+    return table
 
 
 def _spelled_out(items: np.ndarray, dictionary: pa.Array) -> pa.Array:

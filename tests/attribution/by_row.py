@@ -1,38 +1,47 @@
-"""Attribution by lists, asked and answered with one entry per row, as its oracle does."""
+"""Attribution by lists, asked with one entry per row and answered by item and key, as its oracle does."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from attribution.credit import credit
+from attribution.entries import Entries, by_cell
+from attribution.models import SINGLES, Codes
 from attribution.rows import marked_rows
-from attribution.shares import credit_of_shares
-from attribution.spans import NO_TOUCH, single_touches, touch_spans, touches_in
-from attribution.windows import container_starts
+from attribution.spans import container_starts, single_touches, touch_spans, touches_in
 
 
-def listed_touches(container, offsets, times, touches, starts):
-    rows = marked_rows(touches)
-    return touches_in(container_starts(container, offsets, starts), rows, times[rows])
+def entries_of(rule, container, chunk, items, values, keys, lookback):
+    """Return the entries of one metric and the lists that they refer to.
+
+    Args:
+        rule: the model.
+        container: session or person.
+        chunk: offsets, times and session starts of N rows.
+        items: int32[N], -1 on rows without a touch.
+        values: float64[N].
+        keys: int32[N], from 0 up.
+        lookback: µs or None.
+    """
+    offsets, times, starts = chunk
+    rows = np.flatnonzero(items >= 0).astype(np.int32)
+    touches = touches_in(container_starts(container, offsets, starts), rows, times[rows])
+    codes = Codes(items[rows], int(items.max(initial=-1)) + 1)
+    conversions = marked_rows((values != 0).astype(np.uint8))
+    known = Codes(keys[conversions], int(keys.max(initial=0)) + 1)
+    if rule.model in SINGLES:
+        singles = single_touches(rule.model, touches, times, conversions, lookback)
+        places = np.arange(conversions.size, dtype=np.int32)
+        return Entries(singles, places, values[conversions]), codes, known, rows, conversions
+    spans = touch_spans(touches, times, conversions, lookback)
+    found = credit(rule, times[rows], codes, spans, values[conversions], known)
+    return found, codes, known, rows, conversions
 
 
-def touch_rows(model, container, offsets, times, touches, wanted, starts, lookback):
-    """Return for each row the row of the one touch that it is credited to, -1 where not wanted or none."""
-    listed = listed_touches(container, offsets, times, touches, starts)
-    conversions = marked_rows(wanted)
-    rows = np.full(times.size, NO_TOUCH)
-    numbers = single_touches(model, listed, times, conversions, lookback)
-    rows[conversions] = np.append(listed.rows, NO_TOUCH)[numbers]
-    return rows
-
-
-def linear_credit(container, offsets, times, touches, values, starts, lookback):
-    """Return each metric's credit on each row, and what went to no touch."""
-    listed = listed_touches(container, offsets, times, touches, starts)
-    credit, lost = np.zeros(values.shape), np.zeros(values.shape[0])
-    for metric, numbers in enumerate(values):
-        conversions = np.flatnonzero(numbers).astype(np.int32)
-        spans = touch_spans(listed, times, conversions, lookback)
-        found = credit_of_shares(spans, numbers[conversions], listed.rows.size)
-        assert not found.values[found.counts == 0].any()
-        credit[metric, listed.rows], lost[metric] = found.values[:-1], found.values[-1]
-    return credit, lost
+def cells(rule, container, chunk, items, values, keys, lookback):
+    """Return (item or None, key) → credit."""
+    entries, codes, known, _, _ = entries_of(rule, container, chunk, items, values, keys, lookback)
+    found = by_cell(entries, codes, known)
+    items_found, keys_found = np.divmod(found.codes, known.distinct)
+    names = [None if item == codes.distinct else int(item) for item in items_found]
+    return dict(zip(zip(names, keys_found.tolist(), strict=True), found.credit.tolist(), strict=True))

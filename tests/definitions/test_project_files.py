@@ -88,6 +88,13 @@ MISTAKES = [
         ":20: data_views.sales.",
         "orders",
     ),
+    ("time_zone: Europe/Berlin", "sessions: {end_on: [ordr]}", ":20: data_views.sales.", "orders"),
+    (
+        "count: true}",
+        "count: true}\n      ends: adobe_sessionends\n    sessions: {start_on: [ends]}",
+        ":28: data_views.sales.sessions.start_on",
+        "logins",
+    ),
     ("dimensions:", "dimension:", ":21: data_views.sales.dimension: unknown", "dimensions"),
     ("persistence: {", "persistance: {", ":22: data_views.sales.dimensions.channel", "persistence"),
     ("count: true", "count: maybe", ":26: data_views.sales.metrics.orders.count:", ""),

@@ -1,229 +1,196 @@
-"""Attribution against its oracle, and the law that no credit is made or lost, on any journeys."""
+"""Attribution against its oracle, and the laws of credit, on any journeys and for every model."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution.credit import linear_credit_by_key
-from attribution.items import credit_by_item
-from attribution.models import Container, Model
-from attribution.runs import conversion_runs
-from attribution.spans import NO_TOUCH
-from attribution.windows import touch_windows
+from attribution import crowds
+from attribution.models import SINGLES, Container, Model, Rule, Weights
+from attribution.spans import single_touches, touches_in
 from engine.journeys.sessions import session_starts
-from tests.attribution.by_row import linear_credit, touch_rows
-from tests.laws.strategies import LOOKBACKS, amounts, codes, journeys, masks
-from tests.oracle.attribution import by_item, by_touch_and_key, shares
+from tests.attribution.by_row import cells, entries_of
+from tests.laws.strategies import LOOKBACKS, amounts, codes, journeys
+from tests.oracle.attribution import by_item_and_key, shares
 from tests.oracle.sessions import session_numbers
 
 TIMEOUT = 3
-SINGLE_TOUCH = [Model.LAST, Model.FIRST, Model.SAME]
-METRICS = 2
+WEIGHTS = st.sampled_from([Weights(30, 40, 30), Weights(0, 1, 2), Weights(1, 0, 0), Weights(5, 0, 1)])
 
 
-def oracle_shares(drawn, person, touches, values, model, container, lookback):
-    """Return the oracle's shares of one person, touches and conversions being rows of the chunk."""
-    times = drawn.times[person].tolist()
-    return shares(
-        times,
-        [True if touch else None for touch in touches[person]],
-        values[person].tolist(),
-        session_numbers(times, TIMEOUT),
-        model=model.value,
-        container=container.value,
-        lookback=lookback,
+@st.composite
+def rules(draw):
+    """Draw a model with its settings; half-lives are far below and far above the drawn times."""
+    model = draw(st.sampled_from(Model))
+    weights = draw(WEIGHTS) if model is Model.CUSTOM else None
+    return Rule(model, draw(st.sampled_from([1, 3, 1_000_000])), weights)
+
+
+@st.composite
+def questions(draw, max_events=9):
+    """Draw journeys with items, conversions and keys."""
+    drawn = draw(journeys(max_events=max_events))
+    rows = drawn.times.size
+    return (
+        drawn,
+        draw(codes(rows)),
+        draw(amounts(1, rows))[0],
+        np.maximum(draw(codes(rows)), 0).astype(np.int32),
     )
 
 
-@given(st.data(), journeys(), st.sampled_from(SINGLE_TOUCH), st.sampled_from(Container), LOOKBACKS)
-def test_single_touch_models_agree_with_the_oracle(data, drawn, model, container, lookback):
-    touches, wanted = (data.draw(masks(drawn.times.size)) for _ in range(2))
-    starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)
-    rows = touch_rows(model, container, drawn.offsets, drawn.times, touches, wanted, starts, lookback)
-    expected = np.full(drawn.times.size, NO_TOUCH)
+def expected_cells(rule, container, drawn, items, values, keys, lookback):
+    """Return the oracle's (item, key) → credit of all persons."""
+    totals: dict[object, float] = defaultdict(float)
     for person in drawn.persons:
-        for share in oracle_shares(drawn, person, touches, wanted, model, container, lookback):
-            if share.touch is not None:
-                expected[person.start + share.conversion] = person.start + share.touch
-    assert rows.tolist() == expected.tolist()
-
-
-def test_linear_has_no_single_touch():
-    nothing = np.empty(0, np.uint8)
-    with pytest.raises(ValueError, match="linear"):
-        touch_rows(
-            Model.LINEAR,
-            Container.PERSON,
-            np.zeros(1, np.int64),
-            np.empty(0, np.int64),
-            nothing,
-            nothing,
-            nothing,
-            None,
+        times = drawn.times[person].tolist()
+        own = [None if item < 0 else item for item in items[person].tolist()]
+        found = shares(
+            times,
+            own,
+            values[person].tolist(),
+            session_numbers(times, TIMEOUT),
+            model=rule.model.value,
+            container=container.value,
+            lookback=lookback,
+            half_life=rule.half_life,
+            weights=rule.weights or (0, 0, 0),
         )
+        for cell, credit in by_item_and_key(found, own, keys[person].tolist()).items():
+            totals[cell] += credit
+    return totals
 
 
-@given(st.data(), journeys(), st.sampled_from(Container), LOOKBACKS)
-def test_linear_agrees_with_the_oracle(data, drawn, container, lookback):
-    rows = drawn.times.size
-    touches, values = data.draw(masks(rows)), data.draw(amounts(METRICS, rows))
-    starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)
-    credit, unattributed = linear_credit(
-        container, drawn.offsets, drawn.times, touches, values, starts, lookback
-    )
-    for metric in range(METRICS):
-        expected, lost = np.zeros(rows), 0.0
-        for person in drawn.persons:
-            found = oracle_shares(drawn, person, touches, values[metric], Model.LINEAR, container, lookback)
-            for touch, value in by_item(found, range(rows)).items():
-                if touch is None:
-                    lost += value
-                else:
-                    expected[person.start + touch] += value
-        tolerance = 1e-9 * np.abs(values[metric]).sum()
-        np.testing.assert_allclose(credit[metric], expected, rtol=0, atol=tolerance)
-        np.testing.assert_allclose(unattributed[metric], lost, rtol=0, atol=tolerance)
-
-
-@given(st.data(), journeys(), st.sampled_from(Container), LOOKBACKS)
-def test_linear_by_key_agrees_with_the_oracle(data, drawn, container, lookback):
-    rows = drawn.times.size
-    touches, values = data.draw(masks(rows)), data.draw(amounts(METRICS, rows))
-    keys = data.draw(codes(rows))
-    starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)
-    credited, keyed, credit = linear_credit_by_key(
-        container, drawn.offsets, drawn.times, touches, values, keys, starts, lookback
-    )
-    entries = list(zip(credited.tolist(), keyed.tolist(), strict=True))
-    owners = np.repeat(np.arange(len(drawn.persons)), np.diff(drawn.offsets))
-    distinct = {(owners[conversion], touch, keys[conversion]) for touch, conversion in entries}
-    assert len(distinct) == len(entries)
-    for metric in range(METRICS):
-        got: dict[object, float] = defaultdict(float)
-        for (touch, conversion), value in zip(entries, credit[metric], strict=True):
-            got[owners[conversion], touch, keys[conversion]] += value
-        for number, person in enumerate(drawn.persons):
-            found = oracle_shares(drawn, person, touches, values[metric], Model.LINEAR, container, lookback)
-            for (touch, key), value in by_touch_and_key(found, keys[person]).items():
-                row = NO_TOUCH if touch is None else person.start + touch
-                got[number, row, key] -= value
-        tolerance = 1e-9 * np.abs(values[metric]).sum()
-        assert all(abs(value) <= tolerance for value in got.values())
-
-
-@given(st.data(), journeys(), st.sampled_from(Container), LOOKBACKS)
-def test_credit_by_item_agrees_with_the_oracle(data, drawn, container, lookback):
-    rows = drawn.times.size
-    touches, values = data.draw(masks(rows)), data.draw(amounts(1, rows))
-    keys, items = data.draw(codes(rows)), data.draw(codes(rows)) + np.int32(1)
-    crowded = data.draw(masks(len(drawn.persons))).astype(bool)
-    starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)
-    windows = touch_windows(container, drawn.offsets, drawn.times, touches, starts, lookback)
-    converts = (values[0] != 0) & (windows.begins < windows.ends)
-    runs = conversion_runs(drawn.offsets, keys, converts)
-    entries = credit_by_item(drawn.offsets, values, keys, items, runs, windows, crowded)
-    owners = np.repeat(np.arange(crowded.size), np.diff(drawn.offsets))
-    assert (touches[entries.touch_rows] == 1).all()
-    assert (owners[entries.touch_rows] == owners[entries.conversion_rows]).all()
-    got: dict[object, float] = defaultdict(float)
-    for touch, conversion, value in zip(*entries[:2], entries.credit[0], strict=True):
-        got[owners[touch], items[touch], keys[conversion]] += value
-    expected: dict[object, float] = defaultdict(float)
-    for number in np.flatnonzero(crowded):
-        person = drawn.persons[number]
-        for share in oracle_shares(drawn, person, touches, values[0], Model.LINEAR, container, lookback):
-            if share.touch is not None:
-                item, key = items[person][share.touch], keys[person][share.conversion]
-                expected[number, item, key] += share.value
+def assert_close(got, expected, values):
     assert got.keys() == expected.keys()
     tolerance = 1e-9 * np.abs(values).sum()
     assert all(abs(got[cell] - expected[cell]) <= tolerance for cell in expected)
 
 
-@pytest.mark.parametrize("lookback", [None, 500])
-def test_a_bot_among_persons_has_few_entries_and_the_same_credit(lookback):
-    random = np.random.default_rng(5)
-    sizes = [4, 6_000, 0, 3, 5]
-    offsets = np.cumsum([0, *sizes])
-    times = np.concatenate([np.cumsum(random.integers(0, 2, size)) for size in sizes])
-    rows = times.size
-    touches = (random.random(rows) < 0.5).astype(np.uint8)
-    values = np.where(random.random((2, rows)) < 0.2, random.random((2, rows)), 0.0)
-    items = random.integers(0, 4, rows).astype(np.int32)
-    hours = (times // 10).astype(np.int32)
-    starts = session_starts(offsets, times, 0)
-    chunk = Container.PERSON, offsets, times, touches, values, hours, starts, lookback
-    by_touch, by_item = linear_credit_by_key(*chunk), linear_credit_by_key(*chunk, items)
-
-    def cells(entries):
-        """Return (person, item or -1, hour) → credit."""
-        touch, conversion, credit = entries
-        owners = np.searchsorted(offsets, conversion, side="right")
-        found = np.where(touch < 0, -1, items[touch])
-        totals: dict[object, np.ndarray] = defaultdict(lambda: np.zeros(2))
-        names = zip(owners.tolist(), found.tolist(), hours[conversion].tolist(), strict=True)
-        for name, value in zip(names, credit.T, strict=True):
-            totals[name] += value
-        return totals
-
-    expected, got = cells(by_touch), cells(by_item)
-    assert got.keys() == expected.keys()
-    assert all(np.allclose(got[cell], expected[cell], rtol=1e-9) for cell in expected)
-    assert by_touch.touch_rows.size > 8 * rows
-    assert by_item.touch_rows.size <= 2 * len(expected)
+def chunk_of(drawn):
+    return drawn.offsets, drawn.times, session_starts(drawn.offsets, drawn.times, TIMEOUT)
 
 
-@given(st.data(), journeys(), st.sampled_from(Container), LOOKBACKS)
-def test_credit_is_conserved(data, drawn, container, lookback):
-    rows = drawn.times.size
-    touches, values = data.draw(masks(rows)), data.draw(amounts(METRICS, rows))
-    keys = data.draw(codes(rows))
-    starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)
-    chunk = container, drawn.offsets, drawn.times, touches, values
-    credit, unattributed = linear_credit(*chunk, starts, lookback)
-    _, keyed, credit_by_key = linear_credit_by_key(*chunk, keys, starts, lookback)
-    tolerance = 1e-9 * np.abs(values).sum()
-    totals = values.sum(axis=1)
-    np.testing.assert_allclose(credit.sum(axis=1) + unattributed, totals, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(credit_by_key.sum(axis=1), totals, rtol=0, atol=tolerance)
+@settings(max_examples=400, deadline=None)
+@given(questions(), rules(), st.sampled_from(Container), LOOKBACKS)
+def test_every_model_agrees_with_the_oracle(question, rule, container, lookback):
+    drawn, items, values, keys = question
+    got = cells(rule, container, chunk_of(drawn), items, values, keys, lookback)
+    assert_close(got, expected_cells(rule, container, drawn, items, values, keys, lookback), values)
+
+
+@settings(max_examples=300, deadline=None)
+@given(questions(max_events=12), rules(), st.sampled_from(Container), LOOKBACKS)
+def test_crowds_agree_with_the_oracle(question, rule, container, lookback):
+    drawn, items, values, keys = question
+
+    def all_crowded(spans, items, counts):
+        return spans.begins < spans.ends
+
+    with patch("attribution.credit.crowded", all_crowded):
+        got = cells(rule, container, chunk_of(drawn), items, values, keys, lookback)
+    assert_close(got, expected_cells(rule, container, drawn, items, values, keys, lookback), values)
+
+
+@given(questions(), rules(), st.sampled_from(Container), LOOKBACKS)
+def test_entries_are_few_and_belong_to_one_person_and_key(question, rule, container, lookback):
+    drawn, items, values, keys = question
+    chunk = chunk_of(drawn)
+    entries, _, known, rows, conversions = entries_of(rule, container, chunk, items, values, keys, lookback)
+    owners = np.repeat(np.arange(drawn.offsets.size - 1), np.diff(drawn.offsets))
+    given_to = entries.touches >= 0
+    touched, converted = rows[entries.touches[given_to]], conversions[entries.places[given_to]]
+    assert (owners[touched] == owners[converted]).all()
+    if rule.model not in SINGLES:
+        pairs = set(zip(touched.tolist(), known.codes[entries.places[given_to]].tolist(), strict=True))
+        assert len(pairs) == touched.size
+
+
+@given(questions(), rules(), st.sampled_from(Container), LOOKBACKS)
+def test_conservation_and_time_whatever_the_model(question, rule, container, lookback):
+    drawn, items, values, keys = question
+    got = cells(rule, container, chunk_of(drawn), items, values, keys, lookback)
     for key in np.unique(keys):
-        np.testing.assert_allclose(
-            credit_by_key[:, keys[keyed] == key].sum(axis=1),
-            values[:, keys == key].sum(axis=1),
-            rtol=0,
-            atol=tolerance,
-        )
+        credit = sum(value for (_, found), value in got.items() if found == key)
+        total, tolerance = values[keys == key].sum(), 1e-9 * np.abs(values).sum()
+        if rule.model is not Model.PARTICIPATION:
+            assert abs(credit - total) <= tolerance
 
 
-@given(st.data(), journeys(), st.sampled_from(Container))
-def test_without_lookback_a_touch_after_the_last_conversion_gets_exactly_nothing(data, drawn, container):
-    rows = drawn.times.size
-    touches, values = data.draw(masks(rows)), data.draw(amounts(1, rows))
-    starts = session_starts(drawn.offsets, drawn.times, TIMEOUT)
-    credit, _ = linear_credit(container, drawn.offsets, drawn.times, touches, values, starts, None)
-    for person in drawn.persons:
-        conversions = np.flatnonzero(values[0, person])
-        after = conversions[-1] + 1 if conversions.size else 0
-        assert not credit[0, person][after:].any()
+@given(questions(), rules(), st.sampled_from(Container), LOOKBACKS)
+def test_keys_only_take_credit_apart(question, rule, container, lookback):
+    drawn, items, values, keys = question
+    chunk = chunk_of(drawn)
+    plain = cells(rule, container, chunk, items, values, np.zeros_like(keys), lookback)
+    apart: dict[object, float] = defaultdict(float)
+    for (item, _), credit in cells(rule, container, chunk, items, values, keys, lookback).items():
+        apart[item, 0] += credit
+    assert_close(apart, plain, values)
 
 
-def test_a_long_random_chunk_is_conserved_by_every_key():
-    random = np.random.default_rng(7)
-    rows = 20_000
-    offsets = np.unique(np.append([0, rows], random.integers(0, rows, 50))).astype(np.int64)
-    times = np.cumsum(random.integers(0, 1_000, rows))
-    touches = (random.random(rows) < 0.3).astype(np.uint8)
-    values = np.where(random.random((3, rows)) < 0.1, random.lognormal(3, 5, (3, rows)), 0.0)
-    keys = random.integers(-5, 5, rows).astype(np.int32)
-    starts = session_starts(offsets, times, 900)
-    _, keyed, credit = linear_credit_by_key(
-        Container.PERSON, offsets, times, touches, values, keys, starts, 20_000
-    )
-    for key in range(-5, 5):
-        got, expected = credit[:, keys[keyed] == key].sum(axis=1), values[:, keys == key]
-        assert (abs(got - expected.sum(axis=1)) <= 1e-9 * expected.sum(axis=1)).all()
+@pytest.mark.parametrize("model", sorted(set(Model) - SINGLES))
+def test_only_single_touch_models_have_a_single_touch(model):
+    nothing = np.empty(0, np.int32)
+    touches = touches_in(np.empty(0, np.uint8), nothing, np.empty(0, np.int64))
+    with pytest.raises(ValueError, match=model):
+        single_touches(model, touches, np.empty(0, np.int64), nothing, None)
+
+
+def long_chunk(rows, *, persons, items, seed=5, span=1_000):
+    """Return a random chunk and its items, values and hours."""
+    random = np.random.default_rng(seed)
+    offsets = np.unique(np.append([0, rows], random.integers(0, rows, persons - 1))).astype(np.int64)
+    times = np.cumsum(random.integers(0, span, rows))
+    found = np.where(random.random(rows) < 0.4, random.integers(0, items, rows), -1).astype(np.int32)
+    values = np.where(random.random(rows) < 0.2, random.lognormal(3, 4, rows), 0.0)
+    return (offsets, times, session_starts(offsets, times, span)), found, values
+
+
+SPLITTING = [
+    Rule(model, 40_000, Weights(3, 5, 2) if model is Model.CUSTOM else None)
+    for model in sorted(set(Model) - SINGLES)
+]
+
+
+@pytest.mark.parametrize("rule", SPLITTING, ids=lambda rule: rule.model)
+@pytest.mark.parametrize("lookback", [None, 60_000])
+def test_a_bot_among_persons_has_few_entries_and_the_same_credit(rule, lookback):
+    chunk, items, values = long_chunk(4_000, persons=2, items=4)
+    hours = (chunk[1] // 3_000).astype(np.int32)
+    chunk = np.array([0, 10, 3_980, 3_980, 4_000]), *chunk[1:]
+    asked = rule, Container.PERSON, chunk, items, values, hours, lookback
+    with patch.object(crowds, "CROWDED", 1 << 30):
+        by_touch, expected = entries_of(*asked)[0], cells(*asked)
+    by_item, got = entries_of(*asked)[0], cells(*asked)
+    assert by_item.touches.size <= 6 * np.unique(hours).size
+    if rule.model is not Model.PARTICIPATION:
+        assert by_touch.touches.size > 2 * items.size
+    assert_close(got, expected, values)
+
+
+@pytest.mark.parametrize("rule", SPLITTING, ids=lambda rule: rule.model)
+def test_persons_with_many_items_or_few_keys_are_no_crowd(rule):
+    chunk, items, values = long_chunk(2_000, persons=3, items=1_500)
+    halves = (np.arange(2_000) // 1_000).astype(np.int32)
+    hours = (chunk[1] // 3_000).astype(np.int32)
+    with patch("attribution.credit.credit_by_item", side_effect=AssertionError):
+        entries_of(rule, Container.PERSON, chunk, items, values, halves, None)
+        entries_of(rule, Container.SESSION, chunk, items, values, hours, None)
+
+
+@pytest.mark.parametrize("rule", SPLITTING, ids=lambda rule: rule.model)
+def test_a_long_chunk_with_amounts_of_all_sizes_is_exact(rule):
+    chunk, items, values = long_chunk(20_000, persons=40, items=30)
+    keys = (np.arange(20_000) % 7).astype(np.int32)
+    asked = rule, Container.PERSON, chunk, items, values, keys, 60_000
+    with patch("attribution.credit.crowded", lambda spans, items, counts: spans.begins < spans.ends):
+        by_item = cells(*asked)
+    by_touch = cells(*asked)
+    assert_close(by_touch, by_item, values)
+    if rule.model is not Model.PARTICIPATION:
+        assert sum(by_touch.values()) == pytest.approx(values.sum(), rel=1e-12)

