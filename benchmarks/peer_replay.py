@@ -1,7 +1,7 @@
 """The replay's peer: the same window as one Parquet file, restitched and rewritten by DuckDB.
 
-The peer gets more than a bare DuckDB would have: the window alone in one file, and ready-made evidence, the
-customer last known on each device before the window.
+The peer gets more than a bare DuckDB would have: the window alone in one file, and beside it, as we have
+it, each device's timeline of customers, in which it looks up who was known before the window.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -22,49 +22,60 @@ from engine.report.request import TimeRange
 from engine.world import Home
 from wayline.generate import shop
 
-REPLAYED = TimeRange(QUARTER_END - WEEK.days * shop.DAY + 1, QUARTER_END + 1)
+_START: Final = QUARTER_END - WEEK.days * shop.DAY + 1
+REPLAYED: Final = TimeRange(_START, QUARTER_END + 1)
 """What a replay of the quarter's last week looks at again: the week's first instant is out, its last in."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A DuckDB with the window's rows in ``window.parquet`` and the evidence beside it."""
+    """A DuckDB with the window's rows in ``window.parquet`` and the devices' timelines beside it.
+
+    Attributes:
+        start: the first instant of the window in µs.
+    """
 
     database: duckdb.DuckDBPyConnection
     folder: Path
+    start: int
 
 
 def load(home: Home, folder: Path) -> Peer:
-    """Give the peer what it needs: the window's rows with all that our journeys keep, and evidence."""
+    """Give the peer what it needs: the window's rows with all that our journeys keep, and timelines."""
     columns = [name for name in stored_columns(home) if not name.startswith("_hash_")]
     return write_peer(
         journey_rows(home, columns, REPLAYED),
-        journey_rows(home, ["device_id", "customer_id"], TimeRange(end=REPLAYED.start)),
+        journey_rows(home, ["device_id", "customer_id"], TimeRange(end=_START)),
+        _START,
         folder,
     )
 
 
-def write_peer(window: Iterable[pa.Table], earlier: Iterable[pa.Table], folder: Path) -> Peer:
-    """Write the peer's files: rows in journey order, and what earlier rows know of the devices."""
+def write_peer(window: Iterable[pa.Table], earlier: Iterable[pa.Table], start: int, folder: Path) -> Peer:
+    """Write the peer's files: rows from ``start`` on in journey order, and what all rows know of devices."""
     database = duckdb.connect(config={"threads": THREADS})
     database.register("rows", pa.concat_tables([table.unify_dictionaries() for table in window]))
     target = _quoted(folder / "window.parquet")
     database.execute(f"COPY (SELECT * FROM rows ORDER BY _person, _time) TO '{target}' (COMPRESSION lz4)")
     database.register("earlier", pa.concat_tables([table.unify_dictionaries() for table in earlier]))
-    database.execute(peer_sql("replay_evidence", {"evidence": _quoted(folder / "evidence.parquet")}))
+    named = "SELECT _time, device_id, customer_id FROM"
+    database.execute(f"CREATE TEMP VIEW events AS {named} earlier UNION ALL {named} rows")
+    database.execute(peer_sql("replay_timelines", {"timelines": _quoted(folder / "timelines.parquet")}))
+    database.execute("DROP VIEW events")
     for name in ("rows", "earlier"):
         database.unregister(name)
-    return Peer(database, folder)
+    return Peer(database, folder, start)
 
 
 def restitch(peer: Peer, formulation: str, target: Path) -> None:
     """Write the window's rows with their persons of now, in order of person and time, to a new file."""
-    files = {
-        "window": peer.folder / "window.parquet",
-        "evidence": peer.folder / "evidence.parquet",
-        "target": target,
+    told = {
+        "window": _quoted(peer.folder / "window.parquet"),
+        "timelines": _quoted(peer.folder / "timelines.parquet"),
+        "start": str(peer.start),
+        "target": _quoted(target),
     }
-    peer.database.execute(peer_sql(formulation, {key: _quoted(path) for key, path in files.items()}))
+    peer.database.execute(peer_sql(formulation, told))
 
 
 def persons_of_file(file: Path) -> list[Row]:

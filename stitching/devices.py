@@ -1,7 +1,4 @@
-"""Events by device and time, without a sort where each device's events already come in time order.
-
-Devices are told apart by 128 bits of hash, found in an open hash table, and grouped by counting.
-"""
+"""Events by device and time, without a sort where each device's events already come in time order."""
 
 from __future__ import annotations
 
@@ -13,28 +10,29 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-_SEEDS: Final = (0, 0x9E3779B97F4A7C15)
-_EMPTY: Final = -1
+from stitching.names import NOBODY, Codes, Names
+
 _FEW: Final = 64
 
-_Codes: TypeAlias = npt.NDArray[np.int32]
 _Numbers: TypeAlias = npt.NDArray[np.int64]
-_Digests: TypeAlias = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class Timelines:
-    """The events of D devices; null is a device too.
+    """The events of D devices; null is a device too, the last one.
 
     Attributes:
         offsets: int64[D + 1]; device d owns the places ``offsets[d]:offsets[d + 1]`` of the order.
         order: int32[N], the rows of the events by device and time.
-        firsts: int32[D], a row of each device.
     """
 
     offsets: _Numbers
-    order: _Codes
-    firsts: _Codes
+    order: Codes
+
+    @property
+    def firsts(self) -> Codes:
+        """int32[D], a row of each device, all of which occur."""
+        return self.order[self.offsets[:-1]]
 
 
 def timelines(devices: pl.Series, times: _Numbers) -> Timelines:
@@ -44,44 +42,28 @@ def timelines(devices: pl.Series, times: _Numbers) -> Timelines:
         devices: N strings or nulls.
         times: int64[N].
     """
-    high, low = (devices.hash(seed).to_numpy() for seed in _SEEDS)
-    groups, firsts = np.empty(times.size, np.int32), np.empty(times.size, np.int32)
-    slots = np.full(2 << times.size.bit_length(), _EMPTY, np.int32)
-    found = _number_groups(high, low, slots, groups, firsts)
-    offsets, order = np.zeros(found + 1, np.int64), np.empty(times.size, np.int32)
-    if not _gather_groups(groups, times, offsets, order):
+    names = Names()
+    return grouped(names.number(devices), len(names), times)
+
+
+def grouped(devices: Codes, count: int, times: _Numbers) -> Timelines:
+    """Group rows by device and put each group in time order.
+
+    Args:
+        devices: int32[N], codes of devices, or ``NOBODY``.
+        count: how many devices have codes; those that do not occur have no events.
+        times: int64[N].
+    """
+    if (nowhere := devices == NOBODY).any():
+        devices, count = np.where(nowhere, np.int32(count), devices), count + 1
+    offsets, order = np.zeros(count + 1, np.int64), np.empty(times.size, np.int32)
+    if not _gather_groups(devices, times, offsets, order):
         _sort_groups(times, offsets, order)
-    return Timelines(offsets, order, firsts[:found])
+    return Timelines(offsets, order)
 
 
 _NUMBERS: Final = nb.types.Array(nb.int64, 1, "C", readonly=True)
 _CODES: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
-_DIGESTS: Final = nb.types.Array(nb.uint64, 1, "C", readonly=True)
-
-
-@nb.njit(
-    nb.int64(_DIGESTS, _DIGESTS, nb.int32[::1], nb.int32[::1], nb.int32[::1]),
-    nogil=True,
-    cache=True,
-)
-def _number_groups(high: _Digests, low: _Digests, slots: _Codes, groups: _Codes, firsts: _Codes) -> int:
-    """Number the groups of equal digests in order of appearance; return how many there are."""
-    # The digests of the groups lie side by side: those of their first rows would miss the cache.
-    known = np.empty((high.size, 2), np.uint64)
-    found, mask = 0, slots.size - 1
-    for row in range(high.size):
-        slot = np.int64(high[row]) & mask
-        group = slots[slot]
-        while group != _EMPTY and (known[group, 0] != high[row] or known[group, 1] != low[row]):
-            slot = (slot + 1) & mask
-            group = slots[slot]
-        if group == _EMPTY:
-            group = found
-            slots[slot], firsts[group] = group, row
-            known[group, 0], known[group, 1] = high[row], low[row]
-            found += 1
-        groups[row] = group
-    return found
 
 
 @nb.njit(
@@ -89,24 +71,30 @@ def _number_groups(high: _Digests, low: _Digests, slots: _Codes, groups: _Codes,
     nogil=True,
     cache=True,
 )
-def _gather_groups(groups: _Codes, times: _Numbers, offsets: _Numbers, order: _Codes) -> bool:
+def _gather_groups(groups: Codes, times: _Numbers, offsets: _Numbers, order: Codes) -> bool:
     """Put the rows of each group together; return whether all groups are in time order."""
     for row in range(groups.size):
         offsets[groups[row] + 1] += 1
     for group in range(1, offsets.size):
         offsets[group] += offsets[group - 1]
-    ends, ordered = offsets[:-1].copy(), True
-    for row in range(groups.size):
+    ends, ordered, row = offsets[:-1].copy(), True, 0
+    while row < groups.size:
         group = groups[row]
         end = ends[group]
-        order[end] = row
+        # A neighbour of the same group is the rule.
         ordered &= end == offsets[group] or times[order[end - 1]] <= times[row]
-        ends[group] += 1
+        order[end] = row
+        row, end = row + 1, end + 1
+        while row < groups.size and groups[row] == group:
+            ordered &= times[row - 1] <= times[row]
+            order[end] = row
+            row, end = row + 1, end + 1
+        ends[group] = end
     return ordered
 
 
 @nb.njit(nb.void(_NUMBERS, nb.int64[::1], nb.int32[::1]), nogil=True, cache=True)
-def _sort_groups(times: _Numbers, offsets: _Numbers, order: _Codes) -> None:
+def _sort_groups(times: _Numbers, offsets: _Numbers, order: Codes) -> None:
     """Put the rows of each group in time order; those of one time stay as they are."""
     for group in range(offsets.size - 1):
         first, last = offsets[group], offsets[group + 1]

@@ -1,7 +1,7 @@
 """Field-based stitching: events that show only a device get the person that others of it name.
 
-Strings become codes, a kernel walks each device's events in time order, codes become strings again.
-Persons are coded alphabetically, so that the alphabetically first of several is the smallest code.
+Texts become codes, a kernel walks each device's events in time order, codes become texts again. The
+alphabetical order of persons is only looked at where events of one instant name several.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from stitching.devices import Timelines, timelines
+from stitching.devices import grouped
+from stitching.names import NOBODY, Codes, Names
 
 TRANSITION_LIMIT: Final = 50_000
 """A device whose person changes more often than this is a public place, not a person's device."""
 
-_NOBODY: Final = -1
-_Codes: TypeAlias = npt.NDArray[np.int32]
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -39,24 +38,30 @@ class Stitched:
 
 
 @dataclass(frozen=True)
-class _Devices:
-    """Devices with all that the kernel needs, persons as codes.
+class Events:
+    """N events as codes.
 
     Attributes:
-        ids: D strings, or null for the events without one.
-        timelines: the events of each device.
-        times: int64[N], in the order of the timelines.
-        persons: int32[N], in the order of the timelines.
-        before: int32[D], the persons known before.
-        names: the persons in the order of their codes.
+        names: devices and persons; the first of them are the devices.
+        devices: how many devices there are.
+        device: int32[N], ``NOBODY`` where there is none.
+        person: int32[N], likewise.
+        times: int64[N].
     """
 
-    ids: pl.Series
-    timelines: Timelines
+    names: Names
+    devices: int
+    device: Codes
+    person: Codes
     times: _Numbers
-    persons: _Codes
-    before: _Codes
-    names: pl.Series
+
+
+def coded(events: pl.DataFrame) -> Events:
+    """Return events (``device`` and ``person`` strings or null, ``time`` int64) as codes."""
+    names = Names()
+    device = names.number(events["device"])
+    devices = len(names)
+    return Events(names, devices, device, names.number(events["person"]), events["time"].to_numpy())
 
 
 def live(
@@ -75,11 +80,13 @@ def live(
         memory: ``device``, ``person`` strings: the last known persons, each device once.
         transition_limit: a device whose person changes more often than this is not stitched.
     """
-    devices = _devices(events, memory)
-    found, after = _walk(devices, transition_limit, look_ahead=False)
-    changed = pl.Series((after != devices.before) & devices.ids.is_not_null().to_numpy())
-    news = pl.DataFrame({"device": devices.ids, "person": _names(devices.names, after)}).filter(changed)
-    return Stitched(_answer(events, devices, found), news)
+    codes = coded(events)
+    before = _before(codes, memory)
+    found, after = _walk(codes, before, transition_limit, look_ahead=False)
+    fresh = np.flatnonzero(after != before).astype(np.int32)
+    names = codes.names
+    news = pl.DataFrame({"device": names.texts_of(fresh), "person": names.texts_of(after[fresh])})
+    return Stitched(_answer(events, codes, found), news)
 
 
 def replay(
@@ -88,78 +95,72 @@ def replay(
     *,
     transition_limit: int = TRANSITION_LIMIT,
 ) -> pl.DataFrame:
-    """Restitch all events of a window: the person known before an event, else the next one known.
+    """Restitch all events of a window, texts in, texts out; as ``restitch``.
 
     Args:
         events: ``row`` int64, ``device`` and ``person`` strings or null, ``time`` int64.
+        evidence: as there.
+        transition_limit: as there.
+
+    Returns:
+        ``row``, ``person`` and ``known`` as in ``Stitched.rows``.
+    """
+    codes = coded(events)
+    return _answer(events, codes, restitch(codes, evidence, transition_limit=transition_limit))
+
+
+def restitch(events: Events, evidence: pl.DataFrame, *, transition_limit: int = TRANSITION_LIMIT) -> Codes:
+    """Restitch all events of a window: the person known before an event, else the next one known.
+
+    Args:
+        events: the events.
         evidence: ``device``, ``person`` strings: the last known persons before the window, each
             device once.
         transition_limit: a device whose person changes more often than this is not stitched.
 
     Returns:
-        ``row``, ``person`` and ``known`` as in ``Stitched.rows``.
+        int32[N], the person of each event, ``NOBODY`` where none is known.
     """
-    devices = _devices(events, evidence)
-    found, _ = _walk(devices, transition_limit, look_ahead=True)
-    return _answer(events, devices, found)
+    found, _ = _walk(events, _before(events, evidence), transition_limit, look_ahead=True)
+    return found
 
 
-def _devices(events: pl.DataFrame, known: pl.DataFrame) -> _Devices:
-    times = events["time"].to_numpy()
-    found = timelines(events["device"], times)
-    names = pl.concat([events["person"], known["person"]]).drop_nulls().unique().sort()
-    ids = events["device"].gather(found.firsts)
-    before = ids.to_frame("device").join(
-        known.select("device", "person"), on="device", how="left", maintain_order="left"
-    )
-    return _Devices(
-        ids=ids,
-        timelines=found,
-        times=times[found.order],
-        persons=_codes(names, events["person"])[found.order],
-        before=_codes(names, before["person"]),
-        names=names,
-    )
+def _before(events: Events, known: pl.DataFrame) -> Codes:
+    """Return int32[D], the persons known before of the devices; what is known of others is left out."""
+    before = np.full(events.devices, NOBODY, np.int32)
+    device, person = events.names.number(known["device"]), events.names.number(known["person"])
+    ours = device < events.devices
+    before[device[ours]] = person[ours]
+    return before
 
 
-def _codes(names: pl.Series, persons: pl.Series) -> _Codes:
-    coded = persons.cast(pl.Enum(names)).to_physical().cast(pl.Int32)
-    return coded.fill_null(_NOBODY).to_numpy()
+def _walk(events: Events, before: Codes, transition_limit: int, *, look_ahead: bool) -> tuple[Codes, Codes]:
+    """Return the person of each event, int32[N], and whom each device knows in the end, int32[D]."""
+    timelines = grouped(events.device, events.devices, events.times)
+    start = np.full(timelines.offsets.size - 1, NOBODY, np.int32)
+    start[: before.size] = before
+    found, after = np.empty(events.times.size, np.int32), np.empty(start.size, np.int32)
+    walk = (timelines.offsets, timelines.order, events.times, events.person, start, look_ahead)
+    if not _walk_devices(*walk, transition_limit, np.empty(0, np.int32), found, after):
+        _walk_devices(*walk, transition_limit, _ranks(events), found, after)
+    # Events without a device are no device's timeline: they keep what they said.
+    return np.where(events.device == NOBODY, events.person, found), after[: before.size]
 
 
-def _names(names: pl.Series, codes: _Codes) -> pl.Series:
-    known = pl.Series(codes).cast(pl.Int64)
-    return names.gather(known.set(known == _NOBODY, None))
+def _ranks(events: Events) -> Codes:
+    """Return int32[P], the places of the persons that events name in alphabetical order."""
+    named = np.unique(events.person[events.person != NOBODY])
+    ranks = np.zeros(len(events.names), np.int32)
+    ranks[named[events.names.texts_of(named).arg_sort().to_numpy()]] = np.arange(named.size)
+    return ranks
 
 
-def _walk(devices: _Devices, transition_limit: int, *, look_ahead: bool) -> tuple[_Codes, _Codes]:
-    found = np.empty(devices.times.size, np.int32)
-    after = np.empty(devices.before.size, np.int32)
-    _walk_devices(
-        devices.timelines.offsets,
-        devices.times,
-        devices.persons,
-        devices.before,
-        look_ahead,
-        transition_limit,
-        found,
-        after,
-    )
-    return found, after
-
-
-def _answer(events: pl.DataFrame, devices: _Devices, found: _Codes) -> pl.DataFrame:
-    codes = np.empty_like(found)
-    codes[devices.timelines.order] = found
+def _answer(events: pl.DataFrame, codes: Events, found: Codes) -> pl.DataFrame:
+    person = codes.names.texts_of(found)
     return events.select(
         "row",
-        # Events without a device are no device's timeline: they keep what they said.
-        stitched=pl.when(pl.col("device").is_null()).then("person").otherwise(_names(devices.names, codes)),
-        device="device",
-    ).select(
-        "row",
-        person=pl.coalesce("stitched", "device"),
-        known=pl.col("stitched").is_not_null(),
+        person=pl.coalesce(person, "device"),
+        known=person.is_not_null(),
     )
 
 
@@ -168,42 +169,75 @@ _CODES: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
 
 
 @nb.njit(
-    nb.void(_NUMBERS, _NUMBERS, _CODES, _CODES, nb.boolean, nb.int64, nb.int32[::1], nb.int32[::1]),
+    nb.boolean(
+        _NUMBERS,
+        _CODES,
+        _NUMBERS,
+        _CODES,
+        _CODES,
+        nb.boolean,
+        nb.int64,
+        _CODES,
+        nb.int32[::1],
+        nb.int32[::1],
+    ),
     nogil=True,
     cache=True,
 )
 def _walk_devices(
     offsets: _Numbers,
+    order: Codes,
     times: _Numbers,
-    persons: _Codes,
-    before: _Codes,
+    persons: Codes,
+    before: Codes,
     look_ahead: bool,
     transition_limit: int,
-    found: _Codes,
-    after: _Codes,
-) -> None:
+    ranks: Codes,
+    found: Codes,
+    after: Codes,
+) -> bool:
+    """Walk each device's events, O(events); return False where an instant needs ranks and has none.
+
+    Args:
+        offsets: int64[D + 1], the places of each device in the order.
+        order: int32[N], rows by device and time.
+        times: int64[N], by row.
+        persons: int32[N], by row.
+        before: int32[D], the persons known before.
+        look_ahead: whether events before the first known person get that one.
+        transition_limit: a device whose person changes more often keeps what its events said.
+        ranks: int32[P], the alphabetical order of the persons, or empty.
+        found: int32[N], the answer by row.
+        after: int32[D], whom each device knows in the end.
+    """
     for device in range(before.size):
         known, first, transitions = before[device], before[device], 0
         begin, end = offsets[device], offsets[device + 1]
-        row = begin
-        while row < end:
-            instant, until = _NOBODY, row
-            while until < end and times[until] == times[row]:
-                person = persons[until]
-                instant = person if instant == _NOBODY or 0 <= person < instant else instant
+        place = begin
+        while place < end:
+            instant, until = NOBODY, place
+            while until < end and times[order[until]] == times[order[place]]:
+                person = persons[order[until]]
                 until += 1
-            if instant != _NOBODY:
-                transitions += known not in (_NOBODY, instant)
-                first = instant if first == _NOBODY else first
+                if person in (NOBODY, instant):
+                    continue
+                if instant != NOBODY and not ranks.size:
+                    return False
+                instant = person if instant == NOBODY or ranks[person] < ranks[instant] else instant
+            if instant != NOBODY:
+                transitions += known not in (NOBODY, instant)
+                first = instant if first == NOBODY else first
                 known = instant
-            for event in range(row, until):
-                found[event] = known if persons[event] == _NOBODY else persons[event]
-            row = until
+            for event in order[place:until]:
+                found[event] = known if persons[event] == NOBODY else persons[event]
+            place = until
         after[device] = known
         if transitions > transition_limit:
-            found[begin:end] = persons[begin:end]
+            for event in order[begin:end]:
+                found[event] = persons[event]
         elif look_ahead:
-            row = begin
-            while row < end and found[row] == _NOBODY:
-                found[row] = first
-                row += 1
+            place = begin
+            while place < end and found[order[place]] == NOBODY:
+                found[order[place]] = first
+                place += 1
+    return True

@@ -1,7 +1,13 @@
 -- Replay by ASOF join: few events name a customer, so joining them to the others saves the windows' sorting.
 -- Otherwise as replay_windows.sql.
 COPY (
-    WITH named AS (
+    WITH evidence AS (
+        SELECT device, arg_max(person, since) AS person
+        FROM read_parquet('{timelines}')
+        WHERE since < {start}
+        GROUP BY device
+    ),
+    named AS (
         SELECT device_id AS device, _time AS since, min(customer_id) AS customer
         FROM read_parquet('{window}')
         WHERE customer_id IS NOT NULL
@@ -16,7 +22,7 @@ COPY (
             coalesce(rows.customer_id, named.customer, evidence.person, first_named.customer) AS customer
         FROM read_parquet('{window}') AS rows
         ASOF LEFT JOIN named ON rows.device_id = named.device AND rows._time >= named.since
-        LEFT JOIN read_parquet('{evidence}') AS evidence ON rows.device_id = evidence.device
+        LEFT JOIN evidence ON rows.device_id = evidence.device
         LEFT JOIN first_named ON rows.device_id = first_named.device
     )
     SELECT

@@ -1,9 +1,15 @@
 -- Replay by window functions: read the window's rows, find each one's person, rewrite them by person and time.
--- An event without a customer gets the last one known on its device, in the window or before it (evidence, which
--- the peer is given ready-made), else the first one known after it, else the device. Of several customers at one
+-- An event without a customer gets the last one known on its device, in the window or before it (evidence, from
+-- the devices' timelines), else the first one known after it, else the device. Of several customers at one
 -- instant the alphabetically first counts, hence the descending order, which also puts anonymous events last.
 COPY (
-    WITH seen AS (
+    WITH evidence AS (
+        SELECT device, arg_max(person, since) AS person
+        FROM read_parquet('{timelines}')
+        WHERE since < {start}
+        GROUP BY device
+    ),
+    seen AS (
         SELECT
             *,
             last_value(customer_id IGNORE NULLS) OVER so_far AS earlier,
@@ -21,7 +27,7 @@ COPY (
     ),
     stitched AS (
         SELECT seen.*, coalesce(customer_id, earlier, evidence.person, later) AS customer
-        FROM seen LEFT JOIN read_parquet('{evidence}') AS evidence ON seen.device_id = evidence.device
+        FROM seen LEFT JOIN evidence ON seen.device_id = evidence.device
     )
     SELECT
         * EXCLUDE (earlier, later, customer)

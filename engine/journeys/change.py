@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -77,20 +78,22 @@ def commit(
     progress: Progress | None = None,
 ) -> Versions:
     """Write and commit a change to a connection's stitch log and journeys."""
-    log = commit_log(home, name, versions.stitch_log, change.parts, change.kind)
     schema = change.schema or journey_schema(definitions, name)
     buckets = definitions.connections[name].buckets
     table = home.journeys_path(name)
     files = store.files(table, versions.journeys)
     alone = len(list(runs.slices(change.parts))) == 1
     write = writer(files, sum(part.adds.height for part in change.parts), buckets, alone=alone)
-    written = [
-        file for rows in runs.ordered_slices(change.parts, schema, progress) for file in write.rows(rows)
-    ]
-    if change.dead is not None and change.dead.height:
-        written += write.mask(change.dead)
+    dead = change.dead if change.dead is not None and change.dead.height else None
+    with ThreadPoolExecutor(1) as beside:
+        log = beside.submit(commit_log, home, name, versions.stitch_log, change.parts, change.kind)
+        mask = beside.submit(write.mask, dead) if dead is not None else None
+        slices = runs.ordered_slices(change.parts, schema, progress)
+        written = [file for rows in slices for file in write.rows(rows)]
+        written += mask.result() if mask is not None else []
+        logged = log.result()
     journeys = delta.commit(table, files.version, written) if written else files.version
-    return replace(versions, journeys=journeys, stitch_log=log)
+    return replace(versions, journeys=journeys, stitch_log=logged)
 
 
 def commit_log(

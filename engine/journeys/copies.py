@@ -23,7 +23,7 @@ def live(
     hashes: tuple[int, int] | None = None,
     sources: Sequence[JourneyFile] | None = None,
 ) -> pl.LazyFrame:
-    """Return the live copies, in no order.
+    """Return the live copies, in an order that depends on the arguments but not on ``wanted``.
 
     Args:
         files: the files of a version.
@@ -47,7 +47,7 @@ def live(
         rows = _rows(files, members, schema).filter(*conditions)
         if later:
             dead = masked(files, later, columns, hashes)
-            rows = rows.join(dead, on=store.MASK_COLUMNS, how="anti")
+            rows = rows.join(dead, on=store.MASK_COLUMNS, how="anti", maintain_order="left")
         frames.append(rows.select(wanted))
     return pl.concat(frames) if frames else pl.LazyFrame(schema={name: columns[name] for name in wanted})
 

@@ -49,6 +49,7 @@ STATES: Final = pl.Schema(
 
 _GROUP: Final = 1 << 16
 _KEY: Final = ("dataset", "device")
+_FEW: Final = 8
 
 
 @dataclass(frozen=True)
@@ -63,24 +64,35 @@ class DeviceFile:
     rows: int
 
 
-def read(table: Path, version: int, dataset: int, devices: pl.Series | None = None) -> pl.DataFrame:
+def read(
+    table: Path,
+    version: int,
+    dataset: int,
+    devices: pl.Series | None = None,
+    columns: Sequence[str] = tuple(STATES),
+) -> pl.DataFrame:
     """Return what a version says of devices (``STATES``); of unknown ones nothing.
 
     Args:
         table: folder of the table.
         version: its version.
         dataset: the dataset's place in the connection.
-        devices: distinct strings, none of them null; None is all that are known.
+        devices: distinct strings, none of them null; None is all that are known. Others whose hash is
+            equal by chance may be returned with them.
+        columns: the columns to return.
     """
     sources = files(table, version)
     if not sources or (devices is not None and not len(devices)):
-        return pl.DataFrame(schema=STATES)
-    rows = _scan(table, sources).filter(pl.col("dataset") == dataset)
+        return pl.DataFrame(schema={name: STATES[name] for name in columns})
+    wanted = dict.fromkeys(["dataset", "hash", "device", *columns, "sequence"])
+    rows = _scan(table, sources).filter(pl.col("dataset") == dataset).select(*wanted)
     if devices is None:
-        return _newest(rows.collect()).select(list(STATES))
-    asked = pl.Series(text_hashes(devices).view(np.int64))
-    found = _newest(rows.filter(pl.col("hash").is_in(asked.implode())).collect())
-    return found.join(devices.to_frame("device"), on="device", how="semi").select(list(STATES))
+        return _newest(rows.collect()).select(*columns)
+    asked = pl.col("hash").is_in(pl.Series(text_hashes(devices).view(np.int64)).implode())
+    few = len(devices) * _FEW < sum(file.rows for file in sources)
+    # Looking for many while reading costs more than reading everything.
+    found = rows.filter(asked).collect() if few else rows.collect().filter(asked)
+    return _newest(found).select(*columns)
 
 
 def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int:
@@ -126,14 +138,14 @@ def _write(table: Path, sequence: int, rows: pl.DataFrame) -> delta.NewFile:
 
 
 def _tier(sources: Sequence[DeviceFile], rows: int) -> list[DeviceFile]:
-    """Return the newest files that a commit of so many rows takes in."""
+    """Return the newest files, in the order of commits, that a commit of so many rows takes in."""
     taken: list[DeviceFile] = []
     for file in reversed(sources):
         if file.rows > rows:
             break
         rows += file.rows
         taken.append(file)
-    return taken
+    return taken[::-1]
 
 
 def _scan(table: Path, sources: Iterable[DeviceFile]) -> pl.LazyFrame:
@@ -148,7 +160,11 @@ def _scan(table: Path, sources: Iterable[DeviceFile]) -> pl.LazyFrame:
 
 
 def _newest(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.sort("sequence").unique(_KEY, keep="last") if rows["sequence"].n_unique() > 1 else rows
+    """Leave out what a later commit says anew; rows come in the order of commits."""
+    again = rows["hash"].is_duplicated()
+    if not again.any():
+        return rows
+    return pl.concat([rows.filter(~again), rows.filter(again).unique(_KEY, keep="last")])
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""MD5 digests, computed by DuckDB over whole columns: of persons, and of the content of rows."""
+"""MD5 digests of the content of rows, computed by DuckDB over whole columns."""
 
 from __future__ import annotations
 

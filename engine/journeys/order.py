@@ -6,36 +6,27 @@ Rows are sorted by integers; event ids are looked at only where those are equal.
 
 from __future__ import annotations
 
+from hashlib import md5
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from engine.journeys import digests
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, PERSON, TIME
 from engine.lake.table import ROW
+from stitching.devices import grouped
+from stitching.names import Names
 
 _SHIFT: Final = 1 << 63
 _INTEGERS: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET)
 
 
-def hash_persons(persons: pl.Series) -> pl.DataFrame:
-    """Return per distinct person ``_person``, ``_hash_high``, ``_hash_low`` (of its MD5)."""
-    names = persons.drop_nulls().unique().alias(PERSON).to_frame()
-    query = f"""
-        SELECT {PERSON},
-            CAST(md5_number_upper({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_HIGH},
-            CAST(md5_number_lower({PERSON})::HUGEINT - {_SHIFT} AS BIGINT) AS {HASH_LOW}
-        FROM given
-    """
-    return digests.ask(query, names)
-
-
-def with_hashes(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the hash columns to rows that have ``_person``; each distinct person is hashed once."""
-    persons = rows.select(PERSON)
-    hashed = persons.join(hash_persons(rows[PERSON]), on=PERSON, how="left", maintain_order="left")
-    return rows.with_columns(hashed[HASH_HIGH], hashed[HASH_LOW])
+def hash_persons(names: pl.Series) -> pl.DataFrame:
+    """Return ``_hash_high``, ``_hash_low`` (of the MD5) of N persons, none of them null."""
+    digests = [md5(name, usedforsecurity=False).digest() for name in names.cast(pl.Binary).to_list()]
+    halves = np.frombuffer(b"".join(digests), np.dtype("<u8")).reshape(-1, 2) ^ np.uint64(_SHIFT)
+    high, low = (half.astype(np.uint64).view(np.int64) for half in halves.T)
+    return pl.DataFrame({HASH_HIGH: high, HASH_LOW: low})
 
 
 def bucket_bounds(bucket: int, buckets: int) -> tuple[int, int]:
@@ -54,6 +45,22 @@ def buckets_of(highs: np.ndarray[Any, np.dtype[np.int64]], buckets: int) -> np.n
     return places.astype(np.int64)
 
 
+def hashed_and_ordered(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with the hash columns, in journey order; each distinct person is hashed once.
+
+    Args:
+        rows: at least ``_person``, never null, ``_time``, ``_dataset``, ``_event_id`` and ``_row``.
+    """
+    names = Names()
+    persons = names.number(rows[PERSON])
+    hashes = hash_persons(names.texts())
+    ranks = np.empty(len(names), np.int32)
+    ranks[hashes.select(pl.arg_sort_by(HASH_HIGH, HASH_LOW)).to_series().to_numpy()] = np.arange(len(names))
+    order = pl.Series(grouped(ranks[persons], len(names), rows[TIME].to_numpy()).order)
+    hashed = rows.with_columns(hashes[persons])
+    return hashed[_settled(hashed, order)]
+
+
 def journey_order(rows: pl.DataFrame) -> pl.Series:
     """Return the row numbers that put rows into journey order.
 
@@ -61,7 +68,11 @@ def journey_order(rows: pl.DataFrame) -> pl.Series:
         rows: at least the hash columns, ``_time``, ``_dataset``, ``_event_id`` and ``_row``.
     """
     columns = [pl.col(name) for name in _INTEGERS]
-    order = rows.select(pl.arg_sort_by(*columns, maintain_order=True)).to_series()
+    return _settled(rows, rows.select(pl.arg_sort_by(*columns, maintain_order=True)).to_series())
+
+
+def _settled(rows: pl.DataFrame, order: pl.Series) -> pl.Series:
+    """Settle the rest of an order by person and time."""
     tied = _tied(rows, order)
     if not tied.any():
         return order
@@ -75,9 +86,9 @@ def journey_order(rows: pl.DataFrame) -> pl.Series:
 
 
 def _tied(rows: pl.DataFrame, order: pl.Series) -> pl.Series:
-    """Return for each place in the order whether its integers equal those of a neighbour."""
+    """Return for each place in the order whether person and time equal those of a neighbour."""
     same = pl.Series(np.ones(len(rows), bool))
-    for name in reversed(_INTEGERS):
+    for name in (TIME, HASH_LOW, HASH_HIGH):
         if not same.any():
             return same
         ordered = rows[name].gather(order)

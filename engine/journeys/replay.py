@@ -9,16 +9,28 @@ timelines: the cost follows the window, not the history.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import change, device_table, devices, intake, lacking, store
+from engine.journeys import change, device_table, devices, intake, lacking, runs, store
 from engine.journeys.append import named
 from engine.journeys.change import Change, Versions
-from engine.journeys.columns import DATASET, HASH_HIGH, NAMESPACE, PERSON, TIME, journey_schema
+from engine.journeys.columns import (
+    DATASET,
+    HASH_HIGH,
+    HASH_LOW,
+    NAMESPACE,
+    PERSON,
+    TIME,
+    journey_schema,
+)
 from engine.journeys.copies import live
 from engine.journeys.devices import Journeys
 from engine.journeys.intake import Member
@@ -27,11 +39,13 @@ from engine.journeys.stitch_log import Kind
 from engine.lake.table import ROW
 from engine.world import Home, World
 from stitching import field_based
+from stitching.names import NOBODY, Codes, Names
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DEVICE = "_device"
-_OWN = "_own"
-_EVENT = {"row": ROW, "device": _DEVICE, "person": _OWN, "time": TIME}
+_LABELS = (ROW, DATASET, HASH_HIGH, PERSON, NAMESPACE)
+"""What says which row it is, and whom it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +101,14 @@ def replay(
     definitions = world.definitions
     versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
     source = devices.journeys(home, definitions, name, versions.journeys)
+    task = _Task(home, name, versions, source)
     carried = journey_schema(definitions, name)
     moves = []
     for member in intake.members(definitions, name):
         if member.stitching is not None:
             window = window_of(at, lookback or member.stitching.lookback)
             carried = _carried(source, window, carried)
-            moves.append(_move(home, name, versions, source, member, window, carried.names))
+            moves.append(_move(task, member, window, carried.names))
         if progress is not None:
             progress("restitching", member.index + 1, len(definitions.connections[name].datasets))
     before, after = (_distinct([getattr(move, side) for move in moves]) for side in ("before", "after"))
@@ -106,8 +121,18 @@ def replay(
     return Replayed(versions, seen, moved, before, after)
 
 
-def _distinct(persons: Sequence[pl.Series]) -> int:
-    return pl.concat(persons).n_unique() if persons else 0
+def _distinct(persons: Sequence[_Distinct]) -> int:
+    if len(persons) == 1:
+        return persons[0].codes.size
+    return pl.concat([found.names.texts_of(found.codes) for found in persons]).n_unique() if persons else 0
+
+
+@dataclass(frozen=True)
+class _Distinct:
+    """The distinct persons of rows, as codes, which are those of their dataset alone."""
+
+    names: Names
+    codes: Codes
 
 
 @dataclass(frozen=True)
@@ -115,37 +140,106 @@ class _Move:
     """Rows of a dataset in the window, the part of them that changes hands, and its masks.
 
     Attributes:
-        before: the distinct persons of the rows as they were.
+        before: the persons of the rows as they were.
         after: the same as they become.
     """
 
     rows: int
     part: Part
     dead: pl.DataFrame
-    before: pl.Series
-    after: pl.Series
+    before: _Distinct
+    after: _Distinct
 
 
-def _move(
-    home: Home,
-    name: str,
-    versions: Versions,
-    source: Journeys,
-    member: Member,
-    window: Window,
-    carried: Sequence[str],
-) -> _Move:
-    rows = _rows(source, member, window)
-    known = _evidence(home, name, versions, member, window, rows)
-    now = named(member, field_based.replay(rows.select(**_EVENT), known))
-    differs = (now[PERSON] != rows[PERSON]) | (now[NAMESPACE] != rows[NAMESPACE])
+@dataclass(frozen=True)
+class _Task:
+    """What all datasets of a replay have in common."""
+
+    home: Home
+    name: str
+    versions: Versions
+    source: Journeys
+
+
+def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -> _Move:
+    events = _live(task.source, member, window, _event_columns(member)).collect()
+    further = [name for name in carried if name not in {*events.columns, *_LABELS, HASH_LOW}]
+    small = events.height <= runs.SLICE_ROWS
+    with ThreadPoolExecutor(1) as beside:
+        # While one core finds persons, the other reads what else is in the rows.
+        labels = _live(task.source, member, window, [*_LABELS, *(further if small else ())])
+        labels_read = beside.submit(labels.collect)
+        found = _found(task, member, window, events)
+        rows = labels_read.result()
+    persons = _persons(member, found, rows)
+    changed = pl.Series(persons.changed)
+    moved = rows.filter(changed)
+    adds = persons.adds(member, moved[ROW])
+    whole = pl.concat([moved, events.filter(changed)], how="horizontal") if small else None
     return _Move(
         rows=rows.height,
-        part=Part(member, (), now.filter(differs), _live(source, member, window, carried)),
-        dead=rows.filter(differs).select(store.MASK_ROW),
-        before=rows[PERSON].unique(),
-        after=now[PERSON].unique(),
+        part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
+        dead=moved.with_columns(events[TIME].filter(changed)).select(store.MASK_ROW),
+        before=persons.distinct(persons.before),
+        after=persons.distinct(persons.after),
     )
+
+
+@dataclass(frozen=True)
+class _Persons:
+    """Whom N rows belong to, as codes.
+
+    Attributes:
+        names: what the codes stand for.
+        known: whether a person id says who they belong to now.
+        changed: whether person or namespace differ.
+    """
+
+    names: Names
+    before: Codes
+    after: Codes
+    known: Mask
+    changed: Mask
+
+    def adds(self, member: Member, rows: pl.Series) -> pl.DataFrame:
+        """Return ``row, _person, _namespace`` of the rows that change, which have these ids."""
+        codes, known = self.after[self.changed], self.known[self.changed]
+        told = pl.DataFrame({"row": rows, "person": self.names.texts_of(codes), "known": known})
+        return named(member, told)
+
+    def distinct(self, codes: Codes) -> _Distinct:
+        """Return the persons among codes, each once."""
+        present = np.zeros(len(self.names), np.bool_)
+        present[codes] = True
+        return _Distinct(self.names, np.flatnonzero(present).astype(np.int32))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Events of a window, and the person of each (``NOBODY`` where none is known)."""
+
+    events: field_based.Events
+    persons: Codes
+
+
+def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
+    device, person = intake.journey_identity(member)
+    events = field_based.coded(rows.select(device=device, person=person, time=TIME))
+    seen = events.names.texts().head(events.devices)
+    return _Found(events, field_based.restitch(events, _evidence(task, member, window, seen)))
+
+
+def _persons(member: Member, found: _Found, rows: pl.DataFrame) -> _Persons:
+    """Compare the persons that rows have with those that were found for them."""
+    known, names = found.persons != NOBODY, found.events.names
+    # Devices and persons share their codes: who is not known is called like the device.
+    after = np.where(known, found.persons, found.events.device)
+    before = names.number(rows[PERSON], likely=after)
+    own, other = (
+        (rows[NAMESPACE] == member.namespace(path)).to_numpy()
+        for path in (member.person_path, str(member.device_path))
+    )
+    return _Persons(names, before, after, known, (before != after) | ~np.where(known, own, other))
 
 
 def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
@@ -155,17 +249,13 @@ def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
     return lacking.common(source.files.table, near, schema)
 
 
-def _rows(source: Journeys, member: Member, window: Window) -> pl.DataFrame:
-    """Return the dataset's live rows in the window, with their persons and identities."""
-    device, person = intake.journey_identity(member)
-    paths = (str(member.device_path), member.person_path)
-    system = [ROW, TIME, DATASET, HASH_HIGH, PERSON, NAMESPACE]
-    rows = _live(source, member, window, list(dict.fromkeys([*system, *paths])))
-    return rows.select(*system, device.alias(_DEVICE), person.alias(_OWN)).collect()
+def _event_columns(member: Member) -> list[str]:
+    """Return the columns that say who was where, and when."""
+    return list(dict.fromkeys([TIME, str(member.device_path), member.person_path]))
 
 
 def _live(source: Journeys, member: Member, window: Window, columns: Sequence[str]) -> pl.LazyFrame:
-    """Return columns of the dataset's live rows in the window."""
+    """Return columns of the dataset's live rows in the window, always in the same order."""
     inside = (pl.col(TIME) > window.start) & (pl.col(TIME) <= window.end)
     return live(
         source.files,
@@ -177,11 +267,10 @@ def _live(source: Journeys, member: Member, window: Window, columns: Sequence[st
     )
 
 
-def _evidence(
-    home: Home, name: str, versions: Versions, member: Member, window: Window, rows: pl.DataFrame
-) -> pl.DataFrame:
+def _evidence(task: _Task, member: Member, window: Window, seen: pl.Series) -> pl.DataFrame:
     """Return ``device, person``: who was last known before the window on the window's devices."""
-    assert versions.devices is not None  # noqa: S101 - something is stitched, so the table was ensured
-    seen = rows[_DEVICE].drop_nulls().unique()
-    states = device_table.read(home.devices_path(name), versions.devices, member.index, seen)
+    version = task.versions.devices
+    assert version is not None  # noqa: S101 - something is stitched, so the table was ensured
+    table = task.home.devices_path(task.name)
+    states = device_table.read(table, version, member.index, seen, ("device", "runs"))
     return devices.evidence(states, window.start)

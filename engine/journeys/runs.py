@@ -14,7 +14,7 @@ import pyarrow as pa
 from engine.journeys import delta, store
 from engine.journeys.columns import HASH_HIGH, NAMESPACE, PERSON, TIME
 from engine.journeys.intake import Member, full_rows
-from engine.journeys.order import bucket_bounds, buckets_of, journey_order, with_hashes
+from engine.journeys.order import bucket_bounds, buckets_of, hashed_and_ordered
 from engine.lake.table import ROW, LakeFile
 
 SLICE_ROWS: Final = 1 << 21
@@ -35,12 +35,15 @@ class Part:
         files: the lake files that hold them.
         adds: ``row, _person, _namespace``.
         rows: journeys that hold them already, whole; the lake is then not asked.
+        whole: the rows themselves, in the order of ``adds``, with all columns but those of ``adds`` and
+            the hash; nothing is then read.
     """
 
     member: Member
     files: Sequence[LakeFile]
     adds: pl.DataFrame
     rows: pl.LazyFrame | None = None
+    whole: pl.DataFrame | None = None
 
 
 def polars_columns(schema: pa.Schema) -> pl.Schema:
@@ -67,12 +70,14 @@ def ordered(pieces: Sequence[Part], schema: pa.Schema) -> pl.DataFrame:
     columns = polars_columns(schema)
     wanted = pl.Schema({name: kind for name, kind in columns.items() if not name.startswith("_hash_")})
     frames = [_whole(part, wanted) for part in pieces]
-    rows = with_hashes(pl.concat([frame for frame in frames if frame.height] or frames[:1]))
-    return rows.select(list(columns))[journey_order(rows)]
+    rows = pl.concat([frame for frame in frames if frame.height] or frames[:1])
+    return hashed_and_ordered(rows).select(list(columns))
 
 
 def _whole(part: Part, columns: pl.Schema) -> pl.DataFrame:
     """Return a part's rows with their persons and all columns but the hash."""
+    if part.whole is not None:
+        return part.whole.with_columns(part.adds[PERSON], part.adds[NAMESPACE]).select(list(columns))
     if part.rows is None:
         return full_rows(part.member, part.files, part.adds, columns)
     adds = part.adds.select(pl.col("row").alias(ROW), PERSON, NAMESPACE)
@@ -163,8 +168,8 @@ def slices(parts: Sequence[Part]) -> Iterator[list[Part]]:
     pending: list[Part] = []
     room = SLICE_ROWS
     for part in parts:
-        if part.rows is not None:
-            yield from ([replace(part, adds=adds)] for adds in part.adds.iter_slices(SLICE_ROWS))
+        if part.whole is not None or part.rows is not None:
+            yield from ([piece] for piece in _cut(part))
             continue
         for files in _file_groups(part):
             rows = min(sum(file.rows for file in files), part.adds.height)
@@ -175,6 +180,13 @@ def slices(parts: Sequence[Part]) -> Iterator[list[Part]]:
             room -= rows
     if pending:
         yield pending
+
+
+def _cut(part: Part) -> Iterator[Part]:
+    """Cut a part that needs no lake files into slices."""
+    for start in range(0, part.adds.height, SLICE_ROWS):
+        whole = None if part.whole is None else part.whole.slice(start, SLICE_ROWS)
+        yield replace(part, adds=part.adds.slice(start, SLICE_ROWS), whole=whole)
 
 
 def _file_groups(part: Part) -> Iterator[list[LakeFile]]:

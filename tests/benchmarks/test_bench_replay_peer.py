@@ -61,7 +61,7 @@ def test_every_formulation_finds_the_persons(tmp_path: Path, rows: list[Event]) 
         for place, event in enumerate(window)
         for customer in [_customer([*earlier, *window], event)]
     ]
-    peer = write_peer([_table(window, 0)], [_table(earlier, 100)], tmp_path)
+    peer = write_peer([_table(window, 0)], [_table(earlier, 100)], WINDOW, tmp_path)
     for formulation in FORMULATIONS:
         target = tmp_path / f"{formulation}.parquet"
         restitch(peer, formulation, target)
@@ -89,7 +89,7 @@ def test_the_checksum_knows_who_has_what_and_no_order() -> None:
 def test_all_columns_are_rewritten(tmp_path: Path, formulation: str) -> None:
     table = _table([("d1", 11, None), ("d1", 12, "ann")], 0)
     items = pa.array([[{"sku": "a", "quantity": 2}], None])
-    peer = write_peer([table.append_column("items", items)], [_table([], 0)], tmp_path)
+    peer = write_peer([table.append_column("items", items)], [_table([], 0)], WINDOW, tmp_path)
     target = tmp_path / "it's rewritten.parquet"
     restitch(peer, formulation, target)
     found = pq.read_table(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from itertools import pairwise
+from random import Random
 
 import numpy as np
 import polars as pl
@@ -15,8 +16,8 @@ from engine.journeys.order import (
     bucket_bounds,
     buckets_of,
     hash_persons,
+    hashed_and_ordered,
     journey_order,
-    with_hashes,
 )
 from engine.lake.table import ROW
 
@@ -33,16 +34,15 @@ HASHES = st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1, max_size=2
 
 
 def test_hash_is_md5_with_its_order_kept() -> None:
-    hashed = hash_persons(pl.Series(["Ann", "Bob", "Ann", None])).sort(PERSON)
-    assert hashed[PERSON].to_list() == ["Ann", "Bob"]
-    for person, high, low in hashed.select(PERSON, HASH_HIGH, HASH_LOW).rows():
+    names = pl.Series(["Ann", "ßé", ""])
+    for person, (high, low) in zip(names, hash_persons(names).rows(), strict=True):
         digest = hashlib.md5(person.encode()).digest()
         assert high == int.from_bytes(digest[:8], "little") - (1 << 63)
         assert low == int.from_bytes(digest[8:], "little") - (1 << 63)
 
 
-@given(ROWS)
-def test_order(rows: list[tuple[str, int, int, str]]) -> None:
+@given(ROWS, st.randoms())
+def test_order(rows: list[tuple[str, int, int, str]], random: Random) -> None:
     frame = pl.DataFrame(
         [(*row, number) for number, row in enumerate(rows)],
         schema={
@@ -54,9 +54,12 @@ def test_order(rows: list[tuple[str, int, int, str]]) -> None:
         },
         orient="row",
     )
-    hashed = with_hashes(frame)
     keys = [HASH_HIGH, HASH_LOW, TIME, DATASET, EVENT_ID, ROW]
-    assert hashed[journey_order(hashed)].select(keys).rows() == sorted(hashed.select(keys).rows())
+    ordered = hashed_and_ordered(frame)
+    assert ordered.drop(HASH_HIGH, HASH_LOW).sort(ROW).equals(frame)
+    assert ordered.select(keys).rows() == sorted(ordered.select(keys).rows())
+    shuffled = ordered[random.sample(range(len(rows)), len(rows))]
+    assert shuffled[journey_order(shuffled)].equals(ordered)
 
 
 @given(HASHES, st.integers(0, 12))

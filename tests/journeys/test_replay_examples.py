@@ -11,7 +11,7 @@ import pytest
 
 from engine import flow
 from engine.errors import UnknownNameError, UnsupportedError
-from engine.journeys import stitch_log
+from engine.journeys import runs, stitch_log
 from engine.world import Home
 from tests.journeys.support import definitions, ingest_rows, journeys, new_home
 
@@ -111,6 +111,23 @@ def test_a_person_named_like_the_device_changes_the_namespace_only(home: Home) -
     assert replay(home, 50, timedelta(days=1)).rows_changed == 1
     rows = [row for rows in journeys(home, ["_person", "_namespace"]) for row in rows]
     assert [row[1:] for row in rows if row[1] == "x"] == [("x", "crm"), ("x", "crm")]
+
+
+@pytest.mark.parametrize("slice_rows", [1, 5, 100])
+def test_windows_larger_than_a_slice(home: Home, slice_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What moves is then read slice by slice; twice, so that masks are between the rows."""
+    ingest_rows(home, "web", table_rows([*TABLE[:7], (0, "y", None)]))
+    monkeypatch.setattr(runs, "SLICE_ROWS", slice_rows)
+    assert replay(home, 30, timedelta(days=1)).rows_changed == 1
+    ingest_rows(home, "web", [web(8, "y", "Yan", "late")])
+    ingest_rows(home, "web", [web(9, "y", None, "later")])
+    assert replay(home, 30, timedelta(days=1)).rows_changed == 1
+    assert persons(home) == ["Bob"] * 7 + ["Yan"] * 3
+    columns = ["_event_id", "device", "_namespace"]
+    rows = [row[1:] for rows in journeys(home, columns) for row in rows]
+    devices = ["246"] * 7 + ["y"] * 3
+    names = [*(f"e{number:02}" for number in range(1, 9)), "late", "later"]
+    assert sorted(rows) == [(name, device, "crm") for name, device in zip(names, devices, strict=True)]
 
 
 def test_log_says_who_when_and_why(home: Home) -> None:

@@ -21,7 +21,7 @@ from engine.definitions.model import Definitions
 from engine.journeys import change, compact, delta, runs, store
 from engine.journeys.columns import HASH_HIGH, SYSTEM, TIME
 from engine.journeys.copies import live
-from engine.journeys.order import journey_order, with_hashes
+from engine.journeys.order import hashed_and_ordered, journey_order
 from engine.world import Home
 from tests.journeys.support import journeys
 
@@ -125,8 +125,7 @@ def frame(rows: dict[int, tuple[int, str, str | None]]) -> pl.DataFrame:
         },
         schema_overrides={"value": pl.String, "_dataset": pl.Int16, "_time": pl.Int64, "_row": pl.Int64},
     )
-    whole = with_hashes(given).select(list(COLUMNS))
-    return whole[journey_order(whole)]
+    return hashed_and_ordered(given).select(list(COLUMNS))
 
 
 def write(table: Table, rows: dict[int, tuple[int, str, str | None]], dead: Sequence[int] = ()) -> None:

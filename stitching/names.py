@@ -1,0 +1,163 @@
+"""Numbers for texts, so that they are compared, grouped and looked up as integers.
+
+Texts are told apart by 128 bits of hash, found in an open hash table that grows with what it holds.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+NOBODY: Final = -1
+"""The code of a null."""
+
+_SEEDS: Final = (0, 0x9E3779B97F4A7C15)
+_EMPTY: Final = -1
+_FEWEST: Final = 1 << 10
+
+Codes: TypeAlias = npt.NDArray[np.int32]
+Digests: TypeAlias = npt.NDArray[np.uint64]
+
+
+class Names:
+    """Distinct texts, numbered from 0 in the order in which they first appeared; nulls have no number."""
+
+    def __init__(self) -> None:
+        self._texts = [pl.Series(dtype=pl.String)]
+        self._found = 0
+        self._slots = np.full(_FEWEST, _EMPTY, np.int32)
+        self._known = np.empty((_FEWEST // 2, 2), np.uint64)
+
+    def __len__(self) -> int:
+        return self._found
+
+    def number(self, texts: pl.Series, likely: Codes | None = None) -> Codes:
+        """Return int32[N], the code of each text, ``NOBODY`` where it is null; new texts get new codes.
+
+        Args:
+            texts: N strings or nulls; runs of equal ones are the fastest. O(N) at any rate.
+            likely: int32[N], the codes that most of them are thought to have, which saves looking them up.
+        """
+        likely = np.empty(0, np.int32) if likely is None else likely
+        high, low = (texts.hash(seed).to_numpy() for seed in _SEEDS)
+        present = texts.is_not_null().to_numpy()
+        codes, firsts = np.empty(high.size, np.int32), np.empty(high.size, np.int32)
+        before, row = self._found, 0
+        while row < high.size:
+            if self._found == len(self._known):
+                self._slots, self._known = _grown(self._known)
+            row, self._found = _number(
+                high, low, present, likely, self._slots, self._known, row, self._found, before, codes, firsts
+            )
+        if self._found > before:
+            self._texts.append(texts.gather(firsts[: self._found - before]))
+        return codes
+
+    def texts(self) -> pl.Series:
+        """Return all texts in the order of their codes."""
+        self._texts = [pl.concat(self._texts, rechunk=True)]
+        return self._texts[0]
+
+    def texts_of(self, codes: Codes) -> pl.Series:
+        """Return the texts of int32[N] codes, null for ``NOBODY``."""
+        wanted = pl.Series(codes)
+        return self.texts().gather(wanted.set(wanted == NOBODY, None))
+
+
+_DIGESTS: Final = nb.types.Array(nb.uint64, 1, "C", readonly=True)
+_MASK: Final = nb.types.Array(nb.boolean, 1, "C", readonly=True)
+_CODES: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
+_GROWN: Final = nb.types.Tuple((nb.int32[::1], nb.uint64[:, ::1]))  # type: ignore[no-untyped-call]
+_REACHED: Final = nb.types.UniTuple(nb.int64, 2)  # type: ignore[no-untyped-call]
+
+
+@nb.njit(_GROWN(nb.uint64[:, ::1]), nogil=True, cache=True)
+def _grown(known: Digests) -> tuple[Codes, Digests]:
+    """Return slots and digests with room for four times as many as there are; all of them are taken."""
+    slots = np.full(8 * known.shape[0], _EMPTY, np.int32)
+    digests = np.empty((4 * known.shape[0], 2), np.uint64)
+    mask = slots.size - 1
+    for code in range(known.shape[0]):
+        digests[code, 0], digests[code, 1] = known[code, 0], known[code, 1]
+        slot = np.int64(known[code, 0]) & mask
+        while slots[slot] != _EMPTY:
+            slot = (slot + 1) & mask
+        slots[slot] = code
+    return slots, digests
+
+
+@nb.njit(
+    _REACHED(
+        _DIGESTS,
+        _DIGESTS,
+        _MASK,
+        _CODES,
+        nb.int32[::1],
+        nb.uint64[:, ::1],
+        nb.int64,
+        nb.int64,
+        nb.int64,
+        nb.int32[::1],
+        nb.int32[::1],
+    ),
+    nogil=True,
+    cache=True,
+)
+def _number(
+    high: Digests,
+    low: Digests,
+    present: npt.NDArray[np.bool_],
+    likely: Codes,
+    slots: Codes,
+    known: Digests,
+    row: int,
+    found: int,
+    before: int,
+    codes: Codes,
+    firsts: Codes,
+) -> tuple[int, int]:
+    """Number rows of equal digests until there is no room; write codes, and the first row of new ones.
+
+    The digests of the codes lie side by side: those of their first rows would miss the cache.
+
+    Args:
+        high: uint64[N], half of each row's digest.
+        low: uint64[N], the other half.
+        present: bool[N], whether the row has a text.
+        likely: int32[N], codes to try first, or empty: then it is that of the row before.
+        slots: int32[2 M], an open hash table of codes.
+        known: uint64[M, 2], the digests of the codes.
+        row: where to begin.
+        found: how many codes there are.
+        before: how many there were before the first row.
+        codes: int32[N], filled.
+        firsts: int32[N], filled: the first row of each code from ``before`` on.
+
+    Returns:
+        The row that was reached, and how many codes there are now.
+    """
+    last, mask = _EMPTY, slots.size - 1
+    for place in range(row, high.size):
+        if not present[place]:
+            codes[place] = NOBODY
+            continue
+        last = likely[place] if likely.size else last
+        if last == _EMPTY or known[last, 0] != high[place] or known[last, 1] != low[place]:
+            slot = np.int64(high[place]) & mask
+            last = slots[slot]
+            while last != _EMPTY and (known[last, 0] != high[place] or known[last, 1] != low[place]):
+                slot = (slot + 1) & mask
+                last = slots[slot]
+            if last == _EMPTY:
+                if found == known.shape[0]:
+                    return place, found
+                last = found
+                slots[slot], firsts[found - before] = last, place
+                known[last, 0], known[last, 1] = high[place], low[place]
+                found += 1
+        codes[place] = last
+    return high.size, found
