@@ -158,18 +158,13 @@ class Home:
 
     @contextmanager
     def pin_past(self, worlds: Collection[World]) -> Iterator[None]:
-        """Hold worlds that were published before while the block runs: their files are not vacuumed.
-
-        Raises:
-            HomeError: the files of one were vacuumed.
-        """
-        ids = [world.id for world in worlds]
-        self._pins.take_past(ids)
+        """Hold older worlds while the block runs, as ``pin`` does; HomeError if one was vacuumed."""
+        self._pins.take_past([world.id for world in worlds])
         try:
             yield
         finally:
-            for number in ids:
-                self._pins.release(number)
+            for world in worlds:
+                self._pins.release(world.id)
 
     @contextmanager
     def snapshot(self, catalog: Path) -> Iterator[World]:

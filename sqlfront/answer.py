@@ -11,9 +11,9 @@ import pyarrow as pa
 from engine.cancellation import Cancellation
 from engine.world import Home, World
 from sqlfront.dialect import Statement
-from sqlfront.execution import Execution, Planned, errors_as_ours, prepare
+from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
-from sqlfront.problems import ResultChangedError
+from sqlfront.problems import ResultChangedError, errors_as_ours
 from sqlfront.query import Query, ResultColumn
 from sqlfront.workspace import Workspace
 

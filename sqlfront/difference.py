@@ -17,10 +17,11 @@ from engine.world import Home, World
 from sqlfront.answer import Question
 from sqlfront.catalog import recognise
 from sqlfront.dialect import parse
-from sqlfront.execution import Execution, Planned, errors_as_ours
+from sqlfront.execution import Execution, Planned
 from sqlfront.measured import measured
 from sqlfront.planner.context import DATASET
 from sqlfront.planner.naming import told_apart
+from sqlfront.problems import errors_as_ours
 from sqlfront.query import ResultColumn
 from sqlfront.workspace import Workspace
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -14,15 +14,16 @@ from sqlglot import exp
 
 from engine.cancellation import Cancellation
 from engine.lake.relation import relation
-from engine.report import result_schema, run
+from engine.report import run
 from engine.report.person import credit_of_person, credit_schema
-from engine.report.request import ReportRequest, TimeRange
+from engine.report.request import ReportRequest
 from engine.report.trace import Trace
 from engine.world import Home, World
 from sqlfront import planner
-from sqlfront.literals import TEXT, empty_query, rows_query, typed_null, with_values
+from sqlfront.description import Description
+from sqlfront.literals import TEXT, rows_query, with_values
 from sqlfront.parameters import parameter_types
-from sqlfront.planner.context import CREDIT, DATASET, Planning
+from sqlfront.planner.context import CREDIT
 from sqlfront.planner.credit import credit_request
 from sqlfront.planner.events import as_source
 from sqlfront.planner.folding import (
@@ -30,16 +31,14 @@ from sqlfront.planner.folding import (
     Surroundings,
     folded,
     idle_tables,
-    joined,
     mapped,
-    request,
     with_datasets,
 )
-from sqlfront.planner.relations import CreditCall, Plan, Report, Rows
-from sqlfront.problems import from_duckdb
+from sqlfront.planner.relations import Plan, Report, Rows
+from sqlfront.problems import errors_as_ours
 from sqlfront.query import ResultColumn
 from sqlfront.temporary import TemporaryFiles
-from sqlfront.trees import column, is_query, render, rewrite
+from sqlfront.trees import column, render
 from sqlfront.workspace import Workspace
 
 BATCH_ROWS: Final = 65_536
@@ -58,15 +57,6 @@ class Planned:
     parameters: tuple[pa.DataType, ...]
     columns: tuple[ResultColumn, ...]
     schemas: Mapping[str, pa.Schema]
-
-
-@contextmanager
-def errors_as_ours() -> Iterator[None]:
-    """Turn DuckDB's errors into ours while the block runs."""
-    try:
-        yield
-    except duckdb.Error as error:
-        raise from_duckdb(error) from None
 
 
 def prepare(
@@ -110,112 +100,6 @@ def _shown(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         return pa.timestamp(kind.unit, tz="UTC")
     return kind
-
-
-class Description:
-    """Finds out names and types of planned queries over tables without rows.
-
-    Args:
-        cursor: where the empty tables are registered.
-        types: of the statement's parameters.
-
-    Attributes:
-        schemas: report table → schema, of the reports registered so far.
-    """
-
-    def __init__(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        workspace: Workspace,
-        world: World,
-        types: Sequence[pa.DataType],
-    ) -> None:
-        self._cursor = cursor
-        self._workspace = workspace
-        self._world = world
-        self._types = types
-        self.schemas: dict[str, pa.Schema] = {}
-        self._datasets: set[str] = set()
-
-    def register(self, reports: Mapping[str, Report]) -> None:
-        """Register the reports that are not yet, each as an empty table of its schema."""
-        for table, report in reports.items():
-            if table not in self.schemas:
-                self.schemas[table] = self._report_schema(self._request(report))
-                self._cursor.register(table, self.schemas[table].empty_table())
-
-    def register_credits(self, calls: Mapping[str, CreditCall]) -> None:
-        """Register lists of credit, each as an empty table of its schema."""
-        for table, call in calls.items():
-            schema = credit_schema(call.asked, self._world.definitions)
-            self._cursor.register(table, schema.empty_table())
-
-    def _report_schema(self, asked: ReportRequest) -> pa.Schema:
-        """Return the schema of a request's answer; requests that differ in range and terms share it."""
-
-        def find_out() -> pa.Schema:
-            with errors_as_ours():
-                return result_schema(asked, self._world)
-
-        return self._workspace.schemas.get((self._world.id, asked), find_out)
-
-    def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
-        """Return a query's column names."""
-        self.register(planning.reports)
-        self.register_credits(planning.credits)
-        return tuple(self.schema(query).names)
-
-    def schema(self, query: exp.Expr) -> pa.Schema:
-        """Return a query's schema, asking DuckDB."""
-        self._register_datasets(query)
-        with errors_as_ours():
-            described = self._cursor.sql(render(self._open(query)))
-            return described.limit(0).to_arrow_table().schema
-
-    def _register_datasets(self, query: exp.Expr) -> None:
-        for table in query.find_all(exp.Table):
-            if table.name.startswith(DATASET) and table.name not in self._datasets:
-                self._datasets.add(table.name)
-                dataset = self._world.definitions.datasets[table.name.removeprefix(DATASET)]
-                self._cursor.register(table.name, dataset.arrow().empty_table())
-
-    def _open(self, node: exp.Expr) -> exp.Expr:
-        """Return a tree with parameters as NULLs of their types."""
-
-        def change(part: exp.Expr) -> exp.Expr | None:
-            if not isinstance(part, exp.Parameter):
-                return None
-            kind = self._types[int(part.name) - 1]
-            return exp.null() if kind == TEXT else typed_null(kind)
-
-        return rewrite(node.copy(), change, into_queries=True)
-
-    def _request(self, report: Report) -> ReportRequest:
-        """Return a request with the report's columns and nothing that has no influence on types."""
-        metrics = tuple(replace(metric, condition=None) for metric in report.metrics)
-        plain = replace(report, metrics=metrics, range=(), constants=(), segment=(), lookups=())
-        lookups = [
-            joined(replace(lookup, keys=tuple((self._flat(mine), name) for mine, name in lookup.keys)), empty)
-            for lookup in report.lookups
-            if (empty := empty_query(_types(self.schema(lookup.query)))) is not None
-        ]
-        return request(mapped(plain, self._flat), TimeRange(), lookups)
-
-    def _flat(self, node: exp.Expr) -> exp.Expr:
-        """Return an expression with typed NULLs in the place of parameters and sub-queries."""
-
-        def change(part: exp.Expr) -> exp.Expr | None:
-            if isinstance(part, exp.In) and part.args.get("query") is not None:
-                return exp.cast(exp.null(), "boolean")
-            if isinstance(part, exp.Exists):
-                return exp.cast(exp.null(), "boolean")
-            return typed_null(self.schema(part).types[0]) if is_query(part) else None
-
-        return rewrite(self._open(node), change)
-
-
-def _types(schema: pa.Schema) -> dict[str, pa.DataType]:
-    return {field.name: field.type for field in schema}
 
 
 def is_unique(rows: Rows, names: Sequence[str], home: Home, world: World, workspace: Workspace) -> bool:

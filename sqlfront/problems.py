@@ -6,6 +6,8 @@ A client sees PostgreSQL's codes and a message that speaks of its own statement,
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import duckdb
@@ -163,6 +165,15 @@ def _unknown_name(text: str) -> WaylineError | None:
     if (match := _FUNCTION.search(text)) and "does not exist" in text:
         return UnknownFunctionError(f"function {match[1]} does not exist")
     return None
+
+
+@contextmanager
+def errors_as_ours() -> Iterator[None]:
+    """Turn DuckDB's errors into ours while the block runs."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise from_duckdb(error) from None
 
 
 def from_duckdb(error: duckdb.Error) -> WaylineError:
