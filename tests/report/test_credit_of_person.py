@@ -304,3 +304,33 @@ def test_every_component_agrees_with_sql_or_is_refused(home):
         assert sums_of(found, touched) == pytest.approx(report), (metric, dimension)
     assert {"visitors", "visits", "sku"} <= refused
     assert refused.isdisjoint({"occurrences", "price", "daterangeweek", "channel"})
+
+
+RULES = [
+    {"where": "channel = 'paid'"},
+    {"where": "channel = 'paid'", "container": "session"},
+    {"where": "channel = 'paid'", "container": "person", "exclude": True},
+    {"where": "revenue > 90", "container": "person"},
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_on_rows_hold_and_hidden_people_are_not_there(tmp_path, rule):
+    views = {"data_views": {"shop": VIEWS["data_views"]["shop"] | {"segments": [rule]}}}
+    home = new_home(tmp_path, shop_definitions(calls=False, **views))
+    for seed in range(3):
+        ingest_rows(home, "web", rows(seed, 60))
+    ask_sql = asker(home)
+    counted = dict(ask_sql("SELECT adobe_personid, SUM(occurrences) FROM shop GROUP BY 1"))
+    everybody = {row[0] for row in ask_sql("SELECT DISTINCT device FROM web WHERE device IS NOT NULL")}
+    assert everybody - counted.keys()
+    for person in everybody | counted.keys():
+        if person not in counted:
+            with pytest.raises(UnknownNameError, match="there is no person"):
+                credit(home, person, "linear", "channel")
+            continue
+        found = credit(home, person, "linear", "channel").to_pylist()
+        assert len(found) == counted[person]
+        statement = f"SELECT channel, SUM(linear) FROM shop WHERE adobe_personid = '{person}' GROUP BY 1"
+        report = {value: total for value, total in ask_sql(statement) if total}
+        assert sums_of(found, True) == pytest.approx(report)
