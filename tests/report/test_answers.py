@@ -145,7 +145,7 @@ def test_a_joined_relation_is_asked_anew(home, worked_out):
     relation = parse_one("SELECT 'paid' AS name", dialect="duckdb")
     on = exp.EQ(this=column("channel"), expression=exp.column("name", table="l", quoted=True))
     joined = replace(REQUEST, lookups=(LookupJoin("l", relation, on, outer=True),))
-    assert ask(home, joined).equals(ask(home, joined))
+    assert ask(home, joined).sort_by("channel").equals(ask(home, joined).sort_by("channel"))
     assert len(worked_out) == 2
 
 
