@@ -133,7 +133,7 @@ def test_sessions_and_persons_are_looked_at_beyond_the_range(container, events, 
     found = [
         {"person": "ann", "time": laws.T0 + at * minute, "channel": channel, "order": at}
         | dict.fromkeys(("campaign", "revenue", "orders"))
-        for at, channel in ((-10, "email"), (5, "paid"), (25, "social"))
+        for at, channel in ((-50, "email"), (-25, None), (5, "paid"), (30, None), (55, "social"))
     ]
     question = oracle.Question(30 * minute, laws.ZONE, (), {}, start=laws.T0, end=laws.T0 + 10 * minute)
     for exclude in (False, True):
