@@ -126,6 +126,22 @@ def test_whether_a_rule_stands_in_the_view_or_in_the_request_makes_no_difference
     assert ask(question, found, of_view=[segment]) == ask(question, found, asked=[segment])
 
 
+@pytest.mark.parametrize("where", ["channel = 'email'", "channel = 'social'"], ids=["before", "after"])
+@pytest.mark.parametrize(("container", "events"), [("event", 0), ("session", 1), ("person", 1)])
+def test_sessions_and_persons_are_looked_at_beyond_the_range(container, events, where):
+    minute = laws.HOUR // 60
+    found = [
+        {"person": "ann", "time": laws.T0 + at * minute, "channel": channel, "order": at}
+        | dict.fromkeys(("campaign", "revenue", "orders"))
+        for at, channel in ((-50, "email"), (-25, None), (5, "paid"), (30, None), (55, "social"))
+    ]
+    question = oracle.Question(30 * minute, laws.ZONE, (), {}, start=laws.T0, end=laws.T0 + 10 * minute)
+    for exclude in (False, True):
+        segment = {"container": container, "exclude": exclude, "where": where}
+        rows = ask(question, found, asked=[segment], only_scanned=True)
+        assert rows[()]["events"] == (1 - events if exclude else events)
+
+
 # The small connection of conftest: ann has a session on minutes 0 to 6 and one on minute 90; bob has one.
 PAY = "page = 'pay'"
 CASES = {
