@@ -26,6 +26,8 @@ SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
     "inverse_j": {},
     "custom": {"weights": dict(zip(("starter", "player", "closer"), POSITIONAL["custom"], strict=True))},
     "time_decay": {"half_life": "7d"},
+    "algorithmic": {},
+    "markov": {},
 }
 """Model → what its definition says besides its name."""
 
