@@ -47,6 +47,11 @@ class Chunk:
         return len(self.times)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all its columns and of the events' times."""
+        return self.times.nbytes + sum(int(column.nbytes) for column in self.columns.values())
+
+    @property
     def persons(self) -> int:
         """Number of persons, with those who do not count."""
         return len(self.offsets) - 1

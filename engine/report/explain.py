@@ -11,6 +11,7 @@ from engine.dataview.local_time import to_local
 from engine.dataview.segments import spelled
 from engine.dataview.values import is_plain
 from engine.definitions.settings import MetricExpiration, PersistenceDefinition
+from engine.definitions.values import write_duration
 from engine.report.keeping import deduplication_of, persistence_of
 from engine.report.local import MERGE, READ
 from engine.report.pipeline import STEPS, persisted
@@ -34,17 +35,21 @@ def explain(request: ReportRequest, world: World, trace: Trace | None = None) ->
     for name in (READ, *(step.name for step in STEPS), MERGE):
         described = _DESCRIPTIONS.get(name, _nothing)(planned)
         took = None if trace is None else trace.taken.get(name)
-        if described or took is not None:
-            lines.append(f"  {name}{_took(took)}")
+        if described or (took is not None and took.rows):
+            lines.append(f"  {name}{'' if took is None else _took(took)}")
             lines += [f"    {line}" for line in described]
+    if trace is not None:
+        lines.insert(1, f"  {_plural(trace.buckets, 'bucket')} of journeys")
     return lines
 
 
-def _took(taken: Taken | None) -> str:
-    if taken is None:
-        return ""
-    chunks = f"{taken.chunks} chunk{'' if taken.chunks == 1 else 's'}"
-    return f" ({chunks}, {taken.rows:,} rows, {taken.size / 1e6:,.1f} MB, {taken.seconds * 1e3:,.1f} ms)"
+def _took(taken: Taken) -> str:
+    chunks, size, time = _plural(taken.chunks, "chunk"), taken.size / 1e6, taken.seconds * 1e3
+    return f" ({chunks}, {taken.rows:,} rows, {size:,.1f} MB, {time:,.1f} ms)"
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _nothing(planned: ReportPlan) -> list[str]:
@@ -79,7 +84,7 @@ def _sessions(planned: ReportPlan) -> list[str]:
     settings = planned.view.definition.sessions
     starts = f", or on {_listed(settings.start_on)}" if settings.start_on else ""
     ends = f", or after {_listed(settings.end_on)}" if settings.end_on else ""
-    return [f"a new one after a gap longer than {settings.timeout}{starts}{ends}"]
+    return [f"a new one after a gap longer than {write_duration(settings.timeout)}{starts}{ends}"]
 
 
 def _persistence(planned: ReportPlan) -> list[str]:
@@ -123,10 +128,11 @@ def _lane(lane: Lane, planned: ReportPlan) -> list[str]:
     measured = [f"{metric.name} = {_measure(metric.expression)}" for metric in lane.metrics]
     what = f"{lane.kind}: {_listed(measured)}"
     if lane.attribution is not None:
-        lookback = lane.attribution.lookback or "reporting window"
+        lookback = lane.attribution.lookback
+        reach = "reporting window" if lookback is None else write_duration(lookback)
         what += (
             f"; {model_name(lane.attribution)} of {_listed(planned.touch_dimensions)}, "
-            f"container {lane.attribution.container}, lookback {lookback}"
+            f"container {lane.attribution.container}, lookback {reach}"
         )
     if lane.segment is not None:
         what += f"; where {lane.segment.sql('postgres')}"

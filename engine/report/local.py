@@ -21,6 +21,7 @@ from engine.definitions.model import Definitions
 from engine.errors import CancelledError
 from engine.journeys.columns import SYSTEM
 from engine.journeys.scan import Chunk, Load, loads
+from engine.journeys.store import files
 from engine.report import answers
 from engine.report.aggregate import PARTIALS, counted, merged, relation_name
 from engine.report.frame import Frame
@@ -81,6 +82,8 @@ def run(
         return answer(planned, _loads(planned, home, world), world.definitions, cancellation, trace)
 
     if trace is not None:
+        folder = home.journeys_path(planned.connection)
+        trace.buckets = len(files(folder, world.journeys[planned.connection]).places)
         return find(trace)
     return answers.known(planned, home, world, lambda: find(Trace(counting=False)))
 
@@ -186,8 +189,8 @@ def _partials(job: Job, chunk: Load | Chunk) -> Partials | None:
     with memory.decoding.taken(chunk.weight, check):
         with job.trace.step(READ) as made:
             decoded = chunk.chunk(check)
-            for column in [] if decoded is None else decoded.columns.values():
-                made(column)
+            if decoded is not None:
+                made(decoded)
         return None if decoded is None else _evaluated(job, decoded)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.journeys.scan import Chunk
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -34,9 +36,13 @@ class Trace:
 
     Args:
         counting: note rows and bytes, which takes some time itself.
+
+    Attributes:
+        buckets: in how many buckets the journeys lie that the chunks are made of.
     """
 
     def __init__(self, *, counting: bool) -> None:
+        self.buckets = 0
         self._counting = counting
         self._lock = threading.Lock()
         self._taken: dict[str, Taken] = {}
@@ -70,5 +76,7 @@ def _ignore(thing: Any) -> None:
 
 
 def _rows(thing: Any) -> int:
+    if isinstance(thing, Chunk):
+        return thing.rows
     is_mask = isinstance(thing, np.ndarray) and thing.dtype == np.uint8
     return int(np.count_nonzero(thing)) if is_mask else len(thing)
