@@ -3,8 +3,9 @@
 P1 compares with the plainest GROUP BY of the same columns, also with unmerged runs, and P13 while events
 stream in; P2 compares with the best SQL for the same answer, P3 every other model with last touch, P4 data
 in which one person has a tenth of all events with data without, P12 memory with what is read, and P14 a long
-history with a short one. ``sql.…`` has the best SQL for every model, and ``first`` how long a fresh process
-takes to answer. All measurements take turns, so that a busy spell hits every side.
+history with a short one. ``sql.…`` has the best SQL for every model, ``first`` how long a fresh process takes
+to answer, and ``cancel`` how long a report goes on that was cancelled. All measurements take turns, so that a
+busy spell hits every side.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import pytest
 
 from benchmarks.answers import Answer, Row, checksums
 from benchmarks.asks import Ask, duckdb, ours, peer
+from benchmarks.cancelled import slowest_cancel
 from benchmarks.flows import QUARTER_END
 from benchmarks.fresh import first_answer
 from benchmarks.memory import decoded_bytes, report_alone
 from benchmarks.pairs import Pair, Sense, Unit, compared
 from benchmarks.questions import (
     QUESTIONS,
+    Question,
     asked_of_peers,
     beside_last_touch,
     beside_no_skew,
@@ -41,6 +44,8 @@ RUNS_PER_TURN: Final = 3
 LAST_WEEK: Final = TimeRange(QUARTER_END - 7 * shop.DAY, QUARTER_END)
 PATIENCE: Final = 2.0
 """Seconds that a fresh process may take to answer at 2 million events."""
+MOMENT: Final = 0.1
+"""Seconds that a report may go on after it was cancelled."""
 STREAMED: Final = TimeRange(start=QUARTER_END + shop.DAY)
 """Where streamed events lie: at least a day after all others."""
 
@@ -93,6 +98,9 @@ PAIRS: Final = {
     ),
     "first.process": Pair(
         "the same with Python's start and end ÷ 2 s", "fresh.process", ("two seconds",), 1.0, Sense.COST, None
+    ),
+    "cancel": Pair(
+        "from a cancel to the end of a report ÷ 0.1 s", "cancel", ("a moment",), 1.0, Sense.COST, None
     ),
     **beside_sql(),
 }
@@ -206,6 +214,12 @@ def _fresh(benchmark: Any, stage: Stage, part: str) -> Taken:
     return Taken(found.rows, [getattr(found, part)])
 
 
+def _cancel(benchmark: Any, stage: Stage) -> Taken:
+    """Cancel the slowest kind of report at many moments: the longest that it went on."""
+    asked = request(Question("time_decay", "hour"))
+    return Taken([], [benchmark.pedantic(slowest_cancel, args=(asked, stage.home))])
+
+
 def _constant(benchmark: Any, stage: Stage, seconds: float) -> Taken:
     """Say what is promised in seconds; there is no answer to compare."""
     benchmark.pedantic(lambda: None)
@@ -239,6 +253,8 @@ MEASUREMENTS: Final = {
     "decoded": Measurement(("channel",), _decoded),
     "fresh": Measurement(("channel",), partial(_fresh, part="seconds")),
     "fresh.process": Measurement(("channel",), partial(_fresh, part="process")),
+    "cancel": Measurement(("channel",), _cancel),
+    "a moment": Measurement(("channel",), partial(_constant, seconds=MOMENT)),
     "two seconds": Measurement(("channel",), partial(_constant, seconds=PATIENCE)),
 }
 
