@@ -17,7 +17,7 @@ from sqlglot import exp
 from attribution.models import Mask, Rows
 from attribution.rows import marked_rows, mask_at, mask_of
 from engine.cancellation import Cancellation
-from engine.dataview.components import DataView, data_view
+from engine.dataview.components import LOCAL_TIME, Component, DataView, Scope, data_view
 from engine.dataview.segments import Container, Path, Segment, SegmentError, segments_of, walk
 from engine.definitions.model import Definitions, SegmentDefinition
 from engine.definitions.problem import Problem
@@ -97,7 +97,7 @@ def checked(
 def _try(condition: exp.Expr, view: DataView, path: Path) -> None:
     """Evaluate a condition on an event without any values: DuckDB says what does not fit."""
     components = [view.component(name) for name in sorted(component_ids([condition]))]
-    columns = {column_name(component): pa.nulls(1, component.type) for component in components}
+    columns = {column_name(component): pa.nulls(1, _read_type(component)) for component in components}
     value = exp.alias_(over_rows(condition, view), "found")
     try:
         array_of(components)
@@ -112,3 +112,8 @@ def _try(condition: exp.Expr, view: DataView, path: Path) -> None:
     if not pa.types.is_boolean(table.schema.field("found").type):
         text = condition.sql("postgres")
         raise SegmentError(path, f"{text!r} is neither true nor false", "Compare it with something.")
+
+
+def _read_type(component: Component) -> pa.DataType:
+    """The type of the column that a component is read from: parts of time come from the time itself."""
+    return LOCAL_TIME if component.scope is Scope.TIME else component.type
