@@ -129,6 +129,8 @@ def test_distinct_values_of_elements(ask):
 
 def test_decimals_stay_decimal(ask):
     assert ask(ReportRequest("shop", metrics=(metric("price"),))) == [(Decimal("30.30"),)]
+    once = ReportRequest("shop", (dimension("adobe_personid"),), (metric("price_once"),))
+    assert ask(once) == [("ann", Decimal("10.10")), ("bob", Decimal("20.20"))]
 
 
 def test_sums_of_expressions_are_per_event(ask):
