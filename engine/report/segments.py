@@ -95,14 +95,14 @@ def checked(
 
 
 def _try(condition: exp.Expr, view: DataView, path: Path) -> None:
-    """Evaluate a condition on an event without any values: DuckDB says what does not fit."""
+    """Evaluate a condition on an event without any values, and on one with some: DuckDB says what fits."""
     components = [view.component(name) for name in sorted(component_ids([condition]))]
-    columns = {column_name(component): pa.nulls(1, _read_type(component)) for component in components}
+    columns = {column_name(component): _sample(_read_type(component)) for component in components}
     value = exp.alias_(over_rows(condition, view), "found")
     try:
         array_of(components)
         table = Statements(Cancellation(), {}).run(
-            pa.table(columns | {ROW_INDEX: pa.array([0])}), exp.select(value).from_(exp.to_table(ROWS))
+            pa.table(columns | {ROW_INDEX: pa.array([0, 1])}), exp.select(value).from_(exp.to_table(ROWS))
         )
     except UnsupportedError as error:
         raise SegmentError(path, error.message, error.hint) from None
@@ -112,6 +112,11 @@ def _try(condition: exp.Expr, view: DataView, path: Path) -> None:
     if not pa.types.is_boolean(table.schema.field("found").type):
         text = condition.sql("postgres")
         raise SegmentError(path, f"{text!r} is neither true nor false", "Compare it with something.")
+
+
+def _sample(kind: pa.DataType) -> pa.Array:
+    """No value, and one: a text that is no number shows where numbers are compared with texts."""
+    return pa.array([None, "x" if pa.types.is_string(kind) else None], kind)
 
 
 def _read_type(component: Component) -> pa.DataType:

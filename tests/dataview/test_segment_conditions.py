@@ -74,6 +74,7 @@ REFUSED = [
     ("timestamp > 'yesterday'", "invalid timestamp", ""),
     ("timestamp > '2024-01-01 00:00:00+02'", "the view's time zone", "without an offset"),
     ("channel ~ '['", "missing ]", ""),
+    ("channel = 1", "Could not convert string 'x' to INT32", "one type"),
     ("timeparthourofday = 'noon'", "Could not convert string 'noon' to INT", "one type"),
     ("timestamp::timestamptz > '2024-01-01'", "cannot cast to", "timestamp"),
 ]
