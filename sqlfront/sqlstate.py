@@ -66,6 +66,9 @@ def to_wayline_error(error: BaseException) -> WaylineError:
         return _from_duckdb(error)
     if isinstance(error, MemoryError):
         return SqlError("out of memory", "53200", hint="Ask for less at once.")
+    if isinstance(error, RecursionError):
+        hint = "Use IN (…) instead of many ORs, and fewer brackets."
+        return SqlError("the statement is nested too deeply", "54001", hint=hint)
     _LOG.error("internal error", exc_info=error)
     return SqlError(
         f"internal error: {type(error).__name__}: {_first_line(str(error))}",

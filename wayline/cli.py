@@ -31,6 +31,7 @@ from engine.ingest.schema_text import schema_yaml
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
+from sqlfront.sqlstate import to_wayline_error
 from wayline import upkeep, worlds
 from wayline.batches import batch_app
 from wayline.diff import diff
@@ -86,6 +87,9 @@ def main() -> NoReturn:
         app()
     except WaylineError as error:
         print_error(error)
+        sys.exit(1)
+    except RecursionError as error:
+        print_error(to_wayline_error(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -184,7 +184,7 @@ def _with_remedies() -> Iterator[None]:
     """Show an error's remedy below it, and make DuckDB's errors ours."""
     try:
         yield
-    except (WaylineError, duckdb.Error) as error:
+    except (WaylineError, duckdb.Error, RecursionError) as error:
         ours = error if isinstance(error, WaylineError) else to_wayline_error(error)
         if ours.hint:
             ours.add_note(ours.hint)
@@ -222,19 +222,31 @@ def _metrics(view: DataView, names: str | Sequence[str]) -> list[Component]:
 
 def _components(view: DataView, names: str | Sequence[str]) -> list[Component]:
     """Return components by name; one that is named twice is one column."""
-    listed = [names] if isinstance(names, str) else names
+    listed = _several(names)
+    for name in listed:
+        if not isinstance(name, str):
+            raise InputError(f"{name!r} is not the name of a component", hint='Such as "visitors".')
     return list({(component := view.component(name)).id: component for name in listed}.values())
 
 
+def _several(given: Any) -> list[Any]:
+    """Return one thing, or several, as a list; None is nothing."""
+    if given is None:
+        return []
+    alone = isinstance(given, (str, Mapping)) or not isinstance(given, Iterable)
+    return [given] if alone else list(given)
+
+
 def _segments(given: Segment | Sequence[Segment], view: DataView) -> tuple[SegmentDefinition, ...]:
-    listed = [given] if isinstance(given, (str, Mapping)) else given
     try:
-        found = _SEGMENTS.validate_python(list(listed))
+        found = _SEGMENTS.validate_python(_several(given))
     except ValidationError as error:
         details = error.errors()[0]
         path = ".".join(map(str, ("segments", *details["loc"])))
         hint = getattr(details.get("ctx", {}).get("error"), "hint", None)
-        raise InputError(f"{path}: {details['msg']}", hint=hint or _EXAMPLE) from None
+        raise InputError(
+            f"{path}: {details['msg'].removeprefix('Value error, ')}", hint=hint or _EXAMPLE
+        ) from None
     checked(found, view)
     return found
 
@@ -243,7 +255,7 @@ _EXAMPLE = 'Such as "channel = \'email\'" or {"container": "person", "where": "r
 
 
 def _time_range(given: Range, zone: str) -> TimeRange:
-    pair: Iterable[Moment] = given.split("/") if isinstance(given, str) else given or (None, None)
+    pair = given.split("/") if isinstance(given, str) else _several(given) or (None, None)
     moments = [_instant(moment, zone) for moment in pair]
     if len(moments) != 2:
         raise InputError(f"{given!r} is not a range", hint='Such as ("2026-03-01", "2026-04-01").')

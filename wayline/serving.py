@@ -57,7 +57,7 @@ def ask(home: Home, statement: str) -> tuple[list[str], list[tuple[object, ...]]
     try:
         query = front.plan(front.parse(statement), Caller("local", "wayline", 0, {}), ())
         table = query.run((), Cancellation()).read_all()
-    except duckdb.Error as error:
+    except (duckdb.Error, RecursionError) as error:
         raise to_wayline_error(error) from None
     columns = [column.name for column in query.columns]
     return columns, list(zip(*(column.to_pylist() for column in table.columns), strict=True))

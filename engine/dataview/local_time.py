@@ -15,6 +15,9 @@ import numpy as np
 _DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime(10, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime(9990, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+"""Instants beyond these have months around them that no datetime can hold."""
 
 Int64Array = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -42,8 +45,9 @@ def to_utc(local: datetime, zone: str) -> int:
 
 
 def to_local(instant: int, zone: str) -> datetime:
-    """Return the wall-clock time, without zone, of UTC microseconds."""
-    return (_EPOCH + instant * _MICROSECOND).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    """Return the wall-clock time, without zone, of UTC microseconds; in the years 10 to 9989."""
+    held = min(max(instant, _FIRST), _LAST)
+    return (_EPOCH + held * _MICROSECOND).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
 def month_start(instant: int, zone: str, earlier: int = 0) -> int:

@@ -183,13 +183,19 @@ def _parsed(text: str) -> exp.Expr:
 
 
 def _resolved(tree: exp.Expr, view: DataView) -> exp.Expr:
-    """Return a condition over components by their ids; what cannot be cast is NULL and ends no report."""
+    """Return a condition over components by their ids.
+
+    What cannot be cast, or is divided by zero, is NULL and ends no report.
+    """
     whole = exp.Paren(this=tree.copy())
     for node in reversed(list(whole.walk())):
         if isinstance(node, exp.Column):
             node.replace(exp.column(view.component(node.name).id, quoted=True))
         elif type(node) is exp.Cast and not isinstance(node.this, exp.Literal):
             node.replace(exp.TryCast(this=node.this, to=node.args["to"]))
+        elif type(node) in (exp.Div, exp.Mod):
+            divisor = exp.Paren(this=node.expression.copy())
+            node.set("expression", exp.Nullif(this=divisor, expression=exp.convert(0)))
     found: exp.Expr = whole.this
     return found
 

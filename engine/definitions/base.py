@@ -10,9 +10,12 @@ from pydantic_core import CoreSchema
 
 
 class Definition(BaseModel):
-    """Base of all definitions: immutable, and an unknown key is an error."""
+    """Base of all definitions: immutable, and an unknown key is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Numbers are finite: JSON, in which definitions are kept, has no others.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ShortForm(Definition):

@@ -21,6 +21,13 @@ _FORBIDDEN = frozenset(' .,;{}()\n\t="')
 _RESERVED = frozenset(
     ["_row", "_person", "_hash_high", "_hash_low", "_namespace", "_time", "_dataset", "_event_id"]
 )
+_WORKING = frozenset(
+    {
+        *("_row_index", "_person_index", "_session_index", "_set", "_amount", "_value"),
+        *(f"_{kind}_session_index" for kind in ("first_time", "return", "repeat")),
+    }
+)
+"""Columns that a report makes beside those of components."""
 _NUMBERS = frozenset(["byte", "short", "integer", "long", "double"])
 
 
@@ -209,6 +216,11 @@ def _component(path: Path, field: str, fields: Mapping[str, FieldDefinition]) ->
 
 
 def _component_names(path: Path, view: DataViewDefinition) -> Iterator[Problem]:
+    for kind, named in (("dimensions", [*view.dimensions]), ("metrics", [*view.metrics])):
+        for name in named:
+            if name.lower() in _WORKING or name.lower().startswith("_duplicate_"):
+                message = f'"{name}" is a name that wayline uses itself'
+                yield Problem((*path, kind, name), message, "Give the component another name.")
     for name in view.metrics.keys() & view.dimensions.keys():
         message = f'"{name}" is a dimension too; a component needs a name of its own'
         yield Problem((*path, "metrics", name), message)

@@ -78,9 +78,9 @@ class PersistenceDefinition(Definition):
 class WeightsDefinition(Definition):
     """Shares of a custom attribution model; only their proportions matter."""
 
-    starter: float = Field(ge=0)
-    player: float = Field(ge=0)
-    closer: float = Field(ge=0)
+    starter: float = Field(ge=0, le=1e9)
+    player: float = Field(ge=0, le=1e9)
+    closer: float = Field(ge=0, le=1e9)
 
     @model_validator(mode="after")
     def _check(self) -> WeightsDefinition:

@@ -154,21 +154,29 @@ def _distinct_values(plan: ReportPlan, metric: MetricColumn) -> exp.Select:
 def _once_per_row(plan: ReportPlan, lane: Lane) -> exp.Select:
     """Sum what belongs to an event, or to an element, once for each distinct item that it has."""
     names = [dimension.name for dimension in plan.request.dimensions]
-    row = exp.column(ROW_INDEX, table=ROWS, quoted=True)
-    values, sums = [], []
+    row = exp.alias_(exp.column(ROW_INDEX, table=ROWS, quoted=True), ROW_INDEX, quoted=True)
+    values = {metric.name: _row_value(plan, lane, metric) for metric in lane.metrics}
+    apart = len(values) > 1 and any(metric.condition is not None for metric in lane.metrics)
+    if apart:
+        # Rows of one item may differ in which of the conditions hold, so DISTINCT would keep several.
+        values = {name: exp.Sum(this=exp.Distinct(expressions=[value])) for name, value in values.items()}
+    inner = exp.select(*_dimensions(plan), row)
+    inner = inner.select(*(exp.alias_(value, name, quoted=True) for name, value in values.items()))
+    inner = inner.group_by(*_ordinals(len(names) + 1)) if apart else inner.distinct()
+    sums = []
     for metric in lane.metrics:
-        value, condition = _value(plan, lane, metric), _condition(plan, lane, metric)
-        if metric.aggregate is Aggregate.COUNT:
-            value = exp.case().when(exp.not_(exp.Is(this=value, expression=exp.null())), exp.convert(1))
-        if condition is not None:
-            value = exp.case().when(condition, value)
-        values.append(exp.alias_(value, metric.name, quoted=True))
         total = _aggregate(metric, _column(metric.name))
         sums.append(exp.alias_(_typed(total, metric, plan.view), metric.name, quoted=True))
-    inner = exp.select(*_dimensions(plan), *values, exp.alias_(row, ROW_INDEX, quoted=True))
-    distinct = _joined(inner.distinct(), plan).subquery("items")
-    select = exp.select(*map(_column, names), *sums).from_(distinct)
+    select = exp.select(*map(_column, names), *sums).from_(_joined(inner, plan).subquery("items"))
     return select.group_by(*_ordinals(len(names))) if names else select
+
+
+def _row_value(plan: ReportPlan, lane: Lane, metric: MetricColumn) -> exp.Expr:
+    """What a metric column has on a row; 1 where rows are counted; NULL where its condition does not hold."""
+    value, condition = _value(plan, lane, metric), _condition(plan, lane, metric)
+    if metric.aggregate is Aggregate.COUNT:
+        value = exp.case().when(exp.not_(exp.Is(this=value, expression=exp.null())), exp.convert(1))
+    return value if condition is None else exp.case().when(condition, value)
 
 
 def _merged_metric(metric: MetricColumn, view: DataView) -> exp.Expr:

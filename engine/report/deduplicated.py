@@ -54,7 +54,7 @@ def without(values: pa.Array, marks: Mask) -> pa.Array:
 
 def zeros(values: pa.Array, marks: Mask) -> pa.Array:
     """Return 0 where a mask is 1, NULL elsewhere, in the type of some values."""
-    return taken(pa.array([0]).cast(values.type), _masked(np.zeros(marks.size, np.int32), marks))
+    return taken(pa.array([0], values.type), _masked(np.zeros(marks.size, np.int32), marks))
 
 
 def _masked(codes: Rows, mask: Mask) -> Rows:

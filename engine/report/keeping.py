@@ -64,6 +64,12 @@ def by_person(components: list[Component]) -> bool:
     return any((d := deduplication_of(c)) is not None and d.scope == "person" for c in components)
 
 
+def by_first_value(components: list[Component]) -> bool:
+    """Whether a value may keep its place from one that expired, and that one from another: without end."""
+    kept = [p for p in map(persistence_of, components) if p is not None]
+    return any(p.allocation == "original" and isinstance(p.expiration, timedelta) for p in kept)
+
+
 def reading(ttl: timedelta, binding: BindingDefinition | None) -> int:
     """How long before an event values may have been set; what a metric binds may be as old once more."""
     return ttl // timedelta(microseconds=1) * (2 if binding is not None and binding.metric is not None else 1)

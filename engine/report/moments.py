@@ -17,9 +17,13 @@ def range_of(start: str | None, end: str | None, zone: str) -> TimeRange:
         zone: name of the view's time zone.
 
     Raises:
-        InputError: one of them is no time.
+        InputError: one of them is no time, or the range is empty.
     """
-    return TimeRange(_moment(start, zone), _moment(end, zone))
+    begin, until = _moment(start, zone), _moment(end, zone)
+    if begin is not None and until is not None and begin >= until:
+        hint = "The end is not included: the first day after is right."
+        raise InputError(f"the range from {start} to {end} ends before it begins, or at once", hint=hint)
+    return TimeRange(begin, until)
 
 
 def _moment(text: str | None, zone: str) -> int | None:

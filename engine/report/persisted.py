@@ -98,17 +98,11 @@ def _timeline(frame: Frame, component: Component, course: _Course) -> tuple[np.n
     return times, marks, present if within is None else present & within
 
 
-def _window(frame: Frame, course: _Course, lifetimes: int = 1) -> Mask | None:
-    """Values that were set outside do not count, however much of the past happens to be read."""
-    if course.expiration is Expiration.SESSION:
+def _window(frame: Frame, course: _Course) -> Mask | None:
+    """Where values count: those kept for the person or until a metric begin with the question's range."""
+    if course.expiration is Expiration.SESSION or course.ttl is not None:
         return None
-    start = frame.plan.request.range.start
-    if course.ttl is None:
-        return frame.in_range
-    reach = frame.plan.reach
-    if start is None or reach is None:
-        return None
-    return frame.since(start - reach - lifetimes * course.ttl)
+    return frame.in_range
 
 
 def _bound_rows(frame: Frame, component: Component, binding: BindingDefinition, course: _Course) -> Rows:
@@ -153,7 +147,7 @@ def _at_metric(frame: Frame, component: Component, metric: str, course: _Course,
     happened = frame.happened(metric)[events]
     if not component.of_elements:
         present = validity(frame.own_values(component)).view(np.uint8)
-        within = _window(frame, course, lifetimes=2)
+        within = _window(frame, course)
         present = present if within is None else present & within
         kept = persisted_rows(frame.chunk.times, present, course.marks, Allocation.MOST_RECENT, course.ttl)
         own = kept[events]

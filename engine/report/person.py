@@ -146,7 +146,9 @@ def _component(name: str, role: Role, component: Component) -> Component:
 def _check(planned: ReportPlan) -> None:
     """Refuse numbers that are not made of single events of one person."""
     lane = _lane(planned)
-    if lane.kind in (Kind.EVENTS, Kind.TOUCHES, Kind.SHARES):
+    grouped = [planned.view.component(d.expression.name) for d in planned.request.dimensions]
+    several = lane.attribution is None and any(dimension.several for dimension in grouped)
+    if lane.kind in (Kind.EVENTS, Kind.TOUCHES, Kind.SHARES) and not several:
         return
     if lane.attribution is not None:
         raise UnsupportedError(

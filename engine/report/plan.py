@@ -29,6 +29,7 @@ from engine.errors import UnsupportedError
 from engine.report.around import earliest, journey_columns, latest, needs_sessions
 from engine.report.columns import array_of, component_ids, in_array
 from engine.report.keeping import (
+    by_first_value,
     by_person,
     by_session,
     deduplication_of,
@@ -365,16 +366,16 @@ def _scan_start(
     reach: int | None,
 ) -> int | None:
     """A session may have begun any time before the range, so what depends on its first events reads all."""
+    month, _ = months_around(window)
+    begin = month if by_person(components) else window.start
     timeout = microseconds(view.definition.sessions.timeout)
-    first = earliest(window.start, timeout, view.definition.time_zone, components)
-    endless = by_session(components) or _session_container(lanes)
-    if window.start is None or first is None or reach is None or endless:
+    first = earliest(begin, timeout, view.definition.time_zone, components)
+    endless = by_session(components) or _session_container(lanes) or by_first_value(components)
+    if begin is None or first is None or reach is None or endless:
         return None
     settings = [p for p in map(persistence_of, components) if p is not None]
     kept = [reading(p.expiration, p.binding) for p in settings if isinstance(p.expiration, timedelta)]
-    start = min(first, window.start - max(timeout if sessions else 0, reach + max(kept, default=0)))
-    month, _ = months_around(window)
-    return start if month is None or not by_person(components) else min(start, month)
+    return min(first, begin - reach - max([timeout if sessions else 0, *kept]))
 
 
 def _scan_end(window: TimeRange, view: DataView, components: list[Component]) -> int | None:
@@ -382,11 +383,11 @@ def _scan_end(window: TimeRange, view: DataView, components: list[Component]) ->
     kept = [p for p in map(persistence_of, components) if p is not None]
     once = [d for d in map(deduplication_of, components) if d is not None]
     known = any(p.expiration == "session" and p.allocation in _KNOWN for p in kept)
-    end = latest(window.end, microseconds(view.definition.sessions.timeout), components)
-    if end is None or known or any(d.scope == "session" and d.keep == "last" for d in once):
-        return None
-    month = months_around(window)[1]
-    return end if month is None or not by_person(components) else max(end, month)
+    months_end = months_around(window)[1]
+    needed = months_end if by_person(components) else window.end
+    end = latest(needed, microseconds(view.definition.sessions.timeout), components)
+    whole = any(d.scope == "session" and d.keep == "last" for d in once)
+    return None if known or whole else end
 
 
 def _reach(start: int | None, time_zone: str, lanes: tuple[Lane, ...]) -> int:

@@ -17,7 +17,7 @@ from sqlglot import exp
 from attribution.models import Mask, Rows
 from attribution.rows import marked_rows, mask_at, mask_of
 from engine.cancellation import Cancellation
-from engine.dataview.components import DataView, data_view
+from engine.dataview.components import LOCAL_TIME, Component, DataView, Scope, data_view
 from engine.dataview.segments import Container, Path, Segment, SegmentError, segments_of, walk
 from engine.definitions.model import Definitions, SegmentDefinition
 from engine.definitions.problem import Problem
@@ -95,14 +95,14 @@ def checked(
 
 
 def _try(condition: exp.Expr, view: DataView, path: Path) -> None:
-    """Evaluate a condition on an event without any values: DuckDB says what does not fit."""
+    """Evaluate a condition on an event without any values, and on one with some: DuckDB says what fits."""
     components = [view.component(name) for name in sorted(component_ids([condition]))]
-    columns = {column_name(component): pa.nulls(1, component.type) for component in components}
+    columns = {column_name(component): _sample(_read_type(component)) for component in components}
     value = exp.alias_(over_rows(condition, view), "found")
     try:
         array_of(components)
         table = Statements(Cancellation(), {}).run(
-            pa.table(columns | {ROW_INDEX: pa.array([0])}), exp.select(value).from_(exp.to_table(ROWS))
+            pa.table(columns | {ROW_INDEX: pa.array([0, 1])}), exp.select(value).from_(exp.to_table(ROWS))
         )
     except UnsupportedError as error:
         raise SegmentError(path, error.message, error.hint) from None
@@ -112,3 +112,13 @@ def _try(condition: exp.Expr, view: DataView, path: Path) -> None:
     if not pa.types.is_boolean(table.schema.field("found").type):
         text = condition.sql("postgres")
         raise SegmentError(path, f"{text!r} is neither true nor false", "Compare it with something.")
+
+
+def _sample(kind: pa.DataType) -> pa.Array:
+    """No value, and one: a text that is no number shows where numbers are compared with texts."""
+    return pa.array([None, "x" if pa.types.is_string(kind) else None], kind)
+
+
+def _read_type(component: Component) -> pa.DataType:
+    """The type of the column that a component is read from: parts of time come from the time itself."""
+    return LOCAL_TIME if component.scope is Scope.TIME else component.type

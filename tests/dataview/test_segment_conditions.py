@@ -29,6 +29,7 @@ ALLOWED = [
     "timestamp >= '2024-01-01' AND timestamp < TIMESTAMP '2024-02-01 10:00:00'",
     "daterangeday = '2024-01-01' AND extract(hour FROM timestamp) < 6",
     "date_trunc('month', timestamp) + INTERVAL '1 month' > '2024-01-01' AND daterange = '2024-01-01'",
+    "timeparthourofday < 6 AND timepartdayofweek = 'Monday' AND daterangehour > '2024-01-01'",
     "adobe_personid = 'ann' AND adobe_sessionstarts = 1 AND occurrences = 1 AND purchases = 1",
     "product = 'a' AND item_revenue > 50 AND product_ab IS NULL",
     "FALSE",
@@ -73,6 +74,8 @@ REFUSED = [
     ("timestamp > 'yesterday'", "invalid timestamp", ""),
     ("timestamp > '2024-01-01 00:00:00+02'", "the view's time zone", "without an offset"),
     ("channel ~ '['", "missing ]", ""),
+    ("channel = 1", "Could not convert string 'x' to INT32", "one type"),
+    ("timeparthourofday = 'noon'", "Could not convert string 'noon' to INT", "one type"),
     ("timestamp::timestamptz > '2024-01-01'", "cannot cast to", "timestamp"),
 ]
 

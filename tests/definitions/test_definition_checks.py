@@ -114,6 +114,11 @@ def view_of(attribution):
         ({"model": "custom"}, "model custom needs them"),
         ({"model": "linear", "weights": {"starter": 1, "player": 1, "closer": 1}}, "weights belong to"),
         ({"model": "custom", "weights": {"starter": 0, "player": 1, "closer": 0}}, "cannot both be 0"),
+        (
+            {"model": "custom", "weights": {"starter": float("inf"), "player": 1, "closer": 3}},
+            "finite number",
+        ),
+        ({"model": "custom", "weights": {"starter": 1, "player": 1, "closer": 1e308}}, "less than or equal"),
         ({"model": "custom", "weights": {"starter": -1, "player": 1, "closer": 3}}, "greater than or equal"),
         ({"model": "lsat"}, "Input should be"),
         ({"lookback": "0d"}, "not a duration"),
@@ -221,3 +226,19 @@ def test_deduplication_that_cannot_work_is_refused(by, message):
     assert caught.value.hint
     check(view({}, {"m": {"field": "items.price", "deduplication": {"by": "sku"}}}))
     check(view({}, {"m": {"field": "items.price", "deduplication": {"by": "name"}}}))
+
+
+@pytest.mark.parametrize("name", ["_row_index", "_Person_Index", "_duplicate_revenue", "_set"])
+def test_names_of_working_columns_are_refused(name):
+    known = view_of({"model": "last"})
+    known["data_views"]["shop"]["dimensions"] = {name: "who"}
+    with pytest.raises(DefinitionError, match="a name that wayline uses itself"):
+        check(Definitions.model_validate(known))
+
+
+@pytest.mark.parametrize("values", [{"at_least": float("nan")}, {"at_most": float("-inf")}])
+def test_numbers_are_finite(values):
+    known = view_of({"model": "last"})
+    known["data_views"]["shop"]["metrics"]["revenue"]["values"] = values
+    with pytest.raises(ValueError, match="finite"):
+        Definitions.model_validate(known)

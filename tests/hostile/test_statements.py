@@ -12,6 +12,8 @@ ANSWERED = {
         ("Social", None),
         (None, 30.0),
     ],
+    "SELECT count(*) FROM shop WHERE timestamp < '0001-01-01' OR timestamp > '9999-12-31'": [(0,)],
+    "SELECT count(*) FROM shop WHERE timestamp > '0001-01-01' AND timestamp < '0001-02-01'": [(0,)],
     "SELECT * FROM unnest(ARRAY[1, 2])": [(1,), (2,)],
     "SELECT * FROM (SELECT 1 AS a, 2 AS a) x": [(1, 2)],
     "SELECT count(*) FROM shop WHERE timestamp AT TIME ZONE 'Europe/Berlin' < '2026-03-29 01:00:00+00'": [
@@ -43,6 +45,8 @@ REFUSED = {
     "SELECT channel FROM shop LIMIT -1": "2201W",
     "SELECT SUM(SUM(revenue)) FROM shop": "42803",
     "SELECT 1 WHERE SUM(1) > 0": "42803",
+    "SELECT count(*) FROM shop WHERE " + " OR ".join(["channel = 'a'"] * 1500): "54001",
+    "SELECT count(*) FROM shop WHERE " + "(" * 600 + "channel = 'a'" + ")" * 600: "54001",
 }
 
 

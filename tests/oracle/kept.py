@@ -42,13 +42,9 @@ def inside(event, asked):
     )
 
 
-def counts(event, asked, lifetimes=1):
+def counts(event, asked):
     """Whether a value that is set on an event counts at all."""
-    if asked.rule.expiration == "session":
-        return True
-    if asked.rule.expiration == "custom":
-        return asked.start is None or event["time"] >= asked.start - lifetimes * asked.rule.ttl
-    return inside(event, asked)
+    return asked.rule.expiration in ("session", "custom") or inside(event, asked)
 
 
 def moment(event, asked, **more):
@@ -81,10 +77,9 @@ def _listed(value):
 def _bound(journey, asked):
     values = [event["tag"] if counts(event, asked) else None for event in journey]
     if asked.at_cart and asked.field == "tag":
-        early = [event["tag"] if counts(event, asked, 2) else None for event in journey]
         plain = Rule("most_recent", asked.rule.expiration, asked.rule.ttl)
         values = persisted(
-            [moment(event, asked, value=value) for event, value in zip(journey, early, strict=True)], plain
+            [moment(event, asked, value=value) for event, value in zip(journey, values, strict=True)], plain
         )
     moments = []
     for event, value in zip(journey, values, strict=True):

@@ -47,6 +47,7 @@ DEFINITIONS = Definitions.model_validate(
                     "big_item_revenue": {"field": "items.revenue", "values": {"at_least": 50}},
                     "purchases": {"field": "event", "count": True, "values": {"equals": "purchase"}},
                     "price": "price",
+                    "price_once": {"field": "price", "deduplication": {"by": "page"}},
                     "orders_last": {"field": "orders", "attribution": {"model": "last"}},
                 },
             }

@@ -97,6 +97,7 @@ VIEWS = {
                     "field": "channel",
                     "persistence": {"allocation": "most_recent", "expiration": "person"},
                 },
+                "channels": {"field": "channel", "persistence": {"allocation": "all"}},
                 "sku": "items.sku",
             },
             "metrics": {
@@ -210,8 +211,13 @@ def test_what_cannot_be_explained_is_said(home):
         credit(home, person, "visitors")
     with pytest.raises(UnsupportedError, match="cannot be explained by event"):
         credit(home, person, "price", "sku")
+    with pytest.raises(UnsupportedError, match="cannot be explained by event"):
+        credit(home, person, "revenue", "channels")
+    assert credit(home, person, "linear", "channels").num_rows
     with pytest.raises(InputError, match="'soon' is not a time"):
         range_of("soon", None, "UTC")
+    with pytest.raises(InputError, match="ends before it begins"):
+        range_of("2026-03-02", "2026-03-02", "UTC")
     cancelled = Cancellation()
     cancelled.cancel()
     with pytest.raises(CancelledError):

@@ -53,6 +53,14 @@ def test_what_belongs_to_the_event_counts_once_per_event_and_item(ask):
     assert ask(request) == [("a", 1, 1, 1), ("b", 3, 2, 2), ("c", None, 1, 1), (None, 2, 2, 4)]
 
 
+def test_columns_with_conditions_of_their_own_count_an_event_once_each(ask):
+    conditions = {"a": "product = 'a'", "known": "product IS NOT NULL"}
+    metrics = tuple(metric("orders", condition=text, name=name) for name, text in conditions.items())
+    assert ask(ReportRequest("shop", metrics=metrics)) == [(1, 3)]
+    counts = tuple(metric(m.expression.sql(), Aggregate.COUNT, m.condition.sql(), m.name) for m in metrics)
+    assert ask(ReportRequest("shop", metrics=counts)) == [(1, 2)]
+
+
 def test_values_of_elements_that_are_excluded_are_no_value(ask):
     request = ReportRequest("shop", (dimension("product_ab"),), (metric("item_revenue"),))
     assert ask(request) == [("a", 51.0), ("b", 105.0), (None, 5.0)]
@@ -121,6 +129,8 @@ def test_distinct_values_of_elements(ask):
 
 def test_decimals_stay_decimal(ask):
     assert ask(ReportRequest("shop", metrics=(metric("price"),))) == [(Decimal("30.30"),)]
+    once = ReportRequest("shop", (dimension("adobe_personid"),), (metric("price_once"),))
+    assert ask(once) == [("ann", Decimal("10.10")), ("bob", Decimal("20.20"))]
 
 
 def test_sums_of_expressions_are_per_event(ask):

@@ -68,6 +68,18 @@ def test_a_component_may_be_spelled_in_any_case_and_named_twice(opened):
     assert answer.arrow().column_names == ["channel", "revenue"]
 
 
+@pytest.mark.parametrize("window", [("0001-01-01", None), ("0001-02-01", "9999-12-31"), (None, "9999-12-31")])
+def test_a_range_may_reach_to_the_ends_of_the_calendar(opened, window):
+    asked = ["revenue", "adobe_firsttimesessions"]
+    everything = opened.report("shop", dimensions=None, metrics=asked, segments=None).polars()
+    assert opened.report("shop", metrics=asked, range=window).polars().equals(everything)
+
+
+def test_what_is_divided_by_zero_is_no_value(opened):
+    for condition in ("revenue / 0 > 1", "revenue % 0 = 1", "revenue / (revenue - revenue) > 1"):
+        assert opened.report("shop", metrics="occurrences", segments=condition).polars().item() == 0
+
+
 def test_other_libraries_take_the_answer_as_it_lies(made, opened):
     answer = opened.report("shop", metrics="occurrences")
     assert pl.DataFrame(answer).equals(answer.polars())
@@ -100,6 +112,10 @@ MISTAKES = [
     ("shop", {"metrics": "revenue", "segments": [{"were": "x"}]}, "segments.0", "Such as"),
     ("shop", {"metrics": "revenue", "segments": {"container": "persons", "where": "TRUE"}}, "segments.0.con", ""),
     ("shop", {"metrics": "revenue", "segments": ["TRUE", 7]}, "segments.1", "Such as"),
+    ("shop", {"metrics": "revenue", "segments": 7}, "segments.0", "Such as"),
+    ("shop", {"metrics": "revenue", "segments": {"any": []}}, "segments.0: a segment needs", "Such as"),
+    ("shop", {"metrics": ["revenue", None]}, "None is not the name", "visitors"),
+    ("shop", {"metrics": "revenue", "range": 5}, "5 is not a time", "datetime"),
     ("shop", {"metrics": "revenue", "segments": "revenue > 'much'"}, "segments.0.where: Could not", "one type"),
 ]  # fmt: skip
 
