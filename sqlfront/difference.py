@@ -104,7 +104,8 @@ def _planned(question: Question, world: World) -> Planned:
         return question.planned(world)
     except WaylineError as error:
         raise InputError(
-            f"world {world.id} cannot answer the question: {error.message}", hint=error.hint
+            f"world {world.id} cannot answer the question: {error.message}",
+            hint=error.hint or "wayline worlds lists when what was defined, and other worlds to ask.",
         ) from error
 
 

@@ -11,6 +11,7 @@ from engine.dataview.local_time import to_local
 from engine.dataview.segments import spelled
 from engine.dataview.values import is_plain
 from engine.definitions.settings import MetricExpiration, PersistenceDefinition
+from engine.definitions.values import write_duration
 from engine.report.keeping import deduplication_of, persistence_of
 from engine.report.local import MERGE, READ
 from engine.report.pipeline import STEPS, persisted
@@ -79,7 +80,7 @@ def _sessions(planned: ReportPlan) -> list[str]:
     settings = planned.view.definition.sessions
     starts = f", or on {_listed(settings.start_on)}" if settings.start_on else ""
     ends = f", or after {_listed(settings.end_on)}" if settings.end_on else ""
-    return [f"a new one after a gap longer than {settings.timeout}{starts}{ends}"]
+    return [f"a new one after a gap longer than {write_duration(settings.timeout)}{starts}{ends}"]
 
 
 def _persistence(planned: ReportPlan) -> list[str]:
@@ -110,7 +111,9 @@ def _binding(settings: PersistenceDefinition) -> str:
 
 def _expiration(settings: PersistenceDefinition) -> str:
     expiration = settings.expiration
-    return f"metric {expiration.metric}" if isinstance(expiration, MetricExpiration) else str(expiration)
+    if isinstance(expiration, MetricExpiration):
+        return f"metric {expiration.metric}"
+    return expiration if isinstance(expiration, str) else f"an age of {write_duration(expiration)}"
 
 
 def _segment(planned: ReportPlan) -> list[str]:
@@ -123,7 +126,8 @@ def _lane(lane: Lane, planned: ReportPlan) -> list[str]:
     measured = [f"{metric.name} = {_measure(metric.expression)}" for metric in lane.metrics]
     what = f"{lane.kind}: {_listed(measured)}"
     if lane.attribution is not None:
-        lookback = lane.attribution.lookback or "reporting window"
+        limit = lane.attribution.lookback
+        lookback = "reporting window" if limit is None else write_duration(limit)
         what += (
             f"; {model_name(lane.attribution)} of {_listed(planned.touch_dimensions)}, "
             f"container {lane.attribution.container}, lookback {lookback}"
