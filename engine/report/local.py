@@ -186,8 +186,8 @@ def _partials(job: Job, chunk: Load | Chunk) -> Partials | None:
     with memory.decoding.taken(chunk.weight, check):
         with job.trace.step(READ) as made:
             decoded = chunk.chunk(check)
-            for column in [] if decoded is None else decoded.columns.values():
-                made(column)
+            if decoded is not None:
+                made(pa.table(decoded.columns))
         return None if decoded is None else _evaluated(job, decoded)
 
 
