@@ -65,6 +65,17 @@ def _swept_once(spans: Spans, shares: Shares, items: Codes, runs: Runs, room: in
     return entries.cut(first, room)
 
 
+@nb.njit(nogil=True)
+def _add_up(ends: Rows, each: Values, fades: Values, order: Rows, touch: int, sums: Values) -> None:
+    """Write the running sums of what conversions, the newest first, give to a touch."""
+    total, weight, at = 0.0, 1.0, touch
+    for place in range(order.size):
+        while at < ends[order[place]] - 1:
+            weight, at = weight * fades[at], at + 1
+        total += each[order[place]] * weight
+        sums[place] = total
+
+
 # Both sweeps go through a run from its last touch to the first. Conversions wait in a queue while their span
 # holds the touch: they come in at the end of their span, and leave at its beginning, in the same order.
 
@@ -131,12 +142,7 @@ def _sweep(
             entry -= 1
             touches[entry], places[entry], given[entry] = touch, order[newest], credit
             if newest <= oldest < split:
-                total, weight, at = 0.0, 1.0, touch
-                for place in range(newest, oldest + 1):
-                    while at < ends[order[place]] - 1:
-                        weight, at = weight * fades[at], at + 1
-                    total += each[order[place]] * weight
-                    older[place] = total
+                _add_up(ends, each, fades, order[newest : oldest + 1], touch, older[newest : oldest + 1])
                 split, newer, fade = newest - 1, 0.0, 1.0
     return entry
 

@@ -120,6 +120,39 @@ def _unlist_gone(counts: Rows, states: Mask, listed: Rows) -> int:
     return kept
 
 
+@nb.njit(nogil=True)
+def _let_go(
+    begin: int, end: int, items: Rows, times: Times, now: int, rate: float, counts: Rows, weights: Values
+) -> None:
+    """Take touches that leave the window out of the weights."""
+    for touch in range(begin, end):
+        item = items[touch]
+        counts[item] -= 1
+        left = weights[item] - np.exp2(min(times[touch] - now, 0) * rate)
+        weights[item] = left if counts[item] > 0 else 0.0
+
+
+@nb.njit(nogil=True)
+def _write(
+    listed: Rows,
+    states: Mask,
+    latest: Rows,
+    credit: Values,
+    place: int,
+    filled: int,
+    touches: Rows,
+    places: Rows,
+    given: Values,
+) -> int:
+    """Write an entry for each item that has credit, which it loses; return how many there are then."""
+    for item in listed:
+        if states[item] == _CREDITED:
+            touches[filled], places[filled], given[filled] = latest[item], place, credit[item]
+            credit[item] = 0.0
+            filled += 1
+    return filled
+
+
 @nb.njit(
     nb.int64(
         ROWS,
@@ -170,11 +203,7 @@ def _slide(
         fade = np.exp2(min(then - now, 0) * rate)
         for item in listed[:size]:
             weights[item] *= fade
-        for touch in range(begin, min(begins[place], end)):
-            item = items[touch]
-            counts[item] -= 1
-            left = weights[item] - np.exp2(min(times[touch] - now, 0) * rate)
-            weights[item] = left if counts[item] > 0 else 0.0
+        _let_go(begin, min(begins[place], end), items, times, now, rate, counts, weights)
         begin, new = begins[place], max(begins[place], end)
         end, then = ends[place], now
         size += _list_new(new, end, items, counts, latest, states, listed[size:])
@@ -189,10 +218,6 @@ def _slide(
         after = place + 1
         # Spans of two persons never meet, so no entry is shared by persons.
         if after == begins.size or keys[after] != keys[place] or begins[after] >= end:
-            for item in listed[:size]:
-                if states[item] == _CREDITED:
-                    touches[filled], places[filled], given[filled] = latest[item], place, credit[item]
-                    credit[item] = 0.0
-                    filled += 1
+            filled = _write(listed[:size], states, latest, credit, place, filled, touches, places, given)
             size = _unlist_gone(counts, states, listed[:size])
     return filled

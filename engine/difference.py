@@ -81,13 +81,9 @@ def steps(worlds: Sequence[World], can_be_asked: Callable[[World], bool]) -> lis
         worlds: the worlds up to the last one, without the one to start from.
         can_be_asked: whether a world can; the last one must.
     """
-    found, causes = [], set[Cause]()
-    for world in worlds:
-        causes |= {cause} if (cause := cause_of(world)) else set()
-        if can_be_asked(world):
-            found.append(Step(frozenset(causes), world))
-            causes.clear()
-    return _merged(found)
+    causes = map(cause_of, worlds)
+    kinds = (frozenset[Cause]() if cause is None else frozenset({cause}) for cause in causes)
+    return without([Step(*each) for each in zip(kinds, worlds, strict=True)], can_be_asked)
 
 
 def without(path: Sequence[Step], can_be_asked: Callable[[World], bool]) -> list[Step]:

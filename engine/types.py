@@ -64,3 +64,8 @@ def sql_type(arrow_type: pa.DataType) -> str:
     if pa.types.is_large_string(arrow_type):
         return "VARCHAR"
     return _SQL_NAMES[arrow_type]
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether an Arrow type is one of numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

@@ -12,7 +12,7 @@ from engine.cancellation import Cancellation
 from engine.difference import Difference, Step, between, rows_by_key, split, without
 from engine.errors import InputError, UnsupportedError, WaylineError
 from engine.lateness import Lateness, lateness
-from engine.types import sql_type
+from engine.types import is_number, sql_type
 from engine.world import Home, World
 from sqlfront.answer import Question
 from sqlfront.catalog import recognise
@@ -104,7 +104,8 @@ def _planned(question: Question, world: World) -> Planned:
         return question.planned(world)
     except WaylineError as error:
         raise InputError(
-            f"world {world.id} cannot answer the question: {error.message}", hint=error.hint
+            f"world {world.id} cannot answer the question: {error.message}",
+            hint=error.hint or "wayline worlds lists when what was defined, and other worlds to ask.",
         ) from error
 
 
@@ -115,13 +116,9 @@ def _listed(columns: Sequence[ResultColumn]) -> str:
 def _comparable(before: Sequence[ResultColumn], after: Sequence[ResultColumn]) -> bool:
     names = [[column.name for column in columns] for columns in (before, after)]
     return names[0] == names[1] and all(
-        old.type == new.type or (_is_number(old.type) and _is_number(new.type))
+        old.type == new.type or (is_number(old.type) and is_number(new.type))
         for old, new in zip(before, after, strict=True)
     )
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _fits(question: Question, world: World, columns: Sequence[ResultColumn]) -> bool:
@@ -159,7 +156,7 @@ def _keys(planned: Planned, answers: Sequence[pa.Table]) -> tuple[list[str], lis
     names = answers[-1].column_names
     values = measured(planned.plan)
     if values is None or len(values) != len(names):
-        values = tuple(_is_number(kind) for kind in answers[-1].schema.types)
+        values = tuple(is_number(kind) for kind in answers[-1].schema.types)
     sides: tuple[list[str], list[str]] = ([], [])
     for name, is_value in zip(names, values, strict=True):
         sides[is_value].append(name)

@@ -168,6 +168,42 @@ _NUMBERS: Final = nb.types.Array(nb.int64, 1, "C", readonly=True)
 _CODES: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
 
 
+@nb.njit(nogil=True)
+def _walk_device(
+    begin: int,
+    end: int,
+    order: Codes,
+    times: _Numbers,
+    persons: Codes,
+    known: int,
+    ranks: Codes,
+    found: Codes,
+) -> tuple[int, int, int]:
+    """Walk one device's events; return its first known person, its last, and how often the person changed.
+
+    It has changed -1 times where an instant needs ranks and has none.
+    """
+    first, transitions, place = known, 0, begin
+    while place < end:
+        instant, until = NOBODY, place
+        while until < end and times[order[until]] == times[order[place]]:
+            person = persons[order[until]]
+            until += 1
+            if person in (NOBODY, instant):
+                continue
+            if instant != NOBODY and not ranks.size:
+                return first, known, -1
+            instant = person if instant == NOBODY or ranks[person] < ranks[instant] else instant
+        if instant != NOBODY:
+            transitions += known not in (NOBODY, instant)
+            first = instant if first == NOBODY else first
+            known = instant
+        for row in order[place:until]:
+            found[row] = known if persons[row] == NOBODY else persons[row]
+        place = until
+    return first, known, transitions
+
+
 @nb.njit(
     nb.boolean(
         _NUMBERS,
@@ -211,30 +247,15 @@ def _walk_devices(
         after: int32[D], whom each device knows in the end.
     """
     for device in range(before.size):
-        known, first, transitions = before[device], before[device], 0
         begin, end = offsets[device], offsets[device + 1]
-        place = begin
-        while place < end:
-            instant, until = NOBODY, place
-            while until < end and times[order[until]] == times[order[place]]:
-                person = persons[order[until]]
-                until += 1
-                if person in (NOBODY, instant):
-                    continue
-                if instant != NOBODY and not ranks.size:
-                    return False
-                instant = person if instant == NOBODY or ranks[person] < ranks[instant] else instant
-            if instant != NOBODY:
-                transitions += known not in (NOBODY, instant)
-                first = instant if first == NOBODY else first
-                known = instant
-            for event in order[place:until]:
-                found[event] = known if persons[event] == NOBODY else persons[event]
-            place = until
-        after[device] = known
+        first, after[device], transitions = _walk_device(
+            begin, end, order, times, persons, before[device], ranks, found
+        )
+        if transitions < 0:
+            return False
         if transitions > transition_limit:
-            for event in order[begin:end]:
-                found[event] = persons[event]
+            for row in order[begin:end]:
+                found[row] = persons[row]
         elif look_ahead:
             place = begin
             while place < end and found[order[place]] == NOBODY:

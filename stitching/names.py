@@ -90,6 +90,18 @@ def _grown(known: Digests) -> tuple[Codes, Digests]:
     return slots, digests
 
 
+@nb.njit(nogil=True, inline="always")
+def _slot(slots: Codes, known: Digests, high: np.uint64, low: np.uint64) -> np.int64:
+    """Return the slot of a digest's code, or the empty one where it belongs."""
+    mask = slots.size - 1
+    slot = np.int64(high) & mask
+    code = slots[slot]
+    while code != _EMPTY and (known[code, 0] != high or known[code, 1] != low):
+        slot = (slot + 1) & mask
+        code = slots[slot]
+    return slot
+
+
 @nb.njit(
     _REACHED(
         _DIGESTS,
@@ -122,15 +134,13 @@ def _number(
 ) -> tuple[int, int]:
     """Number rows of equal digests until there is no room; write codes, and the first row of new ones.
 
-    The digests of the codes lie side by side: those of their first rows would miss the cache.
-
     Args:
         high: uint64[N], half of each row's digest.
         low: uint64[N], the other half.
         present: bool[N], whether the row has a text.
         likely: int32[N], codes to try first, or empty: then it is that of the row before.
         slots: int32[2 M], an open hash table of codes.
-        known: uint64[M, 2], the digests of the codes.
+        known: uint64[M, 2], the digests of the codes, side by side: those of first rows would miss the cache.
         row: where to begin.
         found: how many codes there are.
         before: how many there were before the first row.
@@ -140,18 +150,15 @@ def _number(
     Returns:
         The row that was reached, and how many codes there are now.
     """
-    last, mask = _EMPTY, slots.size - 1
+    last = _EMPTY
     for place in range(row, high.size):
         if not present[place]:
             codes[place] = NOBODY
             continue
         last = likely[place] if likely.size else last
         if last == _EMPTY or known[last, 0] != high[place] or known[last, 1] != low[place]:
-            slot = np.int64(high[place]) & mask
+            slot = _slot(slots, known, high[place], low[place])
             last = slots[slot]
-            while last != _EMPTY and (known[last, 0] != high[place] or known[last, 1] != low[place]):
-                slot = (slot + 1) & mask
-                last = slots[slot]
             if last == _EMPTY:
                 if found == known.shape[0]:
                     return place, found

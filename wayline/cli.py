@@ -22,6 +22,7 @@ from sqlalchemy.exc import DatabaseError
 from engine import flow
 from engine.applying import segment_problems
 from engine.definitions import project
+from engine.definitions.values import write_duration
 from engine.errors import HomeError, InputError, UnknownNameError, WaylineError
 from engine.ingest.batch import dataset_of
 from engine.ingest.formats import FormatOptions
@@ -302,7 +303,7 @@ def replay(
     facts = {
         "connection": connection,
         "at": done.at,
-        "lookback": str(done.lookback),
+        "lookback": write_duration(done.lookback),
         "rows_in_window": done.rows_in_window,
         "rows_changed": done.rows_changed,
         "persons_before": done.persons_before,

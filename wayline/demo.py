@@ -34,7 +34,10 @@ QUESTIONS: Final[dict[str, LiteralString]] = {
 SELECT channel,
        SUM(revenue_first) AS first_touch,
        SUM(revenue_last) AS last_touch,
-       SUM(revenue_linear) AS linear
+       SUM(revenue_linear) AS linear,
+       SUM(revenue_u_shaped) AS u_shaped,
+       SUM(revenue_time_decay) AS time_decay,
+       SUM(revenue_participation) AS participation
 FROM shop
 GROUP BY channel
 ORDER BY linear DESC""",
@@ -151,7 +154,7 @@ def _print_replay(home: Home, before: int, after: int, changed: int) -> None:
     shop = next(c for c in flow.status(home).connections if c.name == "shop")
     rate = "–" if shop.stitched_rate is None else f"{shop.stitched_rate:.1%}"
     print_table(
-        ["persons before", "persons after", "rows moved", "rows with a known customer"],
+        ["web persons before", "web persons after", "rows moved", "rows with a known customer"],
         [(before, after, changed, rate)],
     )
 

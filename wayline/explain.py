@@ -40,7 +40,7 @@ def explain(
 ) -> None:
     """Show a person's journey, and which event got how much credit from which conversion.
 
-    Example: wayline explain shop --person C1982192317 --metric revenue_linear --dimension channel
+    Example: wayline explain shop --person C1588754975 --metric revenue_linear --dimension channel
     """
     opened = Home.open(home)
     with opened.pin() as world:

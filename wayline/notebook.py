@@ -20,6 +20,7 @@ from engine.cancellation import Cancellation
 from engine.dataview.components import LOCAL_TIME, Component, DataView, Role, data_view
 from engine.dataview.local_time import to_utc
 from engine.definitions.model import SegmentDefinition
+from engine.definitions.project import explained
 from engine.errors import InputError, WaylineError
 from engine.report import run
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest, TimeRange
@@ -242,11 +243,9 @@ def _segments(given: Segment | Sequence[Segment], view: DataView) -> tuple[Segme
         found = _SEGMENTS.validate_python(_several(given))
     except ValidationError as error:
         details = error.errors()[0]
-        path = ".".join(map(str, ("segments", *details["loc"])))
-        hint = getattr(details.get("ctx", {}).get("error"), "hint", None)
-        raise InputError(
-            f"{path}: {details['msg'].removeprefix('Value error, ')}", hint=hint or _EXAMPLE
-        ) from None
+        path = ("data_views", view.name, "segments", *map(str, details["loc"]))
+        where, message, hint = explained(path, details)
+        raise InputError(f"{'.'.join(where[2:])}: {message}", hint=hint or _EXAMPLE) from None
     checked(found, view)
     return found
 

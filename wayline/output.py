@@ -64,7 +64,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title:
     table = Table(title=title, title_justify="left", header_style="bold")
     for position, name in enumerate(columns):
         numeric = any(isinstance(row[position], int | float | Decimal) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        # A time is read at a glance: other columns are folded instead.
+        whole = any(isinstance(row[position], datetime) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(shown(value) for value in row))
     console.print(table)

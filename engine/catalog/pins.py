@@ -87,14 +87,6 @@ class Pins:
         return record
 
 
-def pinned_worlds(catalog: Catalog) -> frozenset[int]:
-    """Return the worlds that some process may still read.
-
-    Pins of processes of this machine that are gone do not count; another machine's always do.
-    """
-    return frozenset(world for process, world in catalog.pins() if may_live(process))
-
-
 def machine_of(process: str) -> str:
     """Return the name of the machine that a pin's process runs on."""
     return process.rsplit(":", 2)[0]

@@ -223,6 +223,11 @@ def raw_codes(values: pa.DictionaryArray) -> np.ndarray:
     return codes
 
 
+def decoded(values: pa.Array) -> pa.Array:
+    """Return a column without a dictionary."""
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
 def codes_at(values: pa.DictionaryArray, rows: np.ndarray) -> np.ndarray:
     """Return int32[K], the codes on some rows of N; −1 where the row is −1 or its value NULL.
 

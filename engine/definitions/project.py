@@ -62,8 +62,8 @@ def _validation_error(source: YamlSource, error: ValidationError) -> DefinitionE
     found = [(_key_path(source.data, details["loc"]), details) for details in error.errors()]
     line = {path: source.lines.get(path, 0) for path, _ in found}
     path, details = min(found, key=lambda item: (line[item[0]], item[0], item[1]["type"] in _VAGUE))
-    where, message, hint = _explain(path, details)
-    others = [_explain(*item)[2] for item in found if item[0] == path]
+    where, message, hint = explained(path, details)
+    others = [explained(*item)[2] for item in found if item[0] == path]
     return source.error(where, message, hint or next(filter(None, others), None))
 
 
@@ -78,7 +78,8 @@ def _key_path(data: Any, location: tuple[Any, ...]) -> KeyPath:
     return tuple(path)
 
 
-def _explain(path: KeyPath, details: Any) -> tuple[KeyPath, str, str | None]:
+def explained(path: KeyPath, details: Any) -> tuple[KeyPath, str, str | None]:
+    """Return what pydantic found at a path of the definitions in our words: where, what, and a hint."""
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         return path, "unknown key", did_you_mean(path[-1], _known_keys(path[:-1]))

@@ -66,6 +66,11 @@ def write_duration(value: timedelta) -> str:
     return f"{seconds // _UNITS[unit]}{unit}"
 
 
+def microseconds(duration: timedelta) -> int:
+    """Return a duration in microseconds."""
+    return duration // timedelta(microseconds=1)
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),

@@ -19,6 +19,7 @@ from engine.ingest.moments import (
     timestamps_from_numbers,
     timestamps_from_text,
 )
+from engine.types import is_number
 
 _EXACT_DOUBLE: Final = float(1 << 53)
 
@@ -60,16 +61,12 @@ def _convert(raw: pa.Array, target: pa.DataType) -> pa.Array:
         converted = None
     elif pa.types.is_temporal(raw.type):
         converted = _from_moments(raw, target)
-    elif _is_number(raw.type):
+    elif is_number(raw.type):
         converted = _from_numbers(pl.Series(raw), target)
     if converted is None:
         return pa.nulls(len(raw), target)
     plain = converted.to_arrow() if isinstance(converted, pl.Series) else converted
     return plain if plain.type == target else plain.cast(target)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _from_text(raw: pa.Array, target: pa.DataType) -> pa.Array | pl.Series:

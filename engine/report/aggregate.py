@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from engine.dataview.components import EVENTS, SESSION_STARTS, DataView
 from engine.dataview.standard import SESSION_ENDS, TIME_SPENT
-from engine.report.columns import INDEXES, ROW_INDEX, component_ids
+from engine.report.columns import INDEXES, ROW_INDEX, component_ids, quoted
 from engine.report.elements import ROWS, over_rows
 from engine.report.once import counts_once
 from engine.report.plan import Kind, Lane, ReportPlan, is_component
@@ -40,7 +40,7 @@ def partial(plan: ReportPlan, lane: Lane) -> exp.Select:
 def merged(plan: ReportPlan) -> exp.Select:
     """Return the statement that merges partial results (table ``partials``) into the answer."""
     names = [dimension.name for dimension in plan.request.dimensions]
-    select = exp.select(*(_column(name) for name in names))
+    select = exp.select(*(quoted(name) for name in names))
     select = select.select(*(_merged_metric(metric, plan.view) for metric in plan.request.metrics))
     return select.from_(exp.to_table(PARTIALS)).group_by(*_ordinals(len(names)))
 
@@ -48,13 +48,9 @@ def merged(plan: ReportPlan) -> exp.Select:
 def counted(plan: ReportPlan, metric: MetricColumn) -> exp.Select:
     """Return the statement that counts the distinct values that a DISTINCT lane found."""
     names = [dimension.name for dimension in plan.request.dimensions]
-    count = exp.Count(this=exp.Distinct(expressions=[_column(VALUE)]))
-    select = exp.select(*map(_column, names), exp.alias_(count, metric.name, quoted=True))
+    count = exp.Count(this=exp.Distinct(expressions=[quoted(VALUE)]))
+    select = exp.select(*map(quoted, names), exp.alias_(count, metric.name, quoted=True))
     return select.from_(exp.to_table(PARTIALS)).group_by(*_ordinals(len(names)))
-
-
-def _column(name: str) -> exp.Column:
-    return exp.column(name, quoted=True)
 
 
 def _ordinals(count: int) -> list[exp.Expr]:
@@ -165,9 +161,9 @@ def _once_per_row(plan: ReportPlan, lane: Lane) -> exp.Select:
     inner = inner.group_by(*_ordinals(len(names) + 1)) if apart else inner.distinct()
     sums = []
     for metric in lane.metrics:
-        total = _aggregate(metric, _column(metric.name))
+        total = _aggregate(metric, quoted(metric.name))
         sums.append(exp.alias_(_typed(total, metric, plan.view), metric.name, quoted=True))
-    select = exp.select(*map(_column, names), *sums).from_(_joined(inner, plan).subquery("items"))
+    select = exp.select(*map(quoted, names), *sums).from_(_joined(inner, plan).subquery("items"))
     return select.group_by(*_ordinals(len(names))) if names else select
 
 
@@ -180,7 +176,7 @@ def _row_value(plan: ReportPlan, lane: Lane, metric: MetricColumn) -> exp.Expr:
 
 
 def _merged_metric(metric: MetricColumn, view: DataView) -> exp.Expr:
-    merge = _MERGE.get(metric.aggregate, exp.Sum)(this=_column(metric.name))
+    merge = _MERGE.get(metric.aggregate, exp.Sum)(this=quoted(metric.name))
     result = _typed(merge, metric, view)
     counts = metric.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT)
     names = component_ids([metric.expression])

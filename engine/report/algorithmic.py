@@ -21,7 +21,7 @@ from attribution.sets import Sets, TooLargeError, distinct_sets
 from attribution.spans import Spans, touch_spans
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
 from engine.errors import UnsupportedError
-from engine.report.columns import column_name, spelled_out
+from engine.report.columns import column_name, quoted, spelled_out
 from engine.report.conversions import (
     Amounts,
     Conversions,
@@ -169,10 +169,10 @@ def _sums(frame: Frame, lane: Lane, amounts: Amounts, owners: Rows) -> pa.Table:
     taken = [c for c in components_of(frame, lane) if _is_taken(frame, c)]
     columns = {column_name(component): frame.at(component, amounts.rows) for component in taken}
     rows = pa.table({**columns, SET: owners, AMOUNT: amounts.values})
-    values = [_any(name) if name == TIMESTAMP else _column(name) for name in columns]
-    total = exp.alias_(exp.Sum(this=_column(AMOUNT)), AMOUNT, quoted=True)
-    select = exp.select(*values, _column(SET), total).from_(exp.to_table("rows"))
-    return frame.statements.run(rows, select.group_by(_column(SET), *map(_key, taken)))
+    values = [_any(name) if name == TIMESTAMP else quoted(name) for name in columns]
+    total = exp.alias_(exp.Sum(this=quoted(AMOUNT)), AMOUNT, quoted=True)
+    select = exp.select(*values, quoted(SET), total).from_(exp.to_table("rows"))
+    return frame.statements.run(rows, select.group_by(quoted(SET), *map(_key, taken)))
 
 
 def _is_taken(frame: Frame, component: Component) -> bool:
@@ -183,13 +183,9 @@ def _is_taken(frame: Frame, component: Component) -> bool:
 def _key(component: Component) -> exp.Expr:
     """What has to be equal for conversions to be one sum: of times, the period or part that is asked for."""
     if component.scope is Scope.TIME:
-        return spelled_out(_column(component.id))
-    return _column(column_name(component))
+        return spelled_out(quoted(component.id))
+    return quoted(column_name(component))
 
 
 def _any(name: str) -> exp.Expr:
-    return exp.alias_(exp.AnyValue(this=_column(name)), name, quoted=True)
-
-
-def _column(name: str) -> exp.Column:
-    return exp.column(name, quoted=True)
+    return exp.alias_(exp.AnyValue(this=quoted(name)), name, quoted=True)

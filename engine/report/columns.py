@@ -18,7 +18,6 @@ from engine.dataview.components import (
     Scope,
 )
 from engine.dataview.standard import FIRST_TIME_SESSIONS, REPEAT_SESSIONS, RETURN_SESSIONS, TIME_PARTS
-from engine.definitions.model import MetricDefinition
 from engine.errors import UnsupportedError
 
 PERSON_INDEX = "_person_index"
@@ -45,6 +44,11 @@ def component_ids(expressions: Iterable[exp.Expr | None]) -> set[str]:
     }
 
 
+def quoted(column: str) -> exp.Column:
+    """Return a column as an expression."""
+    return exp.column(column, quoted=True)
+
+
 def is_period(component_id: str) -> bool:
     """Whether a component is a function of the event's time alone, other than the time itself."""
     return component_id in TIME_DIMENSIONS or component_id == "daterange"
@@ -52,7 +56,7 @@ def is_period(component_id: str) -> bool:
 
 def period_start(component_id: str) -> exp.Expr:
     """Return a period's start as an expression over ``timestamp``."""
-    timestamp = exp.column(TIMESTAMP, quoted=True)
+    timestamp = quoted(TIMESTAMP)
     period = TIME_DIMENSIONS.get(component_id, "day")
     if " " in period:
         minutes = exp.Interval(this=exp.convert(period.split()[0]), unit=exp.var("MINUTE"))
@@ -87,12 +91,6 @@ def is_session_start(component: Component) -> bool:
 def duplicate_name(component: Component) -> str:
     """Return the name of the column that is 0 where a duplicate of a metric was taken away, else NULL."""
     return f"_duplicate_{component.id}"
-
-
-def is_deduplicated(component: Component) -> bool:
-    """Whether several instances of a metric count once."""
-    settings = component.definition
-    return isinstance(settings, MetricDefinition) and settings.deduplication is not None
 
 
 def column_name(component: Component) -> str:

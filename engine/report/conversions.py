@@ -16,11 +16,13 @@ from attribution.spans import Touches, container_starts, touches_in
 from engine.dataview.components import Component, Role
 from engine.dataview.values import coded, numbers, raw_codes, taken
 from engine.definitions.model import AttributionDefinition
+from engine.definitions.values import microseconds
 from engine.journeys.present import validity
 from engine.report.aggregate import used_in
-from engine.report.columns import is_deduplicated, is_session_start
+from engine.report.columns import is_session_start
 from engine.report.frame import Frame, both
-from engine.report.plan import Lane, microseconds
+from engine.report.keeping import is_deduplicated
+from engine.report.plan import Lane
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def codes_of(values: pa.Array) -> Codes:
 
 
 def tuple_codes(columns: Sequence[Codes]) -> Codes:
-    """Number the tuples that occur of several columns' codes;."""
+    """Number the tuples that occur of several columns' codes."""
     return reduce(_pair_codes, columns)
 
 

@@ -19,7 +19,7 @@ from attribution.rows import mask_at, mask_of
 from attribution.spans import single_touches, touch_spans
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
 from engine.dataview.values import taken
-from engine.report.columns import column_name, is_deduplicated, is_period, is_session_start
+from engine.report.columns import column_name, is_period, is_session_start
 from engine.report.conversions import (
     Amounts,
     Conversions,
@@ -32,6 +32,7 @@ from engine.report.conversions import (
     tuple_codes,
 )
 from engine.report.frame import Frame
+from engine.report.keeping import is_deduplicated
 from engine.report.periods import period_numbers
 from engine.report.plan import Lane
 

@@ -21,9 +21,9 @@ from engine.report.columns import (
     column_name,
     component_ids,
     duplicate_name,
-    is_deduplicated,
     spelled_out,
 )
+from engine.report.keeping import is_deduplicated
 
 ROWS = "rows"
 

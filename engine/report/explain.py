@@ -115,7 +115,9 @@ def _binding(settings: PersistenceDefinition) -> str:
 
 def _expiration(settings: PersistenceDefinition) -> str:
     expiration = settings.expiration
-    return f"metric {expiration.metric}" if isinstance(expiration, MetricExpiration) else str(expiration)
+    if isinstance(expiration, MetricExpiration):
+        return f"metric {expiration.metric}"
+    return expiration if isinstance(expiration, str) else f"an age of {write_duration(expiration)}"
 
 
 def _segment(planned: ReportPlan) -> list[str]:

@@ -27,6 +27,7 @@ from engine.dataview.values import (
     summed,
     taken,
 )
+from engine.definitions.values import microseconds
 from engine.journeys.groups import SoFar
 from engine.journeys.present import Present, present, validity
 from engine.journeys.scan import Chunk
@@ -35,14 +36,13 @@ from engine.report.columns import (
     ROW_INDEX,
     array_of,
     component_ids,
-    is_deduplicated,
     is_session_start,
 )
 from engine.report.deduplicated import lost, without, zeros
 from engine.report.elements import Elements, matching, opened
-from engine.report.keeping import deduplication_of, persistence_of
+from engine.report.keeping import deduplication_of, is_deduplicated, persistence_of
 from engine.report.persisted import shown_rows, so_far
-from engine.report.plan import ReportPlan, microseconds
+from engine.report.plan import ReportPlan
 from engine.report.rows import Asked, Numbers, listed_texts, opened_rows
 from engine.report.segments import belonging
 from engine.report.sql import Statements

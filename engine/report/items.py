@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.models import Rows
-from engine.dataview.values import combined, taken
+from engine.dataview.values import combined, decoded, taken
 from engine.report.columns import column_name
 from engine.report.conversions import Conversions, codes_of, touch_values, tuple_codes
 from engine.report.frame import Frame
@@ -23,7 +23,7 @@ def touched_items(frame: Frame, found: Conversions) -> tuple[pa.Table, Rows]:
     _, firsts, codes = np.unique(found.item_codes().codes, return_index=True, return_inverse=True)
     rows = found.touches.rows[firsts]
     dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
-    values = {column_name(one): _spelled_out(taken(touch_values(frame, one), rows)) for one in dimensions}
+    values = {column_name(one): decoded(taken(touch_values(frame, one), rows)) for one in dimensions}
     return pa.table(values), codes.astype(np.int32)
 
 
@@ -41,7 +41,3 @@ def common_items(parts: Sequence[pa.Table]) -> tuple[pa.Table, list[Rows]]:
     places[order.to_numpy()] = np.arange(distinct.num_rows, dtype=np.int32)
     bounds = np.cumsum([part.num_rows for part in parts])[:-1]
     return distinct.take(order), np.split(places[numbers], bounds)
-
-
-def _spelled_out(values: pa.Array) -> pa.Array:
-    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values

@@ -14,6 +14,7 @@ from engine.definitions.settings import (
     MetricExpiration,
     PersistenceDefinition,
 )
+from engine.definitions.values import microseconds
 from engine.report.request import TimeRange
 
 
@@ -52,6 +53,11 @@ def deduplication_of(component: Component) -> DeduplicationDefinition | None:
     return settings.deduplication if isinstance(settings, MetricDefinition) else None
 
 
+def is_deduplicated(component: Component) -> bool:
+    """Whether several instances of a metric count once."""
+    return deduplication_of(component) is not None
+
+
 def by_session(components: list[Component]) -> bool:
     """Whether what a component shows depends on all of a session."""
     kept = [p for p in map(persistence_of, components) if p is not None]
@@ -72,7 +78,7 @@ def by_first_value(components: list[Component]) -> bool:
 
 def reading(ttl: timedelta, binding: BindingDefinition | None) -> int:
     """How long before an event values may have been set; what a metric binds may be as old once more."""
-    return ttl // timedelta(microseconds=1) * (2 if binding is not None and binding.metric is not None else 1)
+    return microseconds(ttl) * (2 if binding is not None and binding.metric is not None else 1)
 
 
 def months_around(window: TimeRange) -> tuple[int | None, int | None]:

@@ -12,9 +12,10 @@ from attribution.rows import marked_rows
 from engine.dataview.values import combined, taken
 from engine.report.aggregate import used_in
 from engine.report.algorithmic import LanePaths, lane_paths
-from engine.report.columns import ROW_INDEX, column_name, duplicate_name, is_deduplicated
+from engine.report.columns import ROW_INDEX, column_name, duplicate_name
 from engine.report.credited import shared_rows, touched_rows
 from engine.report.frame import Frame, both
+from engine.report.keeping import is_deduplicated
 from engine.report.once import counts_once, with_firsts
 from engine.report.plan import Kind, Lane
 from engine.report.rows import Asked, Numbers, Opened, opened_rows

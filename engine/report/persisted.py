@@ -16,6 +16,7 @@ from attribution.models import Mask, Rows
 from engine.dataview.components import Component
 from engine.dataview.values import dense_codes, taken
 from engine.definitions.settings import BindingDefinition, MetricExpiration, PersistenceDefinition
+from engine.definitions.values import microseconds
 from engine.journeys.binding import bound_rows
 from engine.journeys.groups import SoFar, numbered_groups, values_so_far
 from engine.journeys.persistence import (
@@ -28,7 +29,6 @@ from engine.journeys.persistence import (
 )
 from engine.journeys.present import validity
 from engine.report.keeping import persistence_of
-from engine.report.plan import microseconds
 
 if TYPE_CHECKING:
     from engine.report.frame import Frame

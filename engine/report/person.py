@@ -15,7 +15,7 @@ from sqlglot import exp
 from attribution.models import Rows
 from engine.cancellation import Cancellation
 from engine.dataview.components import SESSIONS, TIMESTAMP, Component, Role, Scope, data_view
-from engine.dataview.values import combined, taken
+from engine.dataview.values import combined, decoded, taken
 from engine.definitions.model import Definitions
 from engine.errors import UnknownColumnError, UnknownNameError, UnsupportedError
 from engine.journeys.columns import DATASET, EVENT_ID, SYSTEM, leaf_columns
@@ -177,7 +177,7 @@ def _listed(frame: Frame, definitions: Definitions) -> pa.Table:
     rows = _rows(frame, found)
     columns = _of_events(frame, definitions) | _of_dimension(frame)
     columns |= {METRIC: frame.raw(component)} | _of_credit(found)
-    table = pa.table({name: _spelled_out(taken(column, rows)) for name, column in columns.items()})
+    table = pa.table({name: decoded(taken(column, rows)) for name, column in columns.items()})
     table = table.add_column(0, "event", pa.array(np.arange(1, rows.size + 1)))
     return _with_sources(table, found, rows)
 
@@ -251,7 +251,3 @@ def _with_sources(table: pa.Table, found: Given, rows: Rows) -> pa.Table:
     entries = pa.StructArray.from_arrays(sources, fields=list(SOURCE))
     lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), entries)
     return table.append_column("credit_from", lists)
-
-
-def _spelled_out(values: pa.Array) -> pa.Array:
-    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values

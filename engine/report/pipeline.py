@@ -18,9 +18,9 @@ from engine.dataview.segments import conditions
 from engine.dataview.values import is_plain
 from engine.report.aggregate import partial, used_in
 from engine.report.algorithmic import LanePaths
-from engine.report.columns import component_ids, in_array, is_deduplicated
+from engine.report.columns import component_ids, in_array
 from engine.report.frame import Frame
-from engine.report.keeping import persistence_of
+from engine.report.keeping import is_deduplicated, persistence_of
 from engine.report.lanes import lane_rows
 from engine.report.plan import Lane, ReportPlan
 from engine.report.rows import Opened

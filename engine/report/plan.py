@@ -25,6 +25,7 @@ from engine.dataview.components import (
 from engine.dataview.local_time import month_start
 from engine.dataview.segments import Segment, conditions, segments_of
 from engine.definitions.model import AttributionDefinition, Definitions
+from engine.definitions.values import microseconds
 from engine.errors import UnsupportedError
 from engine.report.around import earliest, journey_columns, latest, needs_sessions
 from engine.report.columns import array_of, component_ids, in_array
@@ -345,11 +346,6 @@ def _session_metrics(view: DataView) -> list[Component]:
 def _columns(components: list[Component]) -> tuple[str, ...]:
     columns = {component.source.column for component in components if component.source}
     return tuple(sorted(columns | journey_columns(components)))
-
-
-def microseconds(duration: timedelta) -> int:
-    """Return a duration in microseconds."""
-    return duration // timedelta(microseconds=1)
 
 
 def _month_start(start: int | None, time_zone: str) -> int | None:

@@ -21,7 +21,8 @@ from attribution.rows import marked_rows, mask_at
 from engine.dataview.components import Component
 from engine.dataview.values import SEPARATOR, combined, taken
 from engine.journeys.groups import SoFar
-from engine.report.columns import ROW_INDEX, column_name, duplicate_name, in_array, is_deduplicated
+from engine.report.columns import ROW_INDEX, column_name, duplicate_name, in_array
+from engine.report.keeping import is_deduplicated
 
 if TYPE_CHECKING:
     from engine.report.frame import Frame

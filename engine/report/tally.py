@@ -116,7 +116,7 @@ def _occurring(frame: Frame, found: Present) -> pa.Table:
     items = items if chosen is None else items[chosen]
     if period is None:
         listed = np.flatnonzero(np.bincount(items))
-        return _grouped(frame.plan, _spelled_out(listed, values.dictionary), None)
+        return _grouped(frame.plan, _texts(listed, values.dictionary), None)
     rows = np.arange(items.size, dtype=np.int32) if chosen is None else chosen
     first, last = _periods_within(frame, period)
     span = last - first + 1
@@ -125,7 +125,7 @@ def _occurring(frame: Frame, found: Present) -> pa.Table:
         for own, some in zip(_blocks(items), _blocks(rows), strict=True)
     )
     texts, starts = np.divmod(_distinct(pairs, (len(values.dictionary) + 1) * span), span)
-    return _grouped(frame.plan, _spelled_out(texts, values.dictionary), starts + first)
+    return _grouped(frame.plan, _texts(texts, values.dictionary), starts + first)
 
 
 def _periods_within(frame: Frame, period: str) -> tuple[int, int]:
@@ -174,7 +174,7 @@ def _sums(frame: Frame, lane: Lane) -> pa.Table:
     found, period = conversions(frame, lane), _grouped_period(frame.plan)
     credit = credited(frame, lane, found)
     numbers = None if period is None else period_numbers(period, local_times_at(frame, credit.conversions))
-    table = _grouped(frame.plan, _spelled_out(credit.items, found.items.dictionary), numbers)
+    table = _grouped(frame.plan, _texts(credit.items, found.items.dictionary), numbers)
     for metric in lane.metrics:
         sums = credit.sums[frame.plan.view.component(metric.expression.name).id]
         whole = metric_type(metric, frame.plan.view) == pa.int64()
@@ -182,6 +182,6 @@ def _sums(frame: Frame, lane: Lane) -> pa.Table:
     return table
 
 
-def _spelled_out(items: np.ndarray, dictionary: pa.Array) -> pa.Array:
+def _texts(items: np.ndarray, dictionary: pa.Array) -> pa.Array:
     """The texts of some codes; NULL for the code after the last."""
     return dictionary.take(pa.array(items, mask=items == len(dictionary))).cast(pa.string())

@@ -37,12 +37,15 @@ SELECT *, sum(starts::INT) OVER w AS session, row_number() OVER w AS place,
 FROM started
 WINDOW w AS (PARTITION BY person ORDER BY ts, dataset, event_id ROWS UNBOUNDED PRECEDING);
 
--- Every conversion beside every touch of the 30 days before it.
+-- Every conversion beside every touch of the 30 days before it; a touch's freshness halves each week.
 CREATE TABLE credit AS
 SELECT conversion.person, conversion.local, conversion.revenue, touch.channel,
        row_number() OVER (w ORDER BY touch.place) AS nth,
        row_number() OVER (w ORDER BY touch.place DESC) AS nth_from_last,
-       count(touch.place) OVER w AS touches
+       count(touch.place) OVER w AS touches,
+       row_number() OVER (PARTITION BY conversion.person, conversion.place, touch.channel) AS nth_of_channel,
+       pow(2, -epoch(conversion.ts - touch.ts) / 604800) AS freshness,
+       sum(freshness) OVER w AS freshness_of_all
 FROM events AS conversion
 LEFT JOIN events AS touch
   ON touch.person = conversion.person AND touch.channel IS NOT NULL

@@ -18,7 +18,12 @@ BY_HAND = {
         SELECT channel,
                sum(revenue) FILTER (WHERE nth = 1),
                sum(revenue) FILTER (WHERE nth_from_last = 1),
-               sum(revenue / greatest(touches, 1))
+               sum(revenue / greatest(touches, 1)),
+               sum(revenue * CASE WHEN touches <= 2 THEN 1 / greatest(touches, 1)
+                                  WHEN 1 IN (nth, nth_from_last) THEN 0.4
+                                  ELSE 0.2 / (touches - 2) END),
+               sum(revenue * coalesce(freshness / freshness_of_all, 1)),
+               sum(revenue) FILTER (WHERE nth_of_channel = 1)
         FROM credit GROUP BY channel""",
     "People, sessions and orders": """
         SELECT date_trunc('day', local)::TIMESTAMP, count(DISTINCT person),

@@ -151,7 +151,8 @@ def test_the_demo_project_has_the_promised_parts(definitions: Definitions) -> No
     view = definitions.data_views["shop"]
     assert view.time_zone == "Europe/Berlin"
     models = {name: metric.attribution.model for name, metric in view.metrics.items() if metric.attribution}
-    assert models == {"revenue_first": "first", "revenue_linear": "linear", "revenue_last": "last"}
+    shown = ("first", "linear", "last", "u_shaped", "time_decay", "participation")
+    assert models == {f"revenue_{model}": model for model in shown}
     paths = field_paths([definitions.datasets["web"], definitions.datasets["calls"]])
     used = {dimension.field for dimension in view.dimensions.values()}
     used |= {metric.field for metric in view.metrics.values()}

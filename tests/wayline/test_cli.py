@@ -147,7 +147,7 @@ def test_replay_moves_anonymous_events_to_their_person(root, tmp_path, wayline):
     assert done == {
         "connection": "shop",
         "at": "2024-03-02T00:00:00+00:00",
-        "lookback": "7 days, 0:00:00",
+        "lookback": "1w",
         "rows_in_window": 4,
         "rows_changed": 2,
         "persons_before": 4,

@@ -109,7 +109,7 @@ MISTAKES = [
     ("shop", {"metrics": "revenue", "range": ("2024-02-01", "2024-01-01")}, "ends before", "not included"),
     ("shop", {"metrics": "revenue", "range": (date(2024, 1, 1),) * 2}, "ends before", "first day after"),
     ("shop", {"metrics": "revenue", "segments": "chanel = 'x'"}, 'segments.0.where: there is no', '"channel"'),
-    ("shop", {"metrics": "revenue", "segments": [{"were": "x"}]}, "segments.0", "Such as"),
+    ("shop", {"metrics": "revenue", "segments": [{"were": "x"}]}, "segments.0.were: unknown key", '"where"'),
     ("shop", {"metrics": "revenue", "segments": {"container": "persons", "where": "TRUE"}}, "segments.0.con", ""),
     ("shop", {"metrics": "revenue", "segments": ["TRUE", 7]}, "segments.1", "Such as"),
     ("shop", {"metrics": "revenue", "segments": 7}, "segments.0", "Such as"),

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from engine.catalog.pins import may_live
+from engine.catalog.store import Catalog
 from engine.definitions.model import Definitions
 from engine.lake import table as lake
 from engine.world import Home, World
@@ -75,3 +77,8 @@ def _data_files(home: Home) -> Iterator[Path]:
     for path in home.root.glob("*/*/**/*"):
         if path.is_file() and "_delta_log" not in path.parts:
             yield path.relative_to(home.root)
+
+
+def pinned_worlds(catalog: Catalog) -> set[int]:
+    """Return the worlds that some process may still read."""
+    return {world for process, world in catalog.pins() if may_live(process)}

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import batches, flow
-from engine.catalog.pins import pinned_worlds
 from engine.definitions.model import Definitions
 from engine.difference import Cause, Step, cause_of, rows_by_key, split, steps, without
 from engine.errors import HomeError, InputError, UnknownNameError, UnsupportedError
@@ -26,7 +25,7 @@ from sqlfront import difference
 from sqlfront.difference import Explained, why
 from tests.journeys.support import ingest_rows
 from tests.laws.shop_homes import asker
-from tests.world.homes import QUESTION, START, make_home, rows, shop
+from tests.world.homes import QUESTION, START, make_home, pinned_worlds, rows, shop
 
 CAUSES = {
     "ingest web batch 3": Cause.LATE,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from engine.catalog.pins import pinned_worlds
 from engine.catalog.records import Skip
 from engine.definitions.model import Definitions
 from engine.errors import HomeError
 from engine.world import FORMAT, Home
+from tests.world.homes import pinned_worlds
 
 HOLD = """
 import sys, time
