@@ -58,6 +58,20 @@ def joined(parts: Sequence[Entries]) -> Entries:
     return Entries(touches, places, credit)
 
 
+def by_item(touches: Rows, credit: Values, items: Codes) -> Cells:
+    """Add up credit by item alone.
+
+    Args:
+        touches: int32[E], the number of a touch, -1 for none.
+        credit: float64[E].
+        items: T codes of the touched values.
+    """
+    sums, found = np.zeros(items.distinct + 1), np.zeros(items.distinct + 1, np.uint8)
+    _add_up_items(touches, credit, np.append(items.codes, np.int32(items.distinct)), sums, found)
+    codes = np.flatnonzero(found)
+    return Cells(codes, sums[codes])
+
+
 def by_cell(entries: Entries, items: Codes, keys: Codes) -> Cells:
     """Add up entries by item and key.
 
@@ -99,3 +113,12 @@ def _add_up(
         cell = items[touches[entry]] * distinct + keys[places[entry]]
         sums[cell] += credit[entry]
         found[cell] = 1
+
+
+@nb.njit(nb.void(ROWS, VALUES, ROWS, nb.float64[::1], nb.uint8[::1]), nogil=True, cache=True)
+def _add_up_items(touches: Rows, credit: Values, items: Rows, sums: Values, found: Mask) -> None:
+    # Touch -1 reads the last item, which stands for none.
+    for entry in range(touches.size):
+        item = items[touches[entry]]
+        sums[item] += credit[entry]
+        found[item] = 1

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,7 +81,7 @@ class JourneyFile:
         """The bucket that the file belongs to, and of how many."""
         return self.bucket, self.buckets
 
-    @property
+    @cached_property
     def hashes(self) -> tuple[int, int]:
         """First and last ``_hash_high`` that the file may have."""
         return bucket_bounds(self.bucket, self.buckets)

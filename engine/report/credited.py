@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.credit import credit
-from attribution.entries import Cells, Entries, by_cell
+from attribution.entries import Cells, Entries, by_cell, by_item
 from attribution.models import SINGLES, Codes, Rows
 from attribution.rows import mask_at, mask_of
 from attribution.spans import single_touches, touch_spans
@@ -43,13 +43,11 @@ class Credited:
 
     Attributes:
         items: int64[L], codes of the touched values; one after the last where conversions have no touch.
-        touches: int32[L], the row of a touch of the item, -1 for none.
         conversions: int32[L], the row of a conversion that has what the question asks for.
         sums: metric → L numbers, NULL where it gave no credit.
     """
 
     items: Rows
-    touches: Rows
     conversions: Rows
     sums: Mapping[str, pa.Array]
 
@@ -58,8 +56,7 @@ def touched_rows(frame: Frame, lane: Lane) -> pa.Table:
     """Return conversions, with the touched dimensions' values taken from the touch that gets the credit."""
     found = conversions(frame, lane)
     rows = found.rows()
-    touches = single_touches(rule_of(lane).model, found.touches, frame.chunk.times, rows, lookback_of(lane))
-    sources = found.touch_rows(touches)
+    sources = found.touch_rows(_single_touches(frame, lane, found, rows))
 
     def values(component: Component) -> pa.Array:
         if _is_touched(frame, component):
@@ -83,10 +80,11 @@ def shared_rows(frame: Frame, lane: Lane) -> pa.Table:
     """Return credit by item, with the values of one of its touches and of one of the conversions."""
     found = conversions(frame, lane)
     sums = credited(frame, lane, found)
+    touches = _some_row(found.item_codes(), found.touches.rows)[sums.items]
     columns = dict(sums.sums)
     for component in components_of(frame, lane):
         if _is_touched(frame, component):
-            columns[column_name(component)] = taken(touch_values(frame, component), sums.touches)
+            columns[column_name(component)] = taken(touch_values(frame, component), touches)
         elif component.role is not Role.METRIC:
             columns[column_name(component)] = frame.at(component, sums.conversions)
     return pa.table(columns)
@@ -98,17 +96,27 @@ def _is_touched(frame: Frame, component: Component) -> bool:
 
 def credited(frame: Frame, lane: Lane, found: Conversions) -> Credited:
     """Add up a lane's credit by item and by what the question takes from the conversions."""
-    items, (keys, converting) = found.item_codes(), _keys(frame, lane, found)
-    cells = {
-        name: by_cell(_entries(frame, lane, found, amounts, items, own), items, own)
-        for name, amounts in found.amounts.items()
-        for own in [Codes(keys.codes[amounts.rows], keys.distinct)]
-    }
+    keys, converting = _keys(frame, lane, found)
+    cells = {name: _cells(frame, lane, found, amounts, keys) for name, amounts in found.amounts.items()}
     listed = reduce(np.union1d, (cell.codes for cell in cells.values()))
     item, key = np.divmod(listed, max(keys.distinct, 1))
-    touches = _some_row(items, found.touches.rows)
     sums = {name: _aligned(cell, listed) for name, cell in cells.items()}
-    return Credited(item, touches[item], converting[key], sums)
+    return Credited(item, converting[key], sums)
+
+
+def _cells(frame: Frame, lane: Lane, found: Conversions, amounts: Amounts, keys: Codes) -> Cells:
+    """One metric's credit by item and key; where there is one key only, none is read."""
+    items, several = found.item_codes(), keys.distinct > 1
+    if rule_of(lane).model in SINGLES and not several:
+        return by_item(_single_touches(frame, lane, found, amounts.rows), amounts.values, items)
+    codes = keys.codes[amounts.rows] if several else np.zeros(amounts.rows.size, np.int32)
+    own = Codes(codes, keys.distinct)
+    return by_cell(_entries(frame, lane, found, amounts, items, own), items, own)
+
+
+def _single_touches(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Rows:
+    """The number of the one touch that gets each conversion's credit, -1 for none."""
+    return single_touches(rule_of(lane).model, found.touches, frame.chunk.times, rows, lookback_of(lane))
 
 
 def _some_row(codes: Codes, rows: Rows) -> Rows:
@@ -132,7 +140,7 @@ def _entries(
     """The credit that one metric gives to each touch."""
     rule, touches, times = rule_of(lane), found.touches, frame.chunk.times
     if rule.model in SINGLES:
-        singles = single_touches(rule.model, touches, times, amounts.rows, lookback_of(lane))
+        singles = _single_touches(frame, lane, found, amounts.rows)
         return Entries(singles, np.arange(singles.size, dtype=np.int32), amounts.values)
     spans = touch_spans(touches, times, amounts.rows, lookback_of(lane))
     return credit(rule, touches.times, items, spans, amounts.values, keys)
@@ -145,10 +153,9 @@ def _keys(frame: Frame, lane: Lane, found: Conversions) -> tuple[Codes, Rows]:
         for component in components_of(frame, lane)
         if component.role is not Role.METRIC and not _is_touched(frame, component)
     ]
-    codes = np.zeros(frame.chunk.rows, np.int32)
     if not others:
-        return Codes(codes, 1), np.full(1, -1, np.int32)
-    rows = found.rows()
+        return Codes(np.zeros(0, np.int32), 1), np.full(1, -1, np.int32)
+    codes, rows = np.zeros(frame.chunk.rows, np.int32), found.rows()
     keys = tuple_codes([_key_codes(frame, component, rows) for component in others])
     codes[rows] = keys.codes
     return Codes(codes, keys.distinct), _some_row(keys, rows)

@@ -40,7 +40,7 @@ class Aggregation:
 
     Attributes:
         tallied: the text by which they are added up right away; None where the statement does it.
-        statement: over the table ``rows``.
+        statement: over the table ``rows``; empty where there is none.
     """
 
     lane: Lane
@@ -77,10 +77,12 @@ class Step:
 
 def aggregations(plan: ReportPlan) -> tuple[Aggregation, ...]:
     """Say for each lane of a plan how it is aggregated."""
-    return tuple(
-        Aggregation(lane, tallied_dimension(plan, lane), partial(plan, lane).sql("duckdb"))
-        for lane in plan.lanes
-    )
+    return tuple(_aggregation_of(plan, lane) for lane in plan.lanes)
+
+
+def _aggregation_of(plan: ReportPlan, lane: Lane) -> Aggregation:
+    tallied = tallied_dimension(plan, lane)
+    return Aggregation(lane, tallied, "" if tallied else partial(plan, lane).sql("duckdb"))
 
 
 def evaluated(frame: Frame, prepared: Sequence[Aggregation], trace: Trace) -> list[Partial]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from attribution.models import Times
-from attribution.rows import marked_rows
+from attribution.rows import marked_rows, mask_at
 from engine.dataview.components import Component, Role
 from engine.dataview.local_time import local_times
 from engine.dataview.values import raw_codes
@@ -110,13 +110,12 @@ def total(plan: ReportPlan, partials: list[pa.Table]) -> pa.Table:
 def _occurring(frame: Frame, found: Present) -> pa.Table:
     """Each text once in each period, NULL included, that is there on an event of the report."""
     values, period = encoded(found.values), _grouped_period(frame.plan)
+    if period is None:
+        return _grouped(frame.plan, _texts(_texts_found(frame, found, values), values.dictionary), None)
     items = np.full(frame.chunk.rows, len(values.dictionary), np.int32)
     items[found.rows] = raw_codes(values)
     chosen = None if frame.chosen is None else marked_rows(frame.chosen)
     items = items if chosen is None else items[chosen]
-    if period is None:
-        listed = np.flatnonzero(np.bincount(items))
-        return _grouped(frame.plan, _texts(listed, values.dictionary), None)
     rows = np.arange(items.size, dtype=np.int32) if chosen is None else chosen
     first, last = _periods_within(frame, period)
     span = last - first + 1
@@ -126,6 +125,17 @@ def _occurring(frame: Frame, found: Present) -> pa.Table:
     )
     texts, starts = np.divmod(_distinct(pairs, (len(values.dictionary) + 1) * span), span)
     return _grouped(frame.plan, _texts(texts, values.dictionary), starts + first)
+
+
+def _texts_found(frame: Frame, found: Present, values: pa.DictionaryArray) -> np.ndarray:
+    """The codes that occur, the one after the last for NULL; only events with a text are looked at."""
+    codes, chosen = raw_codes(values), frame.chosen
+    if chosen is not None:
+        codes = codes[mask_at(chosen, found.rows).view(np.bool_)]
+    events = frame.chunk.rows if chosen is None else np.count_nonzero(chosen)
+    counts = np.bincount(codes, minlength=len(values.dictionary) + 1)
+    counts[-1] = events - codes.size
+    return np.flatnonzero(counts)
 
 
 def _periods_within(frame: Frame, period: str) -> tuple[int, int]:
