@@ -58,20 +58,6 @@ def joined(parts: Sequence[Entries]) -> Entries:
     return Entries(touches, places, credit)
 
 
-def by_item(touches: Rows, credit: Values, items: Codes) -> Cells:
-    """Add up credit by item alone.
-
-    Args:
-        touches: int32[E], the number of a touch, -1 for none.
-        credit: float64[E].
-        items: T codes of the touched values.
-    """
-    sums, found = np.zeros(items.distinct + 1), np.zeros(items.distinct + 1, np.uint8)
-    _add_up_items(touches, credit, np.append(items.codes, np.int32(items.distinct)), sums, found)
-    codes = np.flatnonzero(found)
-    return Cells(codes, sums[codes])
-
-
 def by_cell(entries: Entries, items: Codes, keys: Codes) -> Cells:
     """Add up entries by item and key.
 
@@ -84,7 +70,10 @@ def by_cell(entries: Entries, items: Codes, keys: Codes) -> Cells:
     cells = (items.distinct + 1) * keys.distinct
     if cells <= max(_ROOMY, 4 * entries.touches.size):
         sums, found = np.zeros(cells), np.zeros(cells, np.uint8)
-        _add_up(*entries, every, keys.codes, keys.distinct, sums, found)
+        if keys.distinct > 1:
+            _add_up(*entries, every, keys.codes, keys.distinct, sums, found)
+        else:
+            _add_up_items(entries.touches, entries.credit, every, sums, found)
         codes = np.flatnonzero(found)
         return Cells(codes, sums[codes])
     codes = every[entries.touches] * np.int64(keys.distinct) + keys.codes[entries.places]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -125,6 +126,11 @@ class DataView:
     definition: DataViewDefinition
     components: Mapping[str, Component]
     datasets: tuple[str, ...]
+
+    @cached_property
+    def settings(self) -> str:
+        """The view's definition as one text: the same where the definition is."""
+        return self.definition.model_dump_json()
 
     def component(self, component_id: str) -> Component:
         """Return a component by its exact id, else by its id in any case.

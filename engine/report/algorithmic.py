@@ -18,7 +18,7 @@ from attribution.models import Container, Rows, Times
 from attribution.paths import after_conversions, last_touches, picked, with_touches
 from attribution.rows import mask_at
 from attribution.sets import Sets, TooLargeError, distinct_sets
-from attribution.spans import Spans, touch_spans
+from attribution.spans import Spans
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
 from engine.errors import UnsupportedError
 from engine.report.columns import column_name, quoted, spelled_out
@@ -28,7 +28,7 @@ from engine.report.conversions import (
     attribution_of_lane,
     components_of,
     conversions,
-    lookback_of,
+    spans_of,
 )
 from engine.report.frame import Frame
 from engine.report.items import touched_items
@@ -93,7 +93,7 @@ def lane_paths(frame: Frame, lane: Lane) -> LanePaths:
     containers = _containers(frame, lane)
     metrics = {}
     for name, amounts in found.amounts.items():
-        spans = touch_spans(found.touches, frame.chunk.times, amounts.rows, lookback_of(lane))
+        spans = spans_of(frame, lane, found, amounts.rows)
         left = _unconverted(frame, lane, found, containers, amounts)
         metrics[name] = _metric_paths(frame, lane, amounts, spans, left, codes, items.num_rows)
     return LanePaths(items, metrics)
@@ -111,7 +111,7 @@ def _unconverted(frame: Frame, lane: Lane, found: Conversions, containers: Rows,
     inside = frame.in_range
     counted = np.arange(rows.size) if inside is None else np.flatnonzero(mask_at(inside, rows))
     lasts = last_touches(containers[rows], counted.astype(np.int32))
-    spans = touch_spans(found.touches, frame.chunk.times, rows[lasts], lookback_of(lane))
+    spans = spans_of(frame, lane, found, rows[lasts])
     passed = np.searchsorted(rows, amounts.rows, side="right").astype(np.int32)
     left = after_conversions(spans, containers[rows[lasts]], containers[amounts.rows], passed)
     return picked(left, with_touches(left))

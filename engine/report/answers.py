@@ -86,7 +86,7 @@ def _name(call: exp.Func) -> str:
 
 def _key(plan: ReportPlan, world: World) -> Hashable:
     connection = world.definitions.connections[plan.connection]
-    settings = (plan.view.definition.model_dump_json(), connection.model_dump_json())
+    settings = (plan.view.settings, connection.model_dump_json())
     return (plan.connection, world.journeys[plan.connection], settings, _without_names(plan.request))
 
 

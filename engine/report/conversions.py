@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from attribution.models import Codes, Container, Mask, Model, Rows, Rule, Values, Weights
 from attribution.rows import marked_rows, mask_at, mask_of, rows_within
-from attribution.spans import Touches, container_starts, touches_in
+from attribution.spans import Spans, Touches, container_starts, single_touches, touch_spans, touches_in
 from engine.dataview.components import Component, Role
 from engine.dataview.values import coded, numbers, raw_codes, taken
 from engine.definitions.model import AttributionDefinition
@@ -135,6 +135,16 @@ def lookback_of(lane: Lane) -> int | None:
     """Return how far back a lane's touches count, in µs."""
     lookback = attribution_of_lane(lane).lookback
     return None if lookback is None else microseconds(lookback)
+
+
+def singles_of(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Rows:
+    """Return int32[C]: the number of the one touch that gets the credit of each of some rows, -1 for none."""
+    return single_touches(rule_of(lane).model, found.touches, frame.chunk.times, rows, lookback_of(lane))
+
+
+def spans_of(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Spans:
+    """Return the touches that count for each of some rows."""
+    return touch_spans(found.touches, frame.chunk.times, rows, lookback_of(lane))
 
 
 def components_of(frame: Frame, lane: Lane) -> list[Component]:

@@ -13,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.credit import credit
-from attribution.entries import Cells, Entries, by_cell, by_item
+from attribution.entries import Cells, Entries, by_cell
 from attribution.models import SINGLES, Codes, Rows
 from attribution.rows import mask_at, mask_of
-from attribution.spans import single_touches, touch_spans
 from engine.dataview.components import TIMESTAMP, Component, Role, Scope
 from engine.dataview.values import taken
 from engine.report.columns import column_name, is_period, is_session_start
@@ -26,8 +25,9 @@ from engine.report.conversions import (
     codes_of,
     components_of,
     conversions,
-    lookback_of,
     rule_of,
+    singles_of,
+    spans_of,
     touch_values,
     tuple_codes,
 )
@@ -56,7 +56,7 @@ def touched_rows(frame: Frame, lane: Lane) -> pa.Table:
     """Return conversions, with the touched dimensions' values taken from the touch that gets the credit."""
     found = conversions(frame, lane)
     rows = found.rows()
-    sources = found.touch_rows(_single_touches(frame, lane, found, rows))
+    sources = found.touch_rows(singles_of(frame, lane, found, rows))
 
     def values(component: Component) -> pa.Array:
         if _is_touched(frame, component):
@@ -106,17 +106,10 @@ def credited(frame: Frame, lane: Lane, found: Conversions) -> Credited:
 
 def _cells(frame: Frame, lane: Lane, found: Conversions, amounts: Amounts, keys: Codes) -> Cells:
     """One metric's credit by item and key; where there is one key only, none is read."""
-    items, several = found.item_codes(), keys.distinct > 1
-    if rule_of(lane).model in SINGLES and not several:
-        return by_item(_single_touches(frame, lane, found, amounts.rows), amounts.values, items)
+    several = keys.distinct > 1
     codes = keys.codes[amounts.rows] if several else np.zeros(amounts.rows.size, np.int32)
-    own = Codes(codes, keys.distinct)
+    items, own = found.item_codes(), Codes(codes, keys.distinct)
     return by_cell(_entries(frame, lane, found, amounts, items, own), items, own)
-
-
-def _single_touches(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Rows:
-    """The number of the one touch that gets each conversion's credit, -1 for none."""
-    return single_touches(rule_of(lane).model, found.touches, frame.chunk.times, rows, lookback_of(lane))
 
 
 def _some_row(codes: Codes, rows: Rows) -> Rows:
@@ -138,12 +131,12 @@ def _entries(
     frame: Frame, lane: Lane, found: Conversions, amounts: Amounts, items: Codes, keys: Codes
 ) -> Entries:
     """The credit that one metric gives to each touch."""
-    rule, touches, times = rule_of(lane), found.touches, frame.chunk.times
+    rule = rule_of(lane)
     if rule.model in SINGLES:
-        singles = _single_touches(frame, lane, found, amounts.rows)
+        singles = singles_of(frame, lane, found, amounts.rows)
         return Entries(singles, np.arange(singles.size, dtype=np.int32), amounts.values)
-    spans = touch_spans(touches, times, amounts.rows, lookback_of(lane))
-    return credit(rule, touches.times, items, spans, amounts.values, keys)
+    spans = spans_of(frame, lane, found, amounts.rows)
+    return credit(rule, found.touches.times, items, spans, amounts.values, keys)
 
 
 def _keys(frame: Frame, lane: Lane, found: Conversions) -> tuple[Codes, Rows]:

@@ -14,10 +14,10 @@ import numpy as np
 from attribution.credit import credit
 from attribution.models import SINGLES, Codes, Mask, Rows, Values
 from attribution.rows import mask_of
-from attribution.spans import Spans, single_touches, touch_spans
+from attribution.spans import Spans
 from engine.dataview.components import Component
 from engine.dataview.values import numbers
-from engine.report.conversions import Amounts, Conversions, conversions, lookback_of, rule_of
+from engine.report.conversions import Amounts, Conversions, conversions, rule_of, singles_of, spans_of
 from engine.report.frame import Frame
 from engine.report.plan import Lane
 
@@ -95,12 +95,11 @@ def _entries(
     frame: Frame, lane: Lane, found: Conversions, amounts: Amounts
 ) -> Iterator[tuple[Rows, Rows, Values]]:
     """Yield numbers of touches (-1 for none), rows of the conversions, and the credit."""
-    rule, touches, times = rule_of(lane), found.touches, frame.chunk.times
+    rule, touches = rule_of(lane), found.touches
     if rule.model in SINGLES:
-        singles = single_touches(rule.model, touches, times, amounts.rows, lookback_of(lane))
-        yield singles, amounts.rows, amounts.values
+        yield singles_of(frame, lane, found, amounts.rows), amounts.rows, amounts.values
         return
-    spans, items = touch_spans(touches, times, amounts.rows, lookback_of(lane)), found.item_codes()
+    spans, items = spans_of(frame, lane, found, amounts.rows), found.item_codes()
     for place, (begin, end) in enumerate(zip(spans.begins, spans.ends, strict=True)):
         frame.statements.check()
         span = Spans(np.zeros(1, np.int32), np.full(1, end - begin, np.int32))

@@ -30,7 +30,7 @@ from engine.report.pipeline import Aggregation, Partial, aggregations, evaluated
 from engine.report.plan import Kind, ReportPlan, plan
 from engine.report.request import ReportRequest
 from engine.report.sql import Statements
-from engine.report.tally import tallied_dimension, total
+from engine.report.tally import total
 from engine.report.trace import Trace
 from engine.world import Home, World
 
@@ -108,7 +108,7 @@ def _merged(job: Job, partials: list[Partials]) -> pa.Table:
     planned = job.plan
     if planned.request.row_level:
         return pa.concat_tables(tables[0] for tables in partials)
-    if all(tallied_dimension(planned, lane) for lane in planned.lanes):
+    if all(aggregation.tallied for aggregation in job.aggregations):
         return total(planned, [table for tables in partials for table in tables])
     statements = Statements(job.cancellation, job.lookups)
     return statements.run_named(PARTIALS, _all_partials(planned, partials, statements), merged(planned))

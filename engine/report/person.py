@@ -13,6 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from attribution.models import Rows
+from attribution.rows import marked_rows, mask_of
 from engine.cancellation import Cancellation
 from engine.dataview.components import SESSIONS, TIMESTAMP, Component, Role, Scope, data_view
 from engine.dataview.values import combined, decoded, taken
@@ -184,9 +185,9 @@ def _listed(frame: Frame, definitions: Definitions) -> pa.Table:
 
 def _rows(frame: Frame, found: Given) -> Rows:
     """Events of the report, and others that got credit from them."""
-    listed = np.ones(frame.chunk.rows, np.bool_) if frame.chosen is None else frame.chosen.view(np.bool_)
-    listed[found.rows] = True
-    return np.flatnonzero(listed).astype(np.int32)
+    if frame.chosen is None:
+        return _every(frame)
+    return marked_rows(frame.chosen | mask_of(found.rows, frame.chunk.rows))
 
 
 def _of_events(frame: Frame, definitions: Definitions) -> dict[str, pa.Array]:

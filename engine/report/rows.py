@@ -6,7 +6,7 @@ that memory does not grow with the number of values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
@@ -64,6 +64,8 @@ class Asked:
 def opened_rows(frame: Frame, asked: Asked) -> Opened:
     """Return the columns of components, named by ``column_name``; periods all read ``timestamp``."""
     events, places = _places(frame, asked)
+    beside = _Side(frame.raw, frame.shown, frame.zeros, events)
+    elements = _Side(frame.own_values, frame.on_elements, frame.element_zeros, places)
     columns: dict[str, pa.Array] = {}
     lists: dict[str, tuple[pa.Array, SoFar]] = {}
     for component in map(frame.plan.view.component, sorted(asked.ids)):
@@ -73,9 +75,9 @@ def opened_rows(frame: Frame, asked: Asked) -> Opened:
             rows = places if inside else events
             lists[component.id] = frame.own_values(component), so_far if rows is None else so_far.at(rows)
         elif inside:
-            columns |= _within(frame, component, asked, places)
+            columns |= _columns(component, asked, elements)
         else:
-            columns |= _beside(frame, component, asked, events)
+            columns |= _columns(component, asked, beside)
     if asked.numbers is not None:
         numbers = events if asked.numbers is Numbers.EVENTS else places
         every = np.arange(frame.chunk.times.size, dtype=np.int32)
@@ -96,30 +98,33 @@ def _places(frame: Frame, asked: Asked) -> tuple[Rows | None, Rows | None]:
     return events, places
 
 
-def _beside(frame: Frame, component: Component, asked: Asked, events: Rows | None) -> dict[str, pa.Array]:
-    """A component of the events."""
-    name, segment = column_name(component), asked.segment
-    if not is_deduplicated(component):
-        found = {name: frame.shown(component)}
-    elif asked.duplicates:
-        found = {name: frame.raw(component)}
-    else:
-        zeros = frame.zeros(component, segment)
-        found = {name: frame.shown(component, segment), duplicate_name(component): zeros}
-    return found if events is None else {name: taken(combined(v), events) for name, v in found.items()}
+@dataclass(frozen=True)
+class _Side:
+    """How a component reads on one kind of place: the events, or the elements of an array.
+
+    Attributes:
+        own: its values, duplicates included.
+        shown: the same after persistence and without duplicates, given the condition of its column.
+        zeros: 0 where a value is a duplicate, likewise.
+        rows: the places that are asked for; None for all.
+    """
+
+    own: Callable[[Component], pa.Array]
+    shown: Callable[[Component, exp.Expr | None], pa.Array]
+    zeros: Callable[[Component, exp.Expr | None], pa.Array]
+    rows: Rows | None
 
 
-def _within(frame: Frame, component: Component, asked: Asked, places: Rows | None) -> dict[str, pa.Array]:
-    """A component of the elements."""
+def _columns(component: Component, asked: Asked, side: _Side) -> dict[str, pa.Array]:
+    """A component's values on the places, and beside them what duplicates count."""
     name, segment = column_name(component), asked.segment
-    if not is_deduplicated(component):
-        found = {name: frame.on_elements(component)}
-    elif asked.duplicates:
-        found = {name: frame.own_values(component)}
+    if is_deduplicated(component) and asked.duplicates:
+        found = {name: side.own(component)}
     else:
-        zeros = frame.element_zeros(component, segment)
-        found = {name: frame.on_elements(component, segment), duplicate_name(component): zeros}
-    return found if places is None else {name: taken(combined(v), places) for name, v in found.items()}
+        found = {name: side.shown(component, segment)}
+        if is_deduplicated(component):
+            found[duplicate_name(component)] = side.zeros(component, segment)
+    return found if side.rows is None else {key: taken(combined(v), side.rows) for key, v in found.items()}
 
 
 def listed_texts(values: pa.Array, so_far: SoFar) -> pa.Array:

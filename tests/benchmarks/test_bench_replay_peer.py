@@ -51,6 +51,10 @@ def _customer(rows: list[Event], event: Event) -> str | None:
     return customer or min(before or after, default=(0, None))[1]
 
 
+def _rows(table: pa.Table, *columns: str) -> list[tuple[Any, ...]]:
+    return list(zip(*(table[name].to_pylist() for name in columns), strict=True))
+
+
 @given(st.lists(events, min_size=1, max_size=30))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_formulation_finds_the_persons(tmp_path: Path, rows: list[Event]) -> None:
@@ -65,9 +69,9 @@ def test_every_formulation_finds_the_persons(tmp_path: Path, rows: list[Event]) 
     for formulation in FORMULATIONS:
         target = tmp_path / f"{formulation}.parquet"
         restitch(peer, formulation, target)
-        found = duckdb.read_parquet(str(target))
-        assert sorted(found.select("_event_id, _person, _namespace").fetchall()) == sorted(wanted)
-        order = found.select("_person, _time").fetchall()
+        found = pq.read_table(target)
+        assert sorted(_rows(found, "_event_id", "_person", "_namespace")) == sorted(wanted)
+        order = _rows(found, "_person", "_time")
         assert order == sorted(order)
     peer.database.close()
 

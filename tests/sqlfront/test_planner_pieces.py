@@ -177,7 +177,8 @@ PERIODS = {
 def test_periods_are_duckdbs(moment, period):
     start = period_start(moment, period)
     sql = f"select cast({PERIODS[period]} as timestamp) from (select cast(? as timestamp) as x)"
-    assert duckdb.execute(sql, [moment]).fetchone()[0] == start
+    with duckdb.connect() as database:
+        assert database.execute(sql, [moment]).fetchone()[0] == start
     assert start <= moment < next_period(start, period)
     assert period_start(next_period(start, period), period) == next_period(start, period)
     assert next_period(period_start(start - timedelta(microseconds=1), period), period) == start
