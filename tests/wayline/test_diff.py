@@ -17,7 +17,9 @@ from tests.wayline.test_worlds import Run, wayline
 from tests.world.homes import START, make_home, rows
 
 __all__ = ["wayline"]
-QUESTION = "SELECT channel, SUM(occurrences) AS events, SUM(visitors) AS people FROM shop GROUP BY channel"
+QUESTION = (
+    "SELECT channel, SUM(occurrences) AS events, SUM(visitors) AS people FROM shop GROUP BY 1 ORDER BY 1"
+)
 
 
 @pytest.fixture(scope="module")
