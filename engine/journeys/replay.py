@@ -168,10 +168,11 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
     with ThreadPoolExecutor(1) as beside:
         # While one core finds persons, the other reads what else is in the rows.
         labels = _live(task.source, member, window, [*_LABELS, *(further if small else ())])
-        labels_read = beside.submit(labels.collect)
+        labelled = beside.submit(_labelled, member, labels)
         found = _found(task, member, window, events)
-        rows = labels_read.result()
-    persons = _persons(member, found, rows)
+        was = labelled.result()
+    rows = was.rows
+    persons = _persons(found, was)
     changed = pl.Series(persons.changed)
     moved = rows.filter(changed)
     adds = persons.adds(member, moved[ROW])
@@ -229,17 +230,41 @@ def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _
     return _Found(events, field_based.restitch(events, _evidence(task, member, window, seen)))
 
 
-def _persons(member: Member, found: _Found, rows: pl.DataFrame) -> _Persons:
-    """Compare the persons that rows have with those that were found for them."""
-    known, names = found.persons != NOBODY, found.events.names
-    # Devices and persons share their codes: who is not known is called like the device.
-    after = np.where(known, found.persons, found.events.device)
-    before = names.number(rows[PERSON], likely=after)
+@dataclass(frozen=True)
+class _Labelled:
+    """N rows as they were, and whom they belonged to.
+
+    Attributes:
+        names: what the codes stand for, which are those of these persons alone.
+        persons: int32[N].
+        own: bool[N], whether the namespace is that of the person's field.
+        other: bool[N], whether it is that of the device's.
+    """
+
+    rows: pl.DataFrame
+    names: Names
+    persons: Codes
+    own: Mask
+    other: Mask
+
+
+def _labelled(member: Member, labels: pl.LazyFrame) -> _Labelled:
+    rows, names = labels.collect(), Names()
     own, other = (
         (rows[NAMESPACE] == member.namespace(path)).to_numpy()
         for path in (member.person_path, str(member.device_path))
     )
-    return _Persons(names, before, after, known, (before != after) | ~np.where(known, own, other))
+    return _Labelled(rows, names, names.number(rows[PERSON]), own, other)
+
+
+def _persons(found: _Found, was: _Labelled) -> _Persons:
+    """Compare the persons that rows had with those that were found for them."""
+    known, names = found.persons != NOBODY, found.events.names
+    # Devices and persons share their codes: who is not known is called like the device.
+    after = np.where(known, found.persons, found.events.device)
+    before = names.number(was.names.texts())[was.persons]
+    fits = np.where(known, was.own, was.other)
+    return _Persons(names, before, after, known, (before != after) | ~fits)
 
 
 def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
