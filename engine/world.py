@@ -347,9 +347,7 @@ def _merge(old: Mapping[str, int], forget: Collection[str], new: Mapping[str, in
     return kept | dict(new or {})
 
 
-def _graph_version(
-    previous: WorldRecord, definitions: Definitions | None, version: int | None
-) -> int | None:
+def _graph_version(previous: WorldRecord, definitions: Definitions | None, version: int | None) -> int | None:
     if definitions is not None and definitions.identities is None:
         return None
     return previous.identities if version is None else version
