@@ -7,9 +7,7 @@ condition that works as a segment, of each condition) in one lane, all others on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
-from typing import Final
 
 import pyarrow as pa
 from sqlglot import exp
@@ -22,28 +20,15 @@ from engine.dataview.components import (
     Scope,
     data_view,
 )
-from engine.dataview.local_time import month_start
 from engine.dataview.segments import Segment, conditions, segments_of
 from engine.definitions.model import AttributionDefinition, Definitions
-from engine.definitions.values import microseconds
 from engine.errors import UnsupportedError
-from engine.report.around import earliest, journey_columns, latest, needs_sessions
+from engine.report.around import journey_columns, needs_sessions
+from engine.report.bounds import scan_end, scan_start, touch_reach, touch_start, within_sessions
 from engine.report.columns import array_of, component_ids, in_array
-from engine.report.keeping import (
-    by_first_value,
-    by_person,
-    by_session,
-    deduplication_of,
-    months_around,
-    persistence_of,
-    reading,
-    with_references,
-)
-from engine.report.request import Aggregate, MetricColumn, ReportRequest, TimeRange
+from engine.report.keeping import by_session, deduplication_of, with_references
+from engine.report.request import Aggregate, MetricColumn, ReportRequest
 from engine.report.segments import looks_around, takes_sessions
-
-_KNOWN: Final = ("first_known", "last_known")
-"""Allocations that show a value on events before it."""
 
 
 class Kind(StrEnum):
@@ -133,9 +118,10 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
     components = with_references([view.component(component_id) for component_id in sorted(ids)], view)
     touch_dimensions = _touch_dimensions(request, view)
     lanes = _lanes(request, view, touch_dimensions)
-    sessions = _needs_sessions(components, lanes) or takes_sessions(segments)
+    attributions = [lane.attribution for lane in lanes if lane.attribution is not None]
+    sessions = _needs_sessions(components, attributions) or takes_sessions(segments)
     around = looks_around(segments)
-    reach = None if around else _reach(request.range.start, view.definition.time_zone, lanes)
+    reach = None if around else touch_reach(request.range.start, view.definition.time_zone, attributions)
     return ReportPlan(
         request=request,
         view=view,
@@ -145,10 +131,10 @@ def plan(request: ReportRequest, definitions: Definitions) -> ReportPlan:
         ids=frozenset(ids),
         columns=_columns([*components, *(_session_metrics(view) if sessions else ())]),
         segments=segments,
-        scan_start=_scan_start(request.range, view, components, lanes, sessions, reach),
-        scan_end=None if around else _scan_end(request.range, view, components),
+        scan_start=scan_start(request.range, view, components, attributions, sessions, reach),
+        scan_end=None if around else scan_end(request.range, view, components),
         reach=reach,
-        touch_start=_month_start(request.range.start, view.definition.time_zone),
+        touch_start=touch_start(request.range.start, view.definition.time_zone),
         sessions=sessions,
     )
 
@@ -330,12 +316,8 @@ def _attributed_kind(model: str) -> Kind:
     return Kind.TOUCHES if model in SINGLES else Kind.SHARES
 
 
-def _needs_sessions(components: list[Component], lanes: tuple[Lane, ...]) -> bool:
-    return by_session(components) or any(map(needs_sessions, components)) or _session_container(lanes)
-
-
-def _session_container(lanes: tuple[Lane, ...]) -> bool:
-    return any(lane.attribution and lane.attribution.container == "session" for lane in lanes)
+def _needs_sessions(components: list[Component], attributions: list[AttributionDefinition]) -> bool:
+    return by_session(components) or any(map(needs_sessions, components)) or within_sessions(attributions)
 
 
 def _session_metrics(view: DataView) -> list[Component]:
@@ -346,49 +328,3 @@ def _session_metrics(view: DataView) -> list[Component]:
 def _columns(components: list[Component]) -> tuple[str, ...]:
     columns = {component.source.column for component in components if component.source}
     return tuple(sorted(columns | journey_columns(components)))
-
-
-def _month_start(start: int | None, time_zone: str) -> int | None:
-    """The reporting window begins with the month that the range begins in (``[EX-DV-A0]``)."""
-    return None if start is None else month_start(start, time_zone)
-
-
-def _scan_start(
-    window: TimeRange,
-    view: DataView,
-    components: list[Component],
-    lanes: tuple[Lane, ...],
-    sessions: bool,
-    reach: int | None,
-) -> int | None:
-    """A session may have begun any time before the range, so what depends on its first events reads all."""
-    month, _ = months_around(window)
-    begin = month if by_person(components) else window.start
-    timeout = microseconds(view.definition.sessions.timeout)
-    first = earliest(begin, timeout, view.definition.time_zone, components)
-    endless = by_session(components) or _session_container(lanes) or by_first_value(components)
-    if begin is None or first is None or reach is None or endless:
-        return None
-    settings = [p for p in map(persistence_of, components) if p is not None]
-    kept = [reading(p.expiration, p.binding) for p in settings if isinstance(p.expiration, timedelta)]
-    return min(first, begin - reach - max([timeout if sessions else 0, *kept]))
-
-
-def _scan_end(window: TimeRange, view: DataView, components: list[Component]) -> int | None:
-    """What depends on a session's or a month's last events reads beyond the range."""
-    kept = [p for p in map(persistence_of, components) if p is not None]
-    once = [d for d in map(deduplication_of, components) if d is not None]
-    known = any(p.expiration == "session" and p.allocation in _KNOWN for p in kept)
-    months_end = months_around(window)[1]
-    needed = months_end if by_person(components) else window.end
-    end = latest(needed, microseconds(view.definition.sessions.timeout), components)
-    whole = any(d.scope == "session" and d.keep == "last" for d in once)
-    return None if known or whole else end
-
-
-def _reach(start: int | None, time_zone: str, lanes: tuple[Lane, ...]) -> int:
-    """How long before the range touches may lie that count in it, in microseconds."""
-    month_start = _month_start(start, time_zone)
-    window = 0 if start is None or month_start is None else start - month_start
-    lookbacks = (lane.attribution.lookback for lane in lanes if lane.attribution is not None)
-    return max((window if lookback is None else microseconds(lookback) for lookback in lookbacks), default=0)
