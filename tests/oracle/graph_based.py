@@ -1,7 +1,7 @@
 """Graph-based stitching, one event at a time, as the specification words it.
 
-An event is a mapping with ``row``, ``device`` and ``namespace`` (both None when blank). A graph is a
-set of (namespace, value); no two graphs share one.
+An event is a mapping with ``row`` and ``device`` (None when blank). A graph is a collection of
+(namespace, value); no two graphs share one.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ def look_up(graphs: Iterable[Graph], namespace: str, value: str, wanted: str) ->
     return None
 
 
-def stitch(events: Iterable[Mapping[str, Any]], graphs: Collection[Graph], wanted: str) -> Stitched:
+def stitch(
+    events: Iterable[Mapping[str, Any]], graphs: Collection[Graph], namespace: str, wanted: str
+) -> Stitched:
     """Stitch events with graphs as they are: neither the events' times nor their persons count."""
     result: Stitched = {}
     for event in events:
-        namespace, device = event["namespace"], event["device"]
-        known = device is not None and namespace is not None
-        person = look_up(graphs, namespace, device, wanted) if known else None
+        device = event["device"]
+        person = None if device is None else look_up(graphs, namespace, device, wanted)
         result[event["row"]] = (device, False) if person is None else (person, True)
     return result
