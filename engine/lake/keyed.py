@@ -76,7 +76,7 @@ def find(
     """
     rows = scan(table, sources)
     rows = rows if where is None else rows.filter(where)
-    rows = rows.select(dict.fromkeys([HASH, *key, *columns, SEQUENCE]))
+    rows = rows.select(list(dict.fromkeys([HASH, *key, *columns, SEQUENCE])))
     if asked is None:
         return newest(rows.collect(), key).select(columns)
     wanted = pl.col(HASH).is_in(asked.implode())
