@@ -86,7 +86,7 @@ def live(
     fresh = np.flatnonzero(after != before).astype(np.int32)
     names = codes.names
     news = pl.DataFrame({"device": names.texts_of(fresh), "person": names.texts_of(after[fresh])})
-    return Stitched(_answer(events, codes, found), news)
+    return Stitched(answer(events, codes, found), news)
 
 
 def replay(
@@ -106,7 +106,7 @@ def replay(
         ``row``, ``person`` and ``known`` as in ``Stitched.rows``.
     """
     codes = coded(events)
-    return _answer(events, codes, restitch(codes, evidence, transition_limit=transition_limit))
+    return answer(events, codes, restitch(codes, evidence, transition_limit=transition_limit))
 
 
 def restitch(events: Events, evidence: pl.DataFrame, *, transition_limit: int = TRANSITION_LIMIT) -> Codes:
@@ -155,7 +155,8 @@ def _ranks(events: Events) -> Codes:
     return ranks
 
 
-def _answer(events: pl.DataFrame, codes: Events, found: Codes) -> pl.DataFrame:
+def answer(events: pl.DataFrame, codes: Events, found: Codes) -> pl.DataFrame:
+    """Return ``row, person, known`` of events, which belong to int32[N] persons or else to their devices."""
     person = codes.names.texts_of(found)
     return events.select(
         "row",

@@ -66,6 +66,16 @@ class Member:
         return self.part.stitching
 
     @property
+    def graph(self) -> str | None:
+        """The namespace of persons that the identity graph gives; None unless stitching is graph-based."""
+        return self.stitching.graph if self.stitching else None
+
+    @property
+    def field_based(self) -> bool:
+        """Whether events of a device give other events of it their person."""
+        return self.stitching is not None and self.graph is None
+
+    @property
     def person_path(self) -> str:
         """The field that carries the person."""
         return self.stitching.person_id if self.stitching else str(self.part.person_id)
