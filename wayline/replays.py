@@ -72,9 +72,9 @@ def replay(
     elif cancel:
         _cancel(opened, str(connection), json)
     else:
-        windows = [duration(text, "--lookback") for text in lookback or []] or [None]
+        windows = [duration(text, "--lookback") for text in lookback or []]
         end = None if at is None else at.replace(tzinfo=at.tzinfo or UTC)
-        orders = [Order(str(connection), window, end) for window in windows]
+        orders = [Order(str(connection), window, end) for window in windows or (None,)]
         if dry_run:
             _rehearse(opened, orders, json)
         else:
