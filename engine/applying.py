@@ -165,7 +165,7 @@ def _connections(
     graph: int | None,
     progress: Progress | None,
 ) -> tuple[dict[str, Outcome], list[str]]:
-    """Bring all journeys in line, with a version of the identity graph; return what to publish, and those rebuilt."""
+    """Bring journeys in line with a version of the identity graph; return outcomes, and those rebuilt."""
     outcomes, rebuilt = {}, []
     for name in definitions.connections:
         if name in world.journeys and _same_journeys(world.definitions, definitions, name):

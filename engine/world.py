@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
+from engine.catalog import replays
 from engine.catalog.lock import exclusive
 from engine.catalog.migrations import to_format_2, to_format_3
 from engine.catalog.pins import Pins
@@ -299,7 +300,7 @@ class Lease:
             identities: new Delta version of the identity graph. Definitions that ask for none drop it.
             batch: the batch that this world shows; stored as it is given.
             ended: the batches that this world no longer shows; likewise.
-            replay: the replay that this world shows.
+            replay: the replay that this world shows; stored as it is given.
             skips: rows that connections did not take.
             forget: connections whose versions and skips are dropped before the other changes are
                 made: removed ones, and ones that were rebuilt from nothing.
@@ -338,7 +339,7 @@ class Lease:
         for batch in batches:
             catalog.save_batch(connection, batch)
         if replay is not None:
-            catalog.add_replay(connection, replay)
+            replays.save(connection, replay)
         catalog.add_skips(connection, skips)
 
 
