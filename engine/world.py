@@ -47,6 +47,7 @@ class World:
         stitch_logs: connection → Delta version of its stitch log; only connections that stitch.
         devices: connection → Delta version of what is known of its devices; likewise.
         vacuumed_at: since when its files may be gone; None while it can be rolled back to.
+        identity_as_of: as of when a reader wants to know who is who, aware; None is as published.
     """
 
     id: int
@@ -58,6 +59,7 @@ class World:
     stitch_logs: Mapping[str, int]
     devices: Mapping[str, int]
     vacuumed_at: datetime | None = None
+    identity_as_of: datetime | None = None
 
 
 class Home:
