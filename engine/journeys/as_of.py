@@ -114,9 +114,7 @@ def _rows(task: _Task, member: Member, wanted: pl.DataFrame) -> pl.DataFrame:
     """Return the live ones of some rows (``row``): ``_LABELS`` and ``row, device, person``."""
     device, person = intake.journey_identity(member)
     columns = dict.fromkeys([*_LABELS, *device.meta.root_names(), *person.meta.root_names()])
-    rows = live(
-        task.source.files, task.source.columns, list(columns), where=pl.col(DATASET) == member.index
-    )
+    rows = live(task.source.files, task.source.columns, list(columns), where=pl.col(DATASET) == member.index)
     rows = rows.join(wanted.lazy(), left_on=ROW, right_on="row", how="semi")
     return rows.select(*_LABELS, row=pl.col(ROW), device=device, person=person).collect()
 

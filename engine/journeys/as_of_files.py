@@ -71,9 +71,7 @@ class _Hold:
         weakref.finalize(self, os.close, descriptor)
 
 
-def seen(
-    home: Home, world: World, name: str, version: int, check: Callable[[], None] = lambda: None
-) -> Seen:
+def seen(home: Home, world: World, name: str, version: int, check: Callable[[], None] = lambda: None) -> Seen:
     """Return a connection's journeys as a world shows them, with the persons of its ``identity_as_of``.
 
     Args:
@@ -260,6 +258,4 @@ def _read(folder: Path) -> tuple[list[JourneyFile], list[JourneyFile]]:
 
 def _file(folder: Path, kind: Kind, path: str, rows: int, times: tuple[Any, int, int] | None) -> JourneyFile:
     _, first, last = times or (None, None, None)
-    return JourneyFile(
-        str(folder / path), kind, rows, sequence=_SEQUENCE, min_time=first, max_time=last
-    )
+    return JourneyFile(str(folder / path), kind, rows, sequence=_SEQUENCE, min_time=first, max_time=last)

@@ -1,7 +1,8 @@
 """Answers that were given before: the same question in the same state of its data is not worked out twice.
 
 An answer is known by the journeys' version, the instant as of which it sees persons, the definitions that it
-rests on, and the question itself without the names of its columns. Nothing else enters into it, so nothing makes it stale.
+rests on, and the question itself without the names of its columns. Nothing else enters into it, so nothing
+makes it stale.
 """
 
 from __future__ import annotations
