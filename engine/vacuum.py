@@ -19,7 +19,7 @@ from typing import Final
 from engine.catalog.pins import machine_of, may_live
 from engine.catalog.records import BatchRecord, BatchStatus
 from engine.errors import InputError
-from engine.journeys import delta, staging
+from engine.journeys import as_of_files, delta, staging
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
 from engine.lake.log import needed_files
@@ -118,7 +118,13 @@ def vacuum(
         doomed = {
             table: list(_unneeded(table, needed.get(table, frozenset()), pieces)) for table in on_disk(home)
         }
-        removed = tuple(_sizes(table, files) for table, files in doomed.items() if files)
+        removed = (
+            *(_sizes(table, files) for table, files in doomed.items() if files),
+            *(
+                Removed(f"identities as of, {swept.connection}", swept.files, swept.bytes)
+                for swept in as_of_files.sweep(home, dry_run=dry_run)
+            ),
+        )
         if not dry_run:
             _remove(doomed, progress)
         deleted = _deleted(lease, needed, dry_run=dry_run)

@@ -50,6 +50,7 @@ class World:
         vacuumed_at: since when its files may be gone; None while it can be rolled back to.
         identities: Delta version of the identity graph, which has consumed all of ``datasets``; None if
             the definitions ask for none.
+        identity_as_of: as of when a reader wants to know who is who, aware; None is as published.
     """
 
     id: int
@@ -62,6 +63,7 @@ class World:
     devices: Mapping[str, int]
     vacuumed_at: datetime | None = None
     identities: int | None = None
+    identity_as_of: datetime | None = None
 
 
 class Home:

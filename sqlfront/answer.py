@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -15,6 +15,7 @@ from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
 from sqlfront.problems import ResultChangedError, errors_as_ours
 from sqlfront.query import Query, ResultColumn
+from sqlfront.settings import identity_as_of
 from sqlfront.workspace import Workspace
 
 
@@ -31,13 +32,13 @@ def plan(
 
     Args:
         world: what the columns are planned on; each run takes the newest.
-        settings: the session's, by name; none means anything here yet.
+        settings: the session's, by name in lower case, read at each run.
         parameter_types: what the client declared, None where it left a type open.
 
     Raises:
         WaylineError: the question cannot be answered; the message says why.
     """
-    question = Question(statement, home, workspace, tuple(parameter_types))
+    question = Question(statement, home, workspace, tuple(parameter_types), settings)
     planned = question.planned(world)
     return Answer(question, planned) if statement.kind == "select" else Explanation(question, planned)
 
@@ -50,6 +51,11 @@ class Question:
     home: Home
     workspace: Workspace
     declared: tuple[pa.DataType | None, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def seen(self, world: World) -> World:
+        """Return a world as the settings want to see it now."""
+        return replace(world, identity_as_of=identity_as_of(self.settings))
 
     def planned(self, world: World) -> Planned:
         """Return the statement's plan in a world, from the cache if it was planned before."""
@@ -96,7 +102,7 @@ class Answer:
                 )
             cursor = question.workspace.cursor()
             stack.callback(cursor.close)
-            execution = Execution(cursor, question.home, world, cancellation)
+            execution = Execution(cursor, question.home, question.seen(world), cancellation)
             reader = execution.stream(planned, values)
             rest = stack.pop_all()
         schema = pa.schema([(column.name, column.type) for column in self.columns])
@@ -148,7 +154,7 @@ class Explanation:
         with question.home.pin() as world:
             cursor = question.workspace.cursor()
             try:
-                execution = Execution(cursor, question.home, world, cancellation)
+                execution = Execution(cursor, question.home, question.seen(world), cancellation)
                 lines = explanation(
                     question.planned(world), values, execution, run=question.statement.kind == "analyze"
                 )

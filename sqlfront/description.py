@@ -10,13 +10,13 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engine.report import result_schema
-from engine.report.person import credit_schema
 from engine.report.request import ReportRequest, TimeRange
 from engine.world import World
+from sqlfront.calls import call_schema
 from sqlfront.literals import TEXT, empty_query, typed_null
 from sqlfront.planner.context import DATASET, Planning
 from sqlfront.planner.folding import joined, mapped, request
-from sqlfront.planner.relations import CreditCall, Report
+from sqlfront.planner.relations import Call, Report
 from sqlfront.problems import errors_as_ours
 from sqlfront.trees import is_query, render, rewrite
 from sqlfront.workspace import Workspace
@@ -54,11 +54,10 @@ class Description:
                 self.schemas[table] = self._report_schema(self._request(report))
                 self._cursor.register(table, self.schemas[table].empty_table())
 
-    def register_credits(self, calls: Mapping[str, CreditCall]) -> None:
-        """Register lists of credit, each as an empty table of its schema."""
+    def register_calls(self, calls: Mapping[str, Call]) -> None:
+        """Register calls of functions of schema ``system``, each as an empty table of its schema."""
         for table, call in calls.items():
-            schema = credit_schema(call.asked, self._world.definitions)
-            self._cursor.register(table, schema.empty_table())
+            self._cursor.register(table, call_schema(call, self._world.definitions).empty_table())
 
     def _report_schema(self, asked: ReportRequest) -> pa.Schema:
         """Return the schema of a request's answer; requests that differ in range and terms share it."""
@@ -72,7 +71,7 @@ class Description:
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""
         self.register(planning.reports)
-        self.register_credits(planning.credits)
+        self.register_calls(planning.calls)
         return tuple(self.schema(query).names)
 
     def schema(self, query: exp.Expr) -> pa.Schema:

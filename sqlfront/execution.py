@@ -15,16 +15,15 @@ from sqlglot import exp
 from engine.cancellation import Cancellation
 from engine.lake.relation import relation
 from engine.report import run
-from engine.report.person import credit_of_person, credit_schema
 from engine.report.request import ReportRequest
 from engine.report.trace import Trace
 from engine.world import Home, World
 from sqlfront import planner
+from sqlfront.calls import rows_of_call
 from sqlfront.description import Description
 from sqlfront.literals import TEXT, rows_query, with_values
 from sqlfront.parameters import parameter_types
-from sqlfront.planner.context import CREDIT
-from sqlfront.planner.credit import credit_request
+from sqlfront.planner.context import CALL
 from sqlfront.planner.events import as_source
 from sqlfront.planner.folding import (
     MOST_WRITTEN,
@@ -82,7 +81,7 @@ def prepare(
             is_unique=partial(is_unique, home=home, world=world, workspace=workspace),
         )
         description.register(plan.reports)
-        description.register_credits(plan.credits)
+        description.register_calls(plan.calls)
         schema = description.schema(plan.query)
         names = plan.names if len(plan.names) == len(schema) else schema.names
         columns = tuple(
@@ -104,7 +103,7 @@ def _shown(kind: pa.DataType) -> pa.DataType:
 
 def is_unique(rows: Rows, names: Sequence[str], home: Home, world: World, workspace: Workspace) -> bool:
     """Tell whether the rows with a key all have different keys, by reading them once per world."""
-    if rows.query.find(exp.Parameter) is not None or _lists_credit(rows.query):
+    if rows.query.find(exp.Parameter) is not None or _calls_ours(rows.query):
         return False
     keys = [column(name, "relation") for name in names]
     distinct = exp.Tuple(expressions=[key.copy() for key in keys]) if len(keys) > 1 else keys[0].copy()
@@ -127,8 +126,8 @@ def is_unique(rows: Rows, names: Sequence[str], home: Home, world: World, worksp
     return workspace.unique.get((world.id, render(select)), check)
 
 
-def _lists_credit(query: exp.Expr) -> bool:
-    return any(table.name.startswith(CREDIT) for table in query.find_all(exp.Table))
+def _calls_ours(query: exp.Expr) -> bool:
+    return any(table.name.startswith(CALL) for table in query.find_all(exp.Table))
 
 
 class Execution:
@@ -163,7 +162,7 @@ class Execution:
     def stream(self, planned: Planned, values: Sequence[object]) -> pa.RecordBatchReader:
         """Run the reports that matter, then the rest of the statement, and stream it."""
         query = planned.plan.query
-        self.list_credit(planned, values)
+        self.run_calls(planned, values)
         reports = self.reports(planned, values)
         if planned.parameters:
             query = with_values(query, values, planned.parameters)
@@ -175,14 +174,14 @@ class Execution:
             rest = render(with_datasets(query, self.stored))
             return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
 
-    def list_credit(self, planned: Planned, values: Sequence[object]) -> None:
-        """Find the credit that a plan lists; reports may read it too. Nobody (NULL) has none."""
-        for table, call in planned.plan.credits.items():
-            asked = credit_request(call, lambda node: with_values(node, values, planned.parameters))
-            if asked is None:
-                found = credit_schema(call.asked, self.world.definitions).empty_table()
-            else:
-                found = credit_of_person(asked, self.home, self.world, self._cancellation)
+    def run_calls(self, planned: Planned, values: Sequence[object]) -> None:
+        """Find the rows of functions of schema ``system`` that a plan calls; reports may read them."""
+
+        def bound(node: exp.Expr) -> exp.Expr:
+            return with_values(node, values, planned.parameters)
+
+        for table, call in planned.plan.calls.items():
+            found = rows_of_call(call, bound, self.home, self.world, self._cancellation)
             self._cursor.register(table, found)
 
     def reports(self, planned: Planned, values: Sequence[object]) -> dict[str, Report]:

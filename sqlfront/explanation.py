@@ -28,7 +28,7 @@ def explanation(
     """
     lines: list[str] = []
     given = list(values) or [None] * len(planned.parameters)
-    execution.list_credit(planned, given)
+    execution.run_calls(planned, given)
     reports = execution.reports(planned, given)
     for table, report in reports.items():
         asked = execution.request_after(table, reports, planned)

@@ -101,6 +101,9 @@ def is_now(node: exp.Expr) -> bool:
     return isinstance(node, exp.Anonymous) and node.name.lower() == "now"
 
 
+SYSTEM_FUNCTIONS: Final = ("credit", "identity_history")
+"""Our own functions in schema ``system``; each is a table."""
+
 _CLOCK: Final[dict[type[exp.Expr], Callable[[], exp.Expr]]] = {
     exp.CurrentTimestamp: now,
     exp.CurrentDate: lambda: exp.cast(now(), "date"),
@@ -118,11 +121,12 @@ def called(function: exp.Expr) -> str | None:
     return str(name).lower() if name else None
 
 
-def is_credit(item: exp.Expr) -> bool:
-    """Tell whether an item of FROM is a call of ``system.credit``."""
-    if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Func):
-        return False
-    return item.db.lower() == "system" and called(item.this) == "credit"
+def system_function(item: exp.Expr) -> str | None:
+    """Return which function of schema ``system`` an item of FROM calls, such as ``credit``; else None."""
+    if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Func) or item.db.lower() != "system":
+        return None
+    name = called(item.this)
+    return name if name in SYSTEM_FUNCTIONS else None
 
 
 def to_duckdb(tree: exp.Expr) -> exp.Expr:

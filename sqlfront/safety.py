@@ -12,7 +12,7 @@ from typing import Final
 from sqlglot import exp
 
 from engine.errors import ForbiddenError, UnsupportedError, did_you_mean
-from sqlfront.functions import AGGREGATES, SAFE, TABLE_FUNCTIONS, called, is_credit
+from sqlfront.functions import AGGREGATES, SAFE, TABLE_FUNCTIONS, called, system_function
 from sqlfront.problems import UnknownFunctionError
 from sqlfront.trees import is_query
 
@@ -191,7 +191,7 @@ def _in_pg_catalog(qualified: exp.Dot) -> bool:
 
 def _check_table(table: exp.Table) -> None:
     if isinstance(table.this, exp.Func):
-        if not is_credit(table):
+        if system_function(table) is None:
             _check_source(table.this)
     elif not isinstance(table.this, exp.Identifier):
         raise UnsupportedError("a table name has at most a database and a schema in front")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
+from engine.errors import InputError
+from engine.report.moments import instant_of
 from sqlfront.sqlstate import SqlError
 
 SERVER_VERSION: Final = "15.18"
+IDENTITY_AS_OF: Final = "wayline.identity_as_of"
+"""Setting: as of when a question sees who is who; empty is as of now."""
 _DEFAULTS: Final[Mapping[str, str]] = {
     "application_name": "",
     "bytea_output": "hex",
@@ -41,6 +46,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "TimeZone": "UTC",
     "transaction_isolation": "repeatable read",
     "transaction_read_only": "on",
+    IDENTITY_AS_OF: "",
 }
 REPORTED: Final = (
     "application_name",
@@ -125,6 +131,12 @@ def canonical(name: str) -> str:
     return _CANONICAL.get(name.lower(), name.lower())
 
 
+def identity_as_of(settings: Mapping[str, str]) -> datetime | None:
+    """Return as of when settings (names in lower case) want to know who is who; None is now."""
+    text = settings.get(IDENTITY_AS_OF, "")
+    return instant_of(text) if text else None
+
+
 def initial_settings(user: str, parameters: Mapping[str, str]) -> Settings:
     """Return the settings of a new session from the client's startup parameters.
 
@@ -161,9 +173,22 @@ def _checked(name: str, value: str) -> str:
         if "iso" not in word and not {part.strip() for part in word.split(",")} <= _DATE_ORDERS:
             raise _refused(name, value, "ISO")
         return "ISO, DMY" if "dmy" in word else "ISO, YMD" if "ymd" in word else "ISO, MDY"
+    if name == IDENTITY_AS_OF:
+        return _instant(name, value)
     if name in _ONLY and word != _ONLY[name]:
         raise _refused(name, value, _ONLY[name])
     return value
+
+
+def _instant(name: str, value: str) -> str:
+    """Return an instant as it is shown: in UTC, with its offset; empty or ``now`` is none."""
+    if value.strip().lower() in ("", "now"):
+        return ""
+    try:
+        return instant_of(value).astimezone(UTC).isoformat(" ")
+    except (InputError, OverflowError):
+        hint = "Write a time such as 2026-03-01 12:30, in UTC or with an offset."
+        raise SqlError(f'invalid value for parameter "{name}": "{value}"', "22023", hint=hint) from None
 
 
 _DATE_ORDERS: Final = {"dmy", "mdy", "ymd", "default"}

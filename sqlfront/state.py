@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,8 @@ class Caller:
         user: name given at the start, authenticated if users exist.
         database: name given at the start.
         process: number of the session, as in ``pg_backend_pid()``.
-        settings: values by name in lower case.
+        settings: values by name in lower case, as they are whenever they are read: a statement is prepared
+            under some and may run under others.
     """
 
     user: str
@@ -50,6 +51,22 @@ class Front:
     find_user: Callable[[str], str | None] | None = None
 
 
+class _Current(Mapping[str, str]):
+    """Guards the view of a block's settings as they are now."""
+
+    def __init__(self, block: TransactionBlock) -> None:
+        self._block = block
+
+    def __getitem__(self, name: str) -> str:
+        return self._block.settings.values()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._block.settings.values())
+
+    def __len__(self) -> int:
+        return len(self._block.settings.values())
+
+
 class SessionState:
     """Guards what statements of one session leave behind for the next."""
 
@@ -65,7 +82,7 @@ class SessionState:
 
     def caller(self) -> Caller:
         """Return who asks now."""
-        return Caller(self.user, self.database, self.process, self.block.settings.values())
+        return Caller(self.user, self.database, self.process, _Current(self.block))
 
     def changed_settings(self) -> bytes:
         """Return ParameterStatus messages for what the client has not been told yet."""

@@ -27,16 +27,19 @@ from engine.ingest.formats import FormatOptions
 from engine.ingest.infer import infer
 from engine.ingest.report import BatchReport
 from engine.ingest.schema_text import schema_yaml
+from engine.report.moments import instant_of
 from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
+from sqlfront.settings import IDENTITY_AS_OF
 from sqlfront.sqlstate import to_wayline_error
 from wayline import replays, upkeep, worlds
 from wayline.batches import batch_app
 from wayline.diff import diff
 from wayline.explain import explain
-from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, say
+from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
+from wayline.person_of import person_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,6 +69,7 @@ app.command()(diff)
 app.command()(explain)
 app.command()(replays.replay)
 app.command("replays")(replays.list_replays)
+app.command()(person_of)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
@@ -338,15 +342,20 @@ def sql(
     home: HomeOption = HERE,
     json: JsonOption = False,
     csv: CsvOption = False,
+    as_of: AsOfOption = None,
     memory_limit: MemoryOption = None,
 ) -> None:
     """Ask one question without a server.
 
     Example: wayline sql "SELECT channel, SUM(revenue) FROM shop GROUP BY channel"
+
+    Example: wayline sql "SELECT SUM(visitors) FROM shop" --as-of 2026-03-01
     """
     from wayline.serving import ask
 
-    columns, rows = ask(Home.open(home), statement)
+    instant = instant_of(as_of) if as_of else None
+    settings = {} if instant is None else {IDENTITY_AS_OF: instant.isoformat()}
+    columns, rows = ask(Home.open(home), statement, settings)
     if json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif csv:

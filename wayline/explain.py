@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +11,10 @@ import typer
 from engine.cancellation import Cancellation
 from engine.dataview.components import DataView, data_view
 from engine.report.keeping import persistence_of
-from engine.report.moments import range_of
+from engine.report.moments import instant_of, range_of
 from engine.report.person import COLUMNS, CreditRequest, credit_of_person
 from engine.world import Home
-from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption
+from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption
 from wayline.output import console, print_csv, print_json, print_table, shown
 
 Row = Mapping[str, Any]
@@ -33,6 +34,7 @@ def explain(
     brief: Annotated[
         bool, typer.Option("--brief", help="Leave out events that have no part in the number.")
     ] = False,
+    as_of: AsOfOption = None,
     home: HomeOption = HERE,
     json: JsonOption = False,
     csv: CsvOption = False,
@@ -43,7 +45,8 @@ def explain(
     Example: wayline explain shop --person C1588754975 --metric revenue_linear --dimension channel
     """
     opened = Home.open(home)
-    with opened.pin() as world:
+    with opened.pin() as pinned:
+        world = replace(pinned, identity_as_of=instant_of(as_of) if as_of else None)
         found = data_view(world.definitions, view)
         window = range_of(start, end, found.definition.time_zone)
         asked = CreditRequest(view, person, metric, dimension, window)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -23,6 +23,7 @@ from engine.definitions.model import SegmentDefinition
 from engine.definitions.project import explained
 from engine.errors import InputError, WaylineError
 from engine.report import run
+from engine.report.moments import instant_of
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest, TimeRange
 from engine.report.segments import checked
 from engine.world import Home, World
@@ -140,6 +141,7 @@ class OpenHome:
         metrics: str | Sequence[str] = (),
         range: Range = None,  # noqa: A002 - what everyone calls it
         segments: Segment | Sequence[Segment] = (),
+        identity_as_of: Moment = None,
     ) -> Answer:
         """Ask one question of a data view.
 
@@ -149,6 +151,7 @@ class OpenHome:
             metrics: ids of components to measure.
             range: which events count; None: all of them.
             segments: events must belong to each of them, and to those of the view.
+            identity_as_of: who is who as it was known then, on the events of now; UTC where it has no offset.
 
         Returns:
             One row for each group, in the order of the dimensions; without dimensions one row.
@@ -156,7 +159,8 @@ class OpenHome:
         Raises:
             WaylineError: a name is unknown, or the question cannot be answered.
         """
-        with _with_remedies(), self._home.pin() as world:
+        with _with_remedies(), self._home.pin() as pinned:
+            world = replace(pinned, identity_as_of=_known_at(identity_as_of))
             known = data_view(world.definitions, view)
             asked = ReportRequest(
                 view,
@@ -276,6 +280,14 @@ def _instant(moment: Moment, zone: str) -> int | None:
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day)
     return to_utc(moment, zone)
+
+
+def _known_at(moment: Moment) -> datetime | None:
+    if moment is None or moment == "":
+        return None
+    if not isinstance(moment, (date, str)):
+        raise InputError(f"{moment!r} is not a time", hint="Use a date, a datetime, or a text: 2026-03-01.")
+    return instant_of(moment)
 
 
 def _read(text: str) -> datetime:

@@ -20,6 +20,14 @@ HomeOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 HERE: Final = Path()
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        help="Who is who as it was known then, UTC or with an offset. Default: now.",
+        show_default=False,
+    ),
+]
 
 
 def _limit_memory(text: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import duckdb
@@ -47,16 +47,18 @@ def running(home: Home, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[t
         yield address.host, address.port
 
 
-def ask(home: Home, statement: str) -> tuple[list[str], list[tuple[object, ...]]]:
-    """Answer one statement without a server: column names and rows.
+def ask(
+    home: Home, statement: str, settings: Mapping[str, str] | None = None
+) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Answer one statement without a server, under settings by name: column names and rows.
 
     Raises:
         WaylineError: the statement cannot be answered.
     """
     _check_question(statement)
-    front = open_front(home)
+    front, caller = open_front(home), Caller("local", "wayline", 0, settings or {})
     try:
-        query = front.plan(front.parse(statement), Caller("local", "wayline", 0, {}), ())
+        query = front.plan(front.parse(statement), caller, ())
         table = query.run((), Cancellation()).read_all()
     except (duckdb.Error, RecursionError) as error:
         raise to_wayline_error(error) from None

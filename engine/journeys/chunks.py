@@ -45,11 +45,13 @@ class Table:
         folder: where it lies.
         schema: every column that may be asked, whether files hold it or not.
         lake: where a column is read that a file lacks.
+        hold: keeps files there that are not the table's own, as long as it lives.
     """
 
     folder: Path
     schema: pa.Schema
     lake: Lake
+    hold: object | None = None
 
     def kind(self, name: str) -> pa.DataType:
         """Return the type as which a column is decoded."""

@@ -63,6 +63,20 @@ def memory(states: pl.DataFrame) -> pl.DataFrame:
     return states.filter(pl.col("known").is_not_null()).select("device", person="known")
 
 
+def memory_without(source: Journeys, member: Member, devices: pl.Series, rows: pl.Series) -> pl.DataFrame:
+    """Return whom devices would have seen last had some rows never come (``device, person``).
+
+    Args:
+        source: the journeys.
+        member: the dataset.
+        devices: distinct devices.
+        rows: ids of the rows.
+    """
+    named = _events(source, member, devices)
+    known = timeline.newest(_arrivals(named.filter(~pl.col("row").is_in(rows.implode()))))
+    return known.select("device", person="known")
+
+
 def evidence(states: pl.DataFrame, instant: int) -> pl.DataFrame:
     """Return ``device, person``: who was last named on each device at or before an instant in µs."""
     return timeline.last_known(_runs(states), instant)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from engine.definitions.model import Definitions
 from engine.errors import UnknownColumnError, did_you_mean
-from engine.journeys import chunks, layers, overlay, store
+from engine.journeys import as_of_files, chunks, layers, overlay, store
 from engine.journeys.columns import SYSTEM, leaf_columns
 from engine.journeys.lacking import lake_of, world_of
 from engine.journeys.present import Present, present
@@ -148,6 +148,7 @@ def loads(
     start: int | None = None,
     end: int | None = None,
     world: World | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> list[Load]:
     """Return the journeys of a version in chunks to be decoded; no person counts in two of them.
 
@@ -161,19 +162,19 @@ def loads(
         columns: leaf fields and system columns such as ``_person``.
         start: a hint: rows before this time in µs are not wanted; some may appear.
         end: a hint: rows at or after this time are not wanted; some may appear.
-        world: a world that shows the version; None finds one.
+        world: a world that shows the version; None finds one. Persons are those of its ``identity_as_of``.
+        check: called while these persons are looked for; what it raises is raised.
 
     Raises:
         UnknownColumnError: there is no such column.
     """
     names, shown = tuple(columns), world or world_of(home, connection, version)
-    table = chunks.Table(
-        home.journeys_path(connection),
-        _schema(shown.definitions, connection),
-        lake_of(home, shown.definitions, connection),
-    )
-    _check(table.schema, names, connection)
-    files = _near(store.files(table.folder, version), start, end)
+    schema = _schema(shown.definitions, connection)
+    _check(schema, names, connection)
+    seen = as_of_files.seen(home, shown, connection, version, check)
+    lake = lake_of(home, shown.definitions, connection)
+    table = chunks.Table(home.journeys_path(connection), schema, lake, seen.hold)
+    files = _near(seen.files, start, end)
     base, groups = chunks.parts(table, files.base, names), tuple(layers.groups(files))
     found = [Load(part, groups, names, table) for part in base]
     for number in range(1, len(groups) + 1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -67,12 +68,11 @@ def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind
 
 def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:
     """Return what a version last says of a dataset's rows: ``row, _person, _namespace``."""
-    actions = pa.table(DeltaTable(log, version=version).get_add_actions())
-    # The library's URIs would be quoted, and a home may lie in any folder.
-    files = [log / path for path in actions["path"].to_pylist()]
-    if not files:
-        return pl.DataFrame(schema={"row": pl.Int64, PERSON: pl.String, NAMESPACE: pl.String})
-    entries = pl.scan_parquet(files, glob=False).filter(pl.col("dataset") == dataset)
+    return last_said(entries(log, version, dataset))
+
+
+def last_said(entries: pl.LazyFrame) -> pl.DataFrame:
+    """Return what entries last say of each row: ``row, _person, _namespace``."""
     return (
         entries.select(
             "row", "sequence", pl.col("person").alias(PERSON), pl.col("namespace").alias(NAMESPACE)
@@ -82,3 +82,44 @@ def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:
         .select("row", PERSON, NAMESPACE)
         .collect()
     )
+
+
+def entries(
+    log: Path, version: int, dataset: int, *, since: int | None = None, until: int | None = None
+) -> pl.LazyFrame:
+    """Return what a version says of a dataset's rows (``SCHEMA``), in no order.
+
+    Args:
+        log: folder of the log.
+        version: its version.
+        dataset: the dataset's place in the connection.
+        since: leave out entries that were logged at this instant in µs, or before.
+        until: leave out entries that were logged after this instant.
+    """
+    logged = pl.col("logged_at").dt.timestamp("us")
+    conditions = [pl.col("dataset") == dataset]
+    conditions += [] if since is None else [logged > since]
+    conditions += [] if until is None else [logged <= until]
+    near = [
+        path
+        for path in paths(log, version)
+        if (since is None or logged_between(path)[1] > since)
+        and (until is None or logged_between(path)[0] <= until)
+    ]
+    if not near:
+        return pl.LazyFrame(schema=pl.Schema(SCHEMA))
+    return pl.scan_parquet(near, glob=False).filter(*conditions)
+
+
+def paths(log: Path, version: int) -> list[Path]:
+    """Return the files of a version, in no order."""
+    actions = pa.table(DeltaTable(log, version=version).get_add_actions())
+    # The library's URIs would be quoted, and a home may lie in any folder.
+    return [log / path for path in actions["path"].to_pylist()]
+
+
+@lru_cache(maxsize=1 << 16)
+def logged_between(path: Path) -> tuple[int, int]:
+    """Return when the first and the last entry of a file was logged, in µs since the epoch."""
+    moments = pl.read_parquet(path, columns=["logged_at"], glob=False)["logged_at"].dt.timestamp("us")
+    return int(moments.min()), int(moments.max())  # type: ignore[arg-type]

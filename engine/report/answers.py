@@ -1,7 +1,8 @@
 """Answers that were given before: the same question in the same state of its data is not worked out twice.
 
-An answer is known by the journeys' version, the definitions that it rests on, and the question itself
-without the names of its columns. Nothing else enters into it, so nothing makes it stale.
+An answer is known by the journeys' version, the instant as of which it sees persons, the definitions that it
+rests on, and the question itself without the names of its columns. Nothing else enters into it, so nothing
+makes it stale.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def _name(call: exp.Func) -> str:
 def _key(plan: ReportPlan, world: World) -> Hashable:
     connection = world.definitions.connections[plan.connection]
     settings = (plan.view.settings, connection.model_dump_json())
-    return (plan.connection, world.journeys[plan.connection], settings, _without_names(plan.request))
+    state = (world.journeys[plan.connection], world.identity_as_of)
+    return (plan.connection, state, settings, _without_names(plan.request))
 
 
 def _without_names(request: ReportRequest) -> ReportRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC
 
 from sqlglot import exp
 
@@ -31,7 +32,7 @@ def explain(request: ReportRequest, world: World, trace: Trace | None = None) ->
         WaylineError: the request cannot be planned.
     """
     planned = plan(request, world.definitions)
-    lines = [f'Report over data view "{planned.view.name}" in world {world.id}']
+    lines = [f'Report over data view "{planned.view.name}" in world {world.id}{_as_of(world)}']
     for name in (READ, *(step.name for step in STEPS), MERGE):
         described = _DESCRIPTIONS.get(name, _nothing)(planned)
         took = None if trace is None else trace.taken.get(name)
@@ -41,6 +42,11 @@ def explain(request: ReportRequest, world: World, trace: Trace | None = None) ->
     if trace is not None:
         lines.insert(1, f"  {_plural(trace.buckets, 'bucket')} of journeys")
     return lines
+
+
+def _as_of(world: World) -> str:
+    instant = world.identity_as_of
+    return "" if instant is None else f", identities as of {instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _took(taken: Taken) -> str:

@@ -79,7 +79,8 @@ def run(
     planned = plan(request, world.definitions)
 
     def find(trace: Trace) -> pa.Table:
-        return answer(planned, _loads(planned, home, world), world.definitions, cancellation, trace)
+        chunks = _loads(planned, home, world, cancellation)
+        return answer(planned, chunks, world.definitions, cancellation, trace)
 
     if trace is not None:
         folder = home.journeys_path(planned.connection)
@@ -121,7 +122,7 @@ def result_schema(request: ReportRequest, world: World) -> pa.Schema:
     return pa.schema([(field.name, field.type) for field in schema])
 
 
-def _loads(planned: ReportPlan, home: Home, world: World) -> list[Load]:
+def _loads(planned: ReportPlan, home: Home, world: World, cancellation: Cancellation) -> list[Load]:
     return loads(
         home,
         planned.connection,
@@ -130,6 +131,7 @@ def _loads(planned: ReportPlan, home: Home, world: World) -> list[Load]:
         start=planned.scan_start,
         end=planned.scan_end,
         world=world,
+        check=cancellation.check,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 from engine.dataview.local_time import to_utc
 from engine.errors import InputError
@@ -26,10 +26,27 @@ def range_of(start: str | None, end: str | None, zone: str) -> TimeRange:
     return TimeRange(begin, until)
 
 
+def instant_of(moment: date | str) -> datetime:
+    """Return an instant, aware: a time or a day (its beginning), in UTC where it has no offset.
+
+    Raises:
+        InputError: it is no time.
+    """
+    if isinstance(moment, str):
+        moment = _read(moment)
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
 def _moment(text: str | None, zone: str) -> int | None:
     if text is None:
         return None
+    return to_utc(_read(text), zone)
+
+
+def _read(text: str) -> datetime:
     try:
-        return to_utc(datetime.fromisoformat(text.strip()), zone)
+        return datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError):
         raise InputError(f"{text!r} is not a time", hint="Write 2026-03-01 or 2026-03-01 12:30.") from None

@@ -75,8 +75,9 @@ def credit_of_person(asked: CreditRequest, home: Home, world: World, cancellatio
     """
     planned = planned_for(asked, world.definitions)
     connection, names = planned.connection, _columns(planned)
-    found = loads(home, connection, world.journeys[connection], names, world=world)
-    chunk = chunk_of(asked.person, found, cancellation.check)
+    version, check = world.journeys[connection], cancellation.check
+    found = loads(home, connection, version, names, world=world, check=check)
+    chunk = chunk_of(asked.person, found, check)
     unknown = UnknownNameError(
         f'there is no person "{asked.person}" in data view "{planned.view.name}"',
         hint="Persons are the values of adobe_personid; stitching may have given the events to another one.",

@@ -35,4 +35,4 @@ def plan(
     check(tree)
     planning = Planning(definitions, names_of, is_unique)
     rows = rows_of(resolve(prepared(tree), Around(), planning, is_top=True), planning)
-    return Plan(rows.query, rows.names, planning.reports, planning.credits)
+    return Plan(rows.query, rows.names, planning.reports, planning.calls)

@@ -9,10 +9,10 @@ from sqlglot import exp
 
 from engine.dataview.components import DataView, data_view
 from engine.definitions.model import Definitions
-from sqlfront.planner.relations import CreditCall, Relation, Report, Rows
+from sqlfront.planner.relations import Call, Relation, Report, Rows
 
-CREDIT = "_credit"
-"""Prefix of the table that stands for a list of credit."""
+CALL = "_call"
+"""Prefix of the table that stands for a call of a function of schema ``system``."""
 DATASET = "_dataset_"
 """Prefix of the table that stands for a dataset in a planned statement."""
 
@@ -26,14 +26,14 @@ class Planning:
         names_of: returns a query's column names, asking DuckDB.
         is_unique: tells whether a query's rows differ on the given columns, by reading it.
         reports: table name → report, in the order in which they must run.
-        credits: table name → whose credit it lists.
+        calls: table name → the function of schema ``system`` whose rows it lists.
     """
 
     definitions: Definitions
     names_of: Callable[[exp.Expr, Planning], tuple[str, ...]]
     is_unique: Callable[[Rows, tuple[str, ...]], bool]
     reports: dict[str, Report] = field(default_factory=dict)
-    credits: dict[str, CreditCall] = field(default_factory=dict)
+    calls: dict[str, Call] = field(default_factory=dict)
     _resolved: dict[int, tuple[exp.Expr, Relation]] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
 
@@ -66,10 +66,10 @@ class Planning:
         self.reports[table] = report
         return table
 
-    def credit(self, call: CreditCall) -> str:
-        """Add a list of credit and return its table."""
-        table = self.fresh(CREDIT)
-        self.credits[table] = call
+    def call(self, call: Call) -> str:
+        """Add a call of a function of schema ``system`` and return its table."""
+        table = self.fresh(CALL)
+        self.calls[table] = call
         return table
 
 

@@ -16,6 +16,7 @@ from sqlfront.planner.context import Planning
 from sqlfront.planner.relations import CreditCall, Rows
 from sqlfront.problems import UnknownFunctionError
 
+NAME: Final = "credit"
 ARGUMENTS: Final = ("view", "person", "metric", "dimension", "date_from", "date_to")
 """In their order; each may also be given by name (``person => 'p1'``). The first three must be."""
 USAGE: Final = "system.credit('view', person => '…', metric => '…', dimension => '…')"
@@ -29,16 +30,16 @@ def credit_rows(item: exp.Expr, planning: Planning) -> Rows:
         UnsupportedError: one is no constant.
         UnknownNameError: there is no such view.
     """
-    given = _arguments(item.this.expressions)
+    given = arguments_of(item.this.expressions, NAME, ARGUMENTS, USAGE)
     missing = [name for name in ARGUMENTS[:3] if name not in given]
     if missing:
         raise UnknownFunctionError(f"system.credit needs {' and '.join(missing)}", hint=USAGE)
-    name, metric = (_constant(given[argument], argument) or "" for argument in ("view", "metric"))
+    name, metric = (constant(given[argument], argument) or "" for argument in ("view", "metric"))
     view = planning.view(name) or data_view(planning.definitions, name)
-    dimension = _constant(given["dimension"], "dimension") if "dimension" in given else None
+    dimension = constant(given["dimension"], "dimension") if "dimension" in given else None
     asked = CreditRequest(view.name, "", metric, dimension)
     call = CreditCall(asked, view, given["person"], given.get("date_from"), given.get("date_to"))
-    table = planning.credit(call)
+    table = planning.call(call)
     return Rows(exp.Table(this=exp.to_identifier(table, quoted=True)), COLUMNS)
 
 
@@ -49,35 +50,43 @@ def credit_request(call: CreditCall, bound: Callable[[exp.Expr], exp.Expr]) -> C
         InputError: a time cannot be read.
         UnsupportedError: an argument is neither a constant nor a parameter.
     """
-    person = _constant(bound(call.person), "person")
+    person = constant(bound(call.person), "person")
     moments = [
-        None if node is None else _constant(bound(node), name)
+        None if node is None else constant(bound(node), name)
         for node, name in ((call.start, "date_from"), (call.end, "date_to"))
     ]
     window = range_of(moments[0], moments[1], call.view.definition.time_zone)
     return None if person is None else replace(call.asked, person=person, range=window)
 
 
-def _arguments(expressions: Sequence[exp.Expr]) -> dict[str, exp.Expr]:
+def arguments_of(
+    expressions: Sequence[exp.Expr], function: str, arguments: Sequence[str], usage: str
+) -> dict[str, exp.Expr]:
+    """Return the arguments of a call by name, whether they were given by name or by place.
+
+    Raises:
+        UnknownFunctionError: one is unknown or given twice.
+    """
     found: dict[str, exp.Expr] = {}
     for place, argument in enumerate(expressions):
         named = isinstance(argument, exp.Kwarg | exp.PropertyEQ)
-        name = argument.this.name.lower() if named else ARGUMENTS[min(place, len(ARGUMENTS) - 1)]
-        if name not in ARGUMENTS or name in found:
+        name = argument.this.name.lower() if named else arguments[min(place, len(arguments) - 1)]
+        if name not in arguments or name in found:
             raise UnknownFunctionError(
-                f'system.credit has no argument "{name}", or it is given twice',
-                hint=did_you_mean(name, ARGUMENTS) if name not in ARGUMENTS else USAGE,
+                f'system.{function} has no argument "{name}", or it is given twice',
+                hint=did_you_mean(name, arguments) if name not in arguments else usage,
             )
         found[name] = argument.expression if named else argument
     return found
 
 
-def _constant(value: exp.Expr, name: str) -> str | None:
+def constant(value: exp.Expr, name: str, function: str = NAME) -> str | None:
+    """Return the text of a constant argument, None of NULL; UnsupportedError if it is none."""
     inner = value.this if isinstance(value, exp.Cast) else value
     if isinstance(inner, exp.Null):
         return None
     if not isinstance(inner, exp.Literal):
         raise UnsupportedError(
-            f'argument "{name}" of system.credit must be a constant', hint="Write it in quotes."
+            f'argument "{name}" of system.{function} must be a constant', hint="Write it in quotes."
         )
     return str(inner.this)

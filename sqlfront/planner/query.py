@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sqlglot import exp
 
 from engine.errors import UnknownNameError, UnsupportedError, did_you_mean
-from sqlfront.functions import is_credit
+from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
 from sqlfront.planner.context import DATASET, Planning
 from sqlfront.planner.credit import credit_rows
 from sqlfront.planner.events import as_source, events, every_event, nothing
 from sqlfront.planner.grouped import grouped, is_listing
+from sqlfront.planner.history import history_rows
 from sqlfront.planner.joins import joined_rows
 from sqlfront.planner.lookups import as_scan, over_scan
 from sqlfront.planner.naming import told_apart
@@ -187,7 +189,14 @@ def _item(item: exp.Expr, around: Around, planning: Planning) -> Relation:
         return renamed(resolve(inner, around, planning), names)
     if isinstance(item, exp.Values):
         return Rows(exp.select(exp.Star()).from_(item.copy()), alias_columns(item))
-    return credit_rows(item, planning) if is_credit(item) else function_rows(item)
+    plan_call = _CALLS.get(system_function(item))
+    return function_rows(item) if plan_call is None else plan_call(item, planning)
+
+
+_CALLS: Final[Mapping[str | None, Callable[[exp.Expr, Planning], Relation]]] = {
+    "credit": credit_rows,
+    "identity_history": history_rows,
+}
 
 
 def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:

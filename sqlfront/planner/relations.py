@@ -158,6 +158,17 @@ class CreditCall:
 
 
 @dataclass(frozen=True)
+class HistoryCall:
+    """A call of ``system.identity_history``; the device is a constant or a parameter."""
+
+    connection: str
+    device: exp.Expr
+
+
+Call = CreditCall | HistoryCall
+
+
+@dataclass(frozen=True)
 class Plan:
     """A planned statement.
 
@@ -165,10 +176,10 @@ class Plan:
         query: the rest of the statement, over tables named as in ``reports`` and ``_dataset_<name>``.
         names: its output columns, as PostgreSQL names them.
         reports: table name → report, in the order in which they must run.
-        credits: table name → whose credit it lists.
+        calls: table name → the function of schema ``system`` whose rows it lists.
     """
 
     query: exp.Expr
     names: tuple[str, ...]
     reports: Mapping[str, Report]
-    credits: Mapping[str, CreditCall]
+    calls: Mapping[str, Call]
