@@ -23,7 +23,7 @@ from stitching.field_based import TRANSITION_LIMIT
 ALARMS: Final = pa.schema(
     [
         *(pa.field(name, pa.string()) for name in ("connection", "kind", "namespace", "value")),
-        *(pa.field(name, pa.int64()) for name in ("count", "limit")),
+        *(pa.field(name, pa.int64()) for name in ("counted", "threshold")),
     ]
 )
 """An identity that is suspect: see ``stitching.alarms``."""
@@ -36,16 +36,16 @@ class Alarm:
     Attributes:
         kind: why: ``stitching.alarms.Suspicion``.
         namespace: its namespace; all of them, if one value has several.
-        count: how many of what its kind counts.
-        limit: from where on that is suspect.
+        counted: how many of what its kind counts.
+        threshold: from where on that is suspect.
     """
 
     connection: str
     kind: str
     namespace: str
     value: str
-    count: int
-    limit: int
+    counted: int
+    threshold: int
 
 
 def alarms_of(home: Home, world: World, connections: Iterable[str]) -> tuple[Alarm, ...]:
@@ -98,5 +98,5 @@ def _named(home: Home, connection: str, version: int, member: Member) -> pl.Data
         .agg(runs=pl.len())
         .with_columns(dataset=pl.lit(member.index), **{side: pl.lit(name) for side, name in spaces.items()})
         .select(list(suspects.NAMED))
-        .cast(dict(suspects.NAMED))
+        .cast(suspects.NAMED)
     )

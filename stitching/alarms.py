@@ -8,7 +8,13 @@ from typing import Final
 import polars as pl
 
 ALARMS: Final = pl.Schema(
-    {"kind": pl.String, "namespace": pl.String, "value": pl.String, "count": pl.Int64, "limit": pl.Int64}
+    {
+        "kind": pl.String,
+        "namespace": pl.String,
+        "value": pl.String,
+        "counted": pl.Int64,
+        "threshold": pl.Int64,
+    }
 )
 """An identity that is suspect: what of it was counted, and from where on that is."""
 
@@ -47,25 +53,25 @@ def alarms(named: pl.DataFrame, devices: int, changes: int) -> pl.DataFrame:
     found = [_many_devices(named, devices), _many_changes(named, changes), _two_namespaces(named)]
     return pl.concat(
         frame.select(list(ALARMS))
-        .cast(dict(ALARMS))
+        .cast(ALARMS)
         .sort("namespace", "value")
-        .sort("count", descending=True, maintain_order=True)
+        .sort("counted", descending=True, maintain_order=True)
         for frame in found
     )
 
 
 def _many_devices(named: pl.DataFrame, limit: int) -> pl.DataFrame:
     counted = named.group_by(namespace="person_namespace", value="person").agg(
-        count=pl.col("device").n_unique()
+        counted=pl.col("device").n_unique()
     )
-    return _suspect(counted.filter(pl.col("count") >= limit), Suspicion.MANY_DEVICES, limit)
+    return _suspect(counted.filter(pl.col("counted") >= limit), Suspicion.MANY_DEVICES, limit)
 
 
 def _many_changes(named: pl.DataFrame, limit: int) -> pl.DataFrame:
     timelines = named.group_by("dataset", namespace="device_namespace", value="device")
-    changes = timelines.agg(count=pl.col("runs").sum() - 1)
-    counted = changes.group_by("namespace", "value").agg(pl.col("count").max())
-    return _suspect(counted.filter(pl.col("count") > limit), Suspicion.MANY_CHANGES, limit)
+    changes = timelines.agg(counted=pl.col("runs").sum() - 1)
+    counted = changes.group_by("namespace", "value").agg(pl.col("counted").max())
+    return _suspect(counted.filter(pl.col("counted") > limit), Suspicion.MANY_CHANGES, limit)
 
 
 def _two_namespaces(named: pl.DataFrame) -> pl.DataFrame:
@@ -73,10 +79,10 @@ def _two_namespaces(named: pl.DataFrame) -> pl.DataFrame:
         named.select(value=side, namespace=f"{side}_namespace").unique() for side in ("device", "person")
     )
     counted = used.group_by("value").agg(
-        count=pl.col("namespace").n_unique(), namespace=pl.col("namespace").unique().sort().str.join(", ")
+        counted=pl.col("namespace").n_unique(), namespace=pl.col("namespace").unique().sort().str.join(", ")
     )
-    return _suspect(counted.filter(pl.col("count") > 1), Suspicion.TWO_NAMESPACES, 2)
+    return _suspect(counted.filter(pl.col("counted") > 1), Suspicion.TWO_NAMESPACES, 2)
 
 
-def _suspect(found: pl.DataFrame, kind: Suspicion, limit: int) -> pl.DataFrame:
-    return found.with_columns(kind=pl.lit(kind.value), limit=pl.lit(limit, pl.Int64))
+def _suspect(found: pl.DataFrame, kind: Suspicion, threshold: int) -> pl.DataFrame:
+    return found.with_columns(kind=pl.lit(kind.value), threshold=pl.lit(threshold, pl.Int64))

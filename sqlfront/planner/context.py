@@ -15,6 +15,8 @@ CREDIT = "_credit"
 """Prefix of the table that stands for a list of credit."""
 DATASET = "_dataset_"
 """Prefix of the table that stands for a dataset in a planned statement."""
+SYSTEM = "_system_"
+"""Prefix of the table that stands for a relation of schema ``system``."""
 
 
 @dataclass

@@ -111,8 +111,8 @@ def test_a_person_on_many_devices_raises_an_alarm(tmp_path: Path) -> None:
             "kind": "many devices",
             "namespace": "crm",
             "value": "guest",
-            "count": 3,
-            "limit": 3,
+            "counted": 3,
+            "threshold": 3,
         }
     ]
 

@@ -68,7 +68,7 @@ def test_alarms_are_what_counting_says(runs: dict[tuple[str, str], int], devices
         ("ecid", device): sum(count for (other, _), count in runs.items() if other == device) - 1
         for device, _ in runs
     }
-    told = {(row["kind"], row["namespace"], row["value"], row["count"]) for row in found.to_dicts()}
+    told = {(row["kind"], row["namespace"], row["value"], row["counted"]) for row in found.to_dicts()}
     assert told == oracle.alarms(named, changes, devices, limit)
     assert len(told) == found.height
 
@@ -77,7 +77,7 @@ def test_timelines_of_datasets_are_not_added_up() -> None:
     rows = [(dataset, "d", "ecid", person, "crm", 2) for dataset in (0, 1) for person in ("ann", "bob")]
     named = pl.DataFrame(rows, schema=alarms.NAMED, orient="row")
     assert not alarms.alarms(named, 2, 3).height
-    assert alarms.alarms(named, 2, 2).select("kind", "value", "count", "limit").rows() == [
+    assert alarms.alarms(named, 2, 2).select("kind", "value", "counted", "threshold").rows() == [
         ("many changes", "d", 3, 2)
     ]
 
