@@ -15,7 +15,7 @@ import pyarrow as pa
 from engine.journeys import device_table, intake
 from engine.journeys.columns import connection_of
 from engine.journeys.intake import Member
-from engine.quality import Check, as_table, go_on
+from engine.quality import MOST, Check, as_table, go_on
 from engine.world import Home, World
 from stitching import alarms as suspects
 from stitching.field_based import TRANSITION_LIMIT
@@ -48,13 +48,17 @@ class Alarm:
     threshold: int
 
 
-def alarms_of(home: Home, world: World, connections: Iterable[str]) -> tuple[Alarm, ...]:
-    """Return what is suspect in connections, of each kind the worst first.
+def alarms_of(home: Home, world: World, connections: Iterable[str], most: int = MOST) -> tuple[Alarm, ...]:
+    """Return what is suspect in connections, of each kind so many, the worst first.
 
     Raises:
         UnknownNameError: there is no such connection.
     """
-    return tuple(Alarm(name, **row) for name in connections for row in _alarms(home, world, name).to_dicts())
+    found = {
+        name: _alarms(home, world, name).group_by("kind", maintain_order=True).head(most)
+        for name in connections
+    }
+    return tuple(Alarm(name, **row) for name, alarms in found.items() for row in alarms.to_dicts())
 
 
 def identity_alarms(home: Home, world: World, check: Check = go_on) -> pa.Table:

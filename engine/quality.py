@@ -42,7 +42,7 @@ BIGGEST: Final = pa.schema(
 """A person among those of a stitched dataset with most rows."""
 
 MOST: Final = 100
-"""So many of a dataset's persons are listed."""
+"""So many of a dataset's persons are listed, or of the suspects of one kind."""
 
 Check = Callable[[], None]
 """Called between steps; raises if the work is to end."""
@@ -99,7 +99,7 @@ def biggest_persons(home: Home, world: World, check: Check = go_on) -> pa.Table:
     """Return ``BIGGEST`` of all connections: of each dataset the persons with most rows."""
     found = []
     for connection, member, rows in _stitched(home, world, world.definitions.connections, check):
-        biggest = quality.biggest(rows, MOST).rename({"known": "is_person"}).with_row_index("place", 1)
+        biggest = quality.biggest(rows, MOST).with_row_index("place", 1)
         shares = biggest.with_columns(share_of_rows=pl.col("rows") / rows.height)
         found.append(_placed(shares, connection, member))
     return as_table(found, BIGGEST)

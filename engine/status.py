@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
+from engine.alarms import Alarm, alarms_of
 from engine.catalog.records import BatchStatus, ReplayRecord
 from engine.journeys import intake, runs, store
 from engine.journeys.columns import DATASET, HASH_HIGH, HASH_LOW, NAMESPACE, journey_schema
@@ -44,6 +45,7 @@ class ConnectionStatus:
         stitched_rate: stitched datasets: rows with a person's namespace ÷ rows; None without rows.
         runs: appends and replays that are not merged into the base.
         skips: reason → rows that were not taken.
+        alarms: identities that are suspect.
     """
 
     name: str
@@ -53,6 +55,7 @@ class ConnectionStatus:
     runs: int
     last_replay: ReplayRecord | None
     skips: Mapping[str, int]
+    alarms: tuple[Alarm, ...]
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ def _connection(home: Home, world: World, name: str) -> ConnectionStatus:
         runs=files.runs,
         last_replay=replays[-1] if replays else None,
         skips=_skips(home, name),
+        alarms=alarms_of(home, world, [name]),
     )
 
 

@@ -69,9 +69,9 @@ def biggest(rows: pl.DataFrame, most: int) -> pl.DataFrame:
     """Return the persons with most rows, the biggest first; of equally big ones the alphabetically first.
 
     Returns:
-        ``person``, ``known``, ``rows``, ``devices``, ``days``, ``first_day``, ``last_day``.
+        ``person``, ``is_person``, ``rows``, ``devices``, ``days``, ``first_day``, ``last_day``.
     """
-    found = rows.group_by(person="stitched", known="known").agg(
+    found = rows.group_by(person="stitched", is_person="known").agg(
         rows=pl.len().cast(pl.Int64),
         devices=pl.col("device").drop_nulls().n_unique().cast(pl.Int64),
         days=pl.col("day").n_unique().cast(pl.Int64),
@@ -79,5 +79,5 @@ def biggest(rows: pl.DataFrame, most: int) -> pl.DataFrame:
         last_day=pl.col("day").max(),
     )
     large = found.filter(pl.col("rows") >= pl.col("rows").top_k(most).min())
-    by_name = large.with_columns(pl.col("person").cast(pl.String)).sort("person", "known")
+    by_name = large.with_columns(pl.col("person").cast(pl.String)).sort("person", "is_person")
     return by_name.sort("rows", descending=True, maintain_order=True).head(most)

@@ -39,6 +39,7 @@ from wayline.diff import diff
 from wayline.explain import explain
 from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, duration, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
+from wayline.quality import print_alarms, quality, tell_alarms
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,6 +67,7 @@ for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.back
     app.command()(world_command)
 app.command()(diff)
 app.command()(explain)
+app.command()(quality)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
@@ -211,6 +213,9 @@ def ingest(
             on_wait=say,
         )
     _print_batch(dataset, batch, json)
+    if not json:
+        parts = opened.current().definitions.connections
+        tell_alarms(opened, [name for name, connection in parts.items() if dataset in connection.datasets])
 
 
 def _print_batch(dataset: str, batch: BatchReport, json: bool) -> None:
@@ -291,9 +296,10 @@ def replay(
 
     Example: wayline replay shop --lookback 30d --at 2024-04-01
     """
+    opened = Home.open(home)
     with progress_bar(not json) as report:
         done = flow.replay(
-            Home.open(home),
+            opened,
             connection,
             lookback=None if lookback is None else duration(lookback, "--lookback"),
             at=None if at is None else at.replace(tzinfo=at.tzinfo or UTC),
@@ -313,6 +319,7 @@ def replay(
         print_json(facts)
     else:
         print_table(["replay", ""], [(name.replace("_", " "), value) for name, value in facts.items()])
+        tell_alarms(opened, [connection])
 
 
 @app.command()
@@ -339,6 +346,8 @@ def status(home: HomeOption = HERE, json: JsonOption = False) -> None:
         ["connection", "persons", "events", "stitched", "runs", "last replay", "skipped"],
         [_connection_row(connection) for connection in found.connections],
     )
+    for connection in found.connections:
+        print_alarms(connection.name, connection.alarms)
 
 
 def _connection_row(connection: ConnectionStatus) -> tuple[object, ...]:
