@@ -23,6 +23,7 @@ from benchmarks.home import CONNECTION
 from benchmarks.kept import copy_home, discard_home, scratch
 from benchmarks.pairs import Pair, Sense, compared
 from benchmarks.peer_replay import Peer
+from engine.catalog import replays
 from engine.world import Home
 
 TURNS: Final = 3
@@ -79,7 +80,7 @@ def _persons_of_home(home: Home) -> list[Row]:
 
 def _require_changes(home: Home) -> None:
     """Refuse a replay that had less or more to do than the benchmark says."""
-    record = home.catalog.replays(CONNECTION)[-1]
+    record = replays.listed(home.catalog, CONNECTION)[-1]
     share = record.rows_changed / max(record.rows_in_window, 1)
     if not CHANGING / 2 < share < CHANGING * 2:
         raise ValueError(f"the replay changed {share:.0%} of its rows; use another seed or more events")

@@ -8,26 +8,24 @@ Compaction that is due then follows in worlds of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from engine import applying
+from engine import applying, replaying
 from engine.applying import Applied
 from engine.catalog.records import ReplayRecord
 from engine.definitions.model import Definitions
-from engine.errors import UnsupportedError
 from engine.ingest.batch import ingest as ingest_batch
 from engine.ingest.report import BatchReport
 from engine.journeys import staging
-from engine.journeys.change import Outcome
 from engine.journeys.columns import connection_of
 from engine.journeys.rebuild import rebuild as rebuild_journeys
-from engine.journeys.replay import replay as replay_journeys
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
 from engine.recovery import follow, ingest_cause, publication, recover
+from engine.replaying import Order
 from engine.status import Status, status
 from engine.upkeep import compact, keep_up
 from engine.world import Home, World
@@ -133,27 +131,12 @@ def replay(
     Raises:
         UnknownNameError: there is no such connection.
         UnsupportedError: nothing in it is stitched.
+        CancelledError: somebody asked it to stop (``replaying.cancel``).
     """
-    started = datetime.now(UTC)
-    moment = _aware(at or started)
-    with home.lease(on_wait=on_wait) as lease:
-        world = recover(lease, progress)
-        longest = _longest_lookback(world, connection)
-        done = replay_journeys(home, connection, world, lookback=lookback, at=moment, progress=progress)
-        record = replace(
-            ReplayRecord(connection, moment, lookback or longest, started, datetime.now(UTC)),
-            rows_in_window=done.rows_in_window,
-            rows_changed=done.rows_changed,
-            persons_before=done.persons_before,
-            persons_after=done.persons_after,
-        )
-        lease.publish(
-            f"replay {connection}",
-            replay=record,
-            **publication({connection: Outcome(done.versions)}),
-        )
+    order = Order(connection, lookback, at)
+    done = replaying.replay(home, order, progress=progress, on_wait=on_wait)
     keep_up(home, progress)
-    return replace(record, id=home.catalog.replays(connection)[-1].id)
+    return done
 
 
 @dataclass(frozen=True)
@@ -209,18 +192,3 @@ def rebuild(
         staging.discard(home.journeys_path(connection))
     keep_up(home, progress)
     return Rebuild(rebuilt, done.rows, done.slices, done.resumed)
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _longest_lookback(world: World, connection: str) -> timedelta:
-    parts = connection_of(world.definitions, connection).datasets.values()
-    lookbacks = [part.stitching.lookback for part in parts if part.stitching is not None]
-    if not lookbacks:
-        raise UnsupportedError(
-            f'no dataset of connection "{connection}" is stitched, so there is nothing to replay',
-            hint="Give a dataset of the connection stitching: persistent_id and person_id.",
-        )
-    return max(lookbacks)

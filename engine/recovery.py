@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from engine.catalog import replays
 from engine.catalog.records import BatchRecord, BatchStatus
 from engine.ingest.batch import abandon_unfinished
 from engine.ingest.ending import ended
@@ -30,8 +31,8 @@ def recover(lease: Lease, progress: Progress | None = None) -> World:
 
     Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in or
     gave up are followed by the journeys and published; other commits of the lake, such as those of an
-    unfinished rollback, are taken back; other unfinished batches have failed. Pieces of a rebuild stay
-    for as long as one can go on from them.
+    unfinished rollback, are taken back; other unfinished batches have failed, and replays are interrupted.
+    Pieces of a rebuild or a replay stay for as long as one can go on from them.
     """
     home = lease.home
     world = _undo(lease, home.current())
@@ -39,8 +40,9 @@ def recover(lease: Lease, progress: Progress | None = None) -> World:
         if name in world.datasets:
             world = _finish(lease, world, name, progress)
     abandon_unfinished(lease)
-    for name in world.journeys:
-        staging.sweep(home.journeys_path(name), world.datasets, world.stitch_logs.get(name))
+    replays.interrupt_begun(home.catalog)
+    for name, version in world.journeys.items():
+        staging.sweep(home.journeys_path(name), world.datasets, world.stitch_logs.get(name), version)
     return world
 
 

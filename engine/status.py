@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
 from engine.alarms import Alarm, alarms_of
-from engine.catalog.records import BatchStatus, ReplayRecord
+from engine.catalog import replays
+from engine.catalog.records import BatchStatus, ReplayRecord, ReplayStatus
 from engine.journeys import intake, runs, store
 from engine.journeys.columns import DATASET, HASH_HIGH, HASH_LOW, NAMESPACE, journey_schema
 from engine.journeys.copies import live
 from engine.lake import table as lake
+from engine.schedules import next_replay
 from engine.world import Home, World
 
 
@@ -44,6 +46,9 @@ class ConnectionStatus:
     Attributes:
         stitched_rate: stitched datasets: rows with a person's namespace ÷ rows; None without rows.
         runs: appends and replays that are not merged into the base.
+        last_replay: the newest that came through.
+        failed_replay: the newest replay, if it failed.
+        next_replay: when the next one is due by a schedule.
         skips: reason → rows that were not taken.
         alarms: identities that are suspect.
     """
@@ -54,6 +59,8 @@ class ConnectionStatus:
     stitched_rate: float | None
     runs: int
     last_replay: ReplayRecord | None
+    failed_replay: ReplayRecord | None
+    next_replay: datetime | None
     skips: Mapping[str, int]
     alarms: tuple[Alarm, ...]
 
@@ -100,14 +107,18 @@ def _connection(home: Home, world: World, name: str) -> ConnectionStatus:
     columns = runs.polars_columns(journey_schema(world.definitions, name))
     kept = live(files, columns, [DATASET, NAMESPACE]).group_by(DATASET, NAMESPACE).len()
     counts = kept.collect()
-    replays = home.catalog.replays(name)
+    known = replays.listed(home.catalog, name)
+    done = [replay for replay in known if replay.status is ReplayStatus.DONE]
+    failed = bool(known) and known[-1].status is ReplayStatus.FAILED
     return ConnectionStatus(
         name=name,
         persons=_persons(files, columns),
         events=int(counts["len"].sum()),
         stitched_rate=_stitched_rate(world, name, counts),
         runs=files.runs,
-        last_replay=replays[-1] if replays else None,
+        last_replay=done[-1] if done else None,
+        failed_replay=known[-1] if failed else None,
+        next_replay=next_replay(world.definitions, name, datetime.now(UTC)),
         skips=_skips(home, name),
         alarms=alarms_of(home, world, [name]),
     )

@@ -190,13 +190,18 @@ def _needed(home: Home, worlds: Collection[World]) -> dict[Table, frozenset[str]
 
 
 def _resumable(home: Home) -> frozenset[Path]:
-    """Return the folders with pieces of rebuilds that can go on from them."""
+    """Return the folders with pieces of rebuilds and replays that can go on from them."""
     world = home.current()
     found = [
         table.path / staging.FOLDER
         for table in on_disk(home)
         if table.kind is Kind.JOURNEYS
-        and staging.is_current(table.path, world.datasets, world.stitch_logs.get(table.name))
+        and staging.is_current(
+            table.path,
+            world.datasets,
+            world.stitch_logs.get(table.name),
+            world.journeys.get(table.name),
+        )
     ]
     return frozenset(found)
 

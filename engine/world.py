@@ -17,18 +17,19 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
+from engine.catalog import replays
 from engine.catalog.lock import exclusive
-from engine.catalog.migrations import to_format_2
+from engine.catalog.migrations import to_format_2, to_format_3
 from engine.catalog.pins import Pins
 from engine.catalog.records import BatchRecord, ReplayRecord, Skip, WorldRecord
 from engine.catalog.store import Catalog
 from engine.definitions.model import Definitions
 from engine.errors import HomeError, UnknownNameError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The format of homes that this version writes."""
 
-UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2,)
+UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2, to_format_3)
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
 
 _NO_CATALOG: Final = ("file is not a database", "no such table")
@@ -289,7 +290,7 @@ class Lease:
             journeys, stitch_logs, devices: changed connection → Delta version of that table.
             batch: the batch that this world shows; stored as it is given.
             ended: the batches that this world no longer shows; likewise.
-            replay: the replay that this world shows.
+            replay: the replay that this world shows; stored as it is given.
             skips: rows that connections did not take.
             forget: connections whose versions and skips are dropped before the other changes are
                 made: removed ones, and ones that were rebuilt from nothing.
@@ -327,7 +328,7 @@ class Lease:
         for batch in batches:
             catalog.save_batch(connection, batch)
         if replay is not None:
-            catalog.add_replay(connection, replay)
+            replays.save(connection, replay)
         catalog.add_skips(connection, skips)
 
 

@@ -10,7 +10,6 @@ import secrets
 import shlex
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -22,7 +21,6 @@ from sqlalchemy.exc import DatabaseError
 from engine import flow
 from engine.applying import segment_problems
 from engine.definitions import project
-from engine.definitions.values import write_duration
 from engine.errors import HomeError, InputError, UnknownNameError, WaylineError
 from engine.ingest.batch import dataset_of
 from engine.ingest.formats import FormatOptions
@@ -33,11 +31,11 @@ from engine.status import ConnectionStatus
 from engine.world import Home
 from sqlfront.auth import verifier
 from sqlfront.sqlstate import to_wayline_error
-from wayline import upkeep, worlds
+from wayline import replays, upkeep, worlds
 from wayline.batches import batch_app
 from wayline.diff import diff
 from wayline.explain import explain
-from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, duration, say
+from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 from wayline.quality import print_alarms, quality, tell_alarms
 
@@ -68,6 +66,8 @@ for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.back
 app.command()(diff)
 app.command()(explain)
 app.command()(quality)
+app.command()(replays.replay)
+app.command("replays")(replays.list_replays)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
@@ -281,48 +281,6 @@ def rejects(
 
 
 @app.command()
-def replay(
-    connection: Annotated[str, typer.Argument(help="The connection to restitch.")],
-    home: HomeOption = HERE,
-    lookback: Annotated[
-        str | None, typer.Option(help="How far back, such as 7d. Default: as the connection says.")
-    ] = None,
-    at: Annotated[
-        datetime | None, typer.Option(help="The end of the window, UTC. Default: now.", show_default="now")
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Stitch a window of time again, with what has been learned since.
-
-    Example: wayline replay shop --lookback 30d --at 2024-04-01
-    """
-    opened = Home.open(home)
-    with progress_bar(not json) as report:
-        done = flow.replay(
-            opened,
-            connection,
-            lookback=None if lookback is None else duration(lookback, "--lookback"),
-            at=None if at is None else at.replace(tzinfo=at.tzinfo or UTC),
-            progress=report,
-            on_wait=say,
-        )
-    facts = {
-        "connection": connection,
-        "at": done.at,
-        "lookback": write_duration(done.lookback),
-        "rows_in_window": done.rows_in_window,
-        "rows_changed": done.rows_changed,
-        "persons_before": done.persons_before,
-        "persons_after": done.persons_after,
-    }
-    if json:
-        print_json(facts)
-    else:
-        print_table(["replay", ""], [(name.replace("_", " "), value) for name, value in facts.items()])
-        tell_alarms(opened, [connection])
-
-
-@app.command()
 def status(home: HomeOption = HERE, json: JsonOption = False) -> None:
     """Show what is in a home: datasets, connections, persons, the last replay.
 
@@ -348,6 +306,7 @@ def status(home: HomeOption = HERE, json: JsonOption = False) -> None:
     )
     for connection in found.connections:
         print_alarms(connection.name, connection.alarms)
+        replays.print_schedule(connection)
 
 
 def _connection_row(connection: ConnectionStatus) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ import duckdb
 
 from engine.cancellation import Cancellation
 from engine.errors import SyntaxProblem, UnsupportedError
+from engine.schedules import scheduled_replays
 from engine.upkeep import upkeep
 from engine.world import Home
 from sqlfront.front import open_front
@@ -23,7 +24,7 @@ from wayline.output import console
 
 
 def serve_until_interrupted(home: Home, host: str, port: int) -> None:
-    """Serve a home's data over the Postgres protocol until Ctrl-C; compact what is due meanwhile.
+    """Serve a home's data over the Postgres protocol until Ctrl-C; compact and replay what is due meanwhile.
 
     Raises:
         HomeError: the port is in use.
@@ -35,7 +36,7 @@ def serve_until_interrupted(home: Home, host: str, port: int) -> None:
             f'psql "host={address.host} port={address.port} dbname=wayline user=analyst"', markup=False
         )
 
-    with suppress(KeyboardInterrupt), upkeep(home):
+    with suppress(KeyboardInterrupt), upkeep(home), scheduled_replays(home):
         asyncio.run(serve(open_front(home), host=host, port=port, ready=ready))
 
 

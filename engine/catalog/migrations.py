@@ -14,6 +14,11 @@ def to_format_2(catalog: Catalog) -> None:
     add_ends_to_batches(catalog)
 
 
+def to_format_3(catalog: Catalog) -> None:
+    """Format 2 to 3: replays are jobs that are kept from their start on, with a report."""
+    add_reports_to_replays(catalog)
+
+
 def add_devices_to_worlds(catalog: Catalog) -> None:
     """What is known of devices leaves the catalog for tables that worlds have versions of.
 
@@ -36,6 +41,20 @@ def add_ends_to_batches(catalog: Catalog) -> None:
         _add_column(connection, "batches", "ended_at", "DATETIME")
         _add_column(connection, "batches", "replaced_by", "INTEGER")
         _add_column(connection, "batches", "purge", "BOOLEAN NOT NULL DEFAULT 0")
+
+
+def add_reports_to_replays(catalog: Catalog) -> None:
+    """A replay also says what it merged and split, for which schedule it ran, and how it ended."""
+    with catalog.writing() as connection:
+        _add_column(connection, "replays", "persons_merged", "BIGINT")
+        _add_column(connection, "replays", "persons_split", "BIGINT")
+        _add_column(connection, "replays", "rows_resumed", "BIGINT NOT NULL DEFAULT 0")
+        _add_column(connection, "replays", "status", "TEXT NOT NULL DEFAULT 'done'")
+        _add_column(connection, "replays", "datasets", "JSON NOT NULL DEFAULT '[]'")
+        _add_column(connection, "replays", "schedule", "TEXT")
+        _add_column(connection, "replays", "due_at", "DATETIME")
+        _add_column(connection, "replays", "error", "TEXT")
+        _add_column(connection, "replays", "cancel", "BOOLEAN NOT NULL DEFAULT 0")
 
 
 def _add_column(connection: Connection, table: str, name: str, kind: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -77,6 +77,35 @@ class Reject:
     record: str
 
 
+class ReplayStatus(StrEnum):
+    """How a replay stands. Only one that is done has changed anything.
+
+    A cancelled one was called off; an interrupted one died, or was stopped with Ctrl-C or with its server.
+    """
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Regrouping:
+    """A person whose rows come from several persons, or go to several.
+
+    Attributes:
+        others: some of those persons, the person itself perhaps among them.
+        persons: how many they are.
+        rows: rows that come or go.
+    """
+
+    person: str
+    others: tuple[str, ...]
+    persons: int
+    rows: int
+
+
 @dataclass(frozen=True)
 class ReplayRecord:
     """One replay of a connection: its window (at − lookback, at] and what it changed.
@@ -84,7 +113,17 @@ class ReplayRecord:
     Attributes:
         persons_before: distinct persons of the window's rows in stitched datasets, before it.
         persons_after: the same after it.
-        id: given by the catalog when the record is published; None before.
+        id: given by the catalog when the record is stored; None before.
+        persons_merged: persons after it whose rows in the window were of several before; None where that
+            was not counted yet.
+        persons_split: persons before it whose rows go to several; likewise.
+        rows_resumed: those of the changed rows that an earlier replay, which was interrupted, had written.
+        datasets: the datasets that were restitched.
+        schedule: the schedule that it ran for (``ReplaySchedule.text``); None on demand.
+        due_at: the instant of the schedule that it ran for.
+        error: why it failed.
+        merges: examples of merged persons, the biggest first. Not stored: nothing that names persons is.
+        splits: examples of split persons, likewise.
     """
 
     connection: str
@@ -97,6 +136,16 @@ class ReplayRecord:
     persons_before: int = 0
     persons_after: int = 0
     id: int | None = None
+    persons_merged: int | None = None
+    persons_split: int | None = None
+    rows_resumed: int = 0
+    status: ReplayStatus = ReplayStatus.DONE
+    datasets: tuple[str, ...] = ()
+    schedule: str | None = None
+    due_at: datetime | None = None
+    error: str | None = None
+    merges: tuple[Regrouping, ...] = field(default=(), compare=False)
+    splits: tuple[Regrouping, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from engine.catalog.records import (
     BatchRecord,
     BatchStatus,
     Reject,
-    ReplayRecord,
     Skip,
     WorldRecord,
 )
@@ -233,21 +232,6 @@ class Catalog:
             rows = connection.execute(query.order_by(tables.rejects.c.id))
             return [Reject(**row._mapping) for row in rows]
 
-    def add_replay(self, connection: Connection, record: ReplayRecord) -> ReplayRecord:
-        """Store a finished replay and return it with its id."""
-        values = asdict(record)
-        values["lookback_seconds"] = int(values.pop("lookback").total_seconds())
-        key = connection.execute(insert(tables.replays).values(**values)).inserted_primary_key
-        assert key is not None  # noqa: S101 - the column is an integer primary key
-        return replace(record, id=int(key[0]))
-
-    def replays(self, name: str) -> list[ReplayRecord]:
-        """Return the replays of a connection, oldest first."""
-        query = select(tables.replays).where(tables.replays.c.connection == name)
-        with self.reading() as connection:
-            rows = connection.execute(query.order_by(tables.replays.c.id))
-            return [_replay(row) for row in rows]
-
     def add_skips(self, connection: Connection, skips: Sequence[Skip]) -> None:
         """Store how many rows a connection did not take."""
         if skips:
@@ -332,9 +316,3 @@ def _batch(row: Row[Any]) -> BatchRecord:
     errors = tuple(BatchError(**error) for error in values.pop("errors"))
     files, status = tuple(values.pop("files")), BatchStatus(values.pop("status"))
     return BatchRecord(**values, status=status, files=files, errors=errors)
-
-
-def _replay(row: Row[Any]) -> ReplayRecord:
-    values = dict(row._mapping)
-    lookback = timedelta(seconds=values.pop("lookback_seconds"))
-    return ReplayRecord(**values, lookback=lookback)

@@ -126,6 +126,15 @@ replays: Final = Table(
     Column("rows_changed", BigInteger, nullable=False),
     Column("persons_before", BigInteger, nullable=False),
     Column("persons_after", BigInteger, nullable=False),
+    Column("persons_merged", BigInteger),
+    Column("persons_split", BigInteger),
+    Column("rows_resumed", BigInteger, nullable=False, server_default="0"),
+    Column("status", Text, nullable=False, server_default="done"),
+    Column("datasets", JSON, nullable=False, server_default="[]"),
+    Column("schedule", Text),
+    Column("due_at", UtcDateTime),
+    Column("error", Text),
+    Column("cancel", Boolean, nullable=False, server_default=false()),
 )
 
 skips: Final = Table(

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from engine.definitions.base import Definition, ShortForm
+from engine.definitions.schedule import ReplaySchedule
 from engine.definitions.values import Duration, RefusalError
 
 NamespaceType: TypeAlias = Literal[
@@ -171,13 +172,21 @@ class StitchingDefinition(Definition):
 
 
 class ConnectionDatasetDefinition(Definition):
-    """A dataset's part in a connection: where its person comes from."""
+    """A dataset's part in a connection: where its person comes from.
+
+    Attributes:
+        replay: when it is replayed by itself; only if it is stitched.
+    """
 
     person_id: IdentityReference | None = None
     stitching: StitchingDefinition | None = None
+    replay: ReplaySchedule | None = None
 
     @model_validator(mode="after")
     def _check(self) -> ConnectionDatasetDefinition:
         if (self.person_id is None) == (self.stitching is None):
             raise ValueError("give either person_id or stitching")
+        if self.replay is not None and self.stitching is None:
+            hint = "Give it stitching, or leave replay out."
+            raise RefusalError("there is nothing to replay without stitching", hint=hint, key="replay")
         return self

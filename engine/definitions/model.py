@@ -24,6 +24,7 @@ from engine.definitions.identity import (
     StitchingDefinition,
     path_of,
 )
+from engine.definitions.schedule import ReplaySchedule
 from engine.definitions.settings import (
     COUNTABLE,
     OF_SESSIONS,
@@ -65,6 +66,7 @@ __all__ = [
     "NamespaceDefinition",
     "NamespaceType",
     "PersistenceDefinition",
+    "ReplaySchedule",
     "SegmentDefinition",
     "SessionDefinition",
     "StitchingDefinition",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from engine.catalog.records import Skip
 from engine.definitions.model import Definitions
-from engine.journeys import delta, runs, stitch_log, store
+from engine.journeys import delta, runs, staging, stitch_log, store
 from engine.journeys.columns import DATASET, journey_schema
 from engine.journeys.compact import covering, grown_buckets
 from engine.journeys.copies import live
@@ -61,12 +62,14 @@ class Change:
         dead: what masks the copies that no longer count (``store.MASK_ROW``), or None.
         kind: why, for the log.
         schema: the columns that the rows bring; None if they bring all that journeys hold.
+        basis: what the rows follow from, if finished slices of many rows shall outlive this process.
     """
 
     parts: Sequence[Part]
     dead: pl.DataFrame | None
     kind: stitch_log.Kind
     schema: pa.Schema | None = None
+    basis: staging.Basis | None = None
 
 
 def commit(
@@ -77,34 +80,98 @@ def commit(
     change: Change,
     progress: Progress | None = None,
 ) -> Versions:
-    """Write and commit a change to a connection's stitch log and journeys."""
+    """Write and commit a change to a connection's stitch log and journeys; the commits come last."""
     schema = change.schema or journey_schema(definitions, name)
-    buckets = definitions.connections[name].buckets
-    table = home.journeys_path(name)
-    files = store.files(table, versions.journeys)
-    alone = len(list(runs.slices(change.parts))) == 1
-    write = writer(files, sum(part.adds.height for part in change.parts), buckets, alone=alone)
+    files = store.files(home.journeys_path(name), versions.journeys)
+    pieces = list(runs.slices(change.parts))
+    task = _Task(files, schema, pieces, sum(part.adds.height for part in change.parts), progress)
+    write = writer(files, task.rows, definitions.connections[name].buckets, alone=len(pieces) == 1)
     dead = change.dead if change.dead is not None and change.dead.height else None
+    log = partial(_log_entries, home, name, versions.stitch_log, change.parts, change.kind)
     with ThreadPoolExecutor(1) as beside:
-        log = beside.submit(commit_log, home, name, versions.stitch_log, change.parts, change.kind)
+        entries = beside.submit(log)
         mask = beside.submit(write.mask, dead) if dead is not None else None
-        slices = runs.ordered_slices(change.parts, schema, progress)
-        written = [file for rows in slices for file in write.rows(rows)]
+        basis = change.basis if len(pieces) > 1 else None
+        written = _written(task, write) if basis is None else _kept(task, write, basis)
         written += mask.result() if mask is not None else []
-        logged = log.result()
-    journeys = delta.commit(table, files.version, written) if written else files.version
-    return replace(versions, journeys=journeys, stitch_log=logged)
+        logged = beside.submit(_commit_entries, home, name, versions.stitch_log, entries.result())
+        journeys = delta.commit(files.table, files.version, written) if written else files.version
+        return replace(versions, journeys=journeys, stitch_log=logged.result())
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Rows to be written beside the files that are there, in pieces that fit into memory."""
+
+    files: store.Files
+    schema: pa.Schema
+    pieces: Sequence[Sequence[Part]]
+    rows: int
+    progress: Progress | None
+
+    @property
+    def sequence(self) -> int:
+        """The number of the commit to come."""
+        return self.files.version + 1
+
+    def report(self, written: Sequence[delta.NewFile]) -> None:
+        """Tell how many rows are written."""
+        if self.progress is not None:
+            self.progress("journeys", sum(file.rows for file in written), self.rows)
+
+
+def _written(task: _Task, write: Writer) -> list[delta.NewFile]:
+    """Write rows piece by piece; return the files."""
+    written: list[delta.NewFile] = []
+    for piece in task.pieces:
+        rows = runs.ordered(piece, task.schema)
+        written += write.rows(task.files.table, task.sequence, rows) if rows.height else []
+        task.report(written)
+    return written
+
+
+def _kept(task: _Task, write: Writer, basis: staging.Basis) -> list[delta.NewFile]:
+    """Write rows piece by piece, but for pieces that are finished already; each is kept till the commit."""
+    table = task.files.table
+    staging.prepare(table, basis)
+    written: list[delta.NewFile] = []
+    for number, piece in enumerate(task.pieces):
+        found = staging.finished(table, number)
+        if found is None:
+            found = staging.write(table, number, partial(_write_piece, piece, task.schema, write))
+        written += found
+        task.report(written)
+    return staging.named(table, task.sequence, written)
+
+
+def _write_piece(
+    piece: Sequence[Part], schema: pa.Schema, write: Writer, folder: Path
+) -> list[delta.NewFile]:
+    rows = runs.ordered(piece, schema)
+    return write.rows(folder, 0, rows) if rows.height else []
 
 
 def commit_log(
     home: Home, name: str, version: int | None, parts: Sequence[Part], kind: stitch_log.Kind
 ) -> int | None:
     """Log the persons of stitched rows; return the log's version."""
+    return _commit_entries(home, name, version, _log_entries(home, name, version, parts, kind))
+
+
+def _log_entries(
+    home: Home, name: str, version: int | None, parts: Sequence[Part], kind: stitch_log.Kind
+) -> list[delta.NewFile]:
     if version is None:
-        return None
-    log = home.stitch_log_path(name)
-    entries = log_entries(log, version + 1, parts, kind)
-    return delta.commit(log, version, entries) if entries else version
+        return []
+    return log_entries(home.stitch_log_path(name), version + 1, parts, kind)
+
+
+def _commit_entries(
+    home: Home, name: str, version: int | None, entries: Sequence[delta.NewFile]
+) -> int | None:
+    if version is None or not entries:
+        return version
+    return delta.commit(home.stitch_log_path(name), version, entries)
 
 
 def log_entries(
@@ -130,9 +197,13 @@ def masks_of(files: store.Files, schema: pa.Schema, dataset: int, rows: pl.DataF
 
 @dataclass(frozen=True)
 class Writer:
-    """How rows of a change, in journey order, and its mask become files."""
+    """How rows of a change, in journey order, and its mask become files.
 
-    rows: Callable[[pl.DataFrame], list[delta.NewFile]]
+    Attributes:
+        rows: takes the folder to write to, the number of the commit, and the rows.
+    """
+
+    rows: Callable[[Path, int, pl.DataFrame], list[delta.NewFile]]
     mask: Callable[[pl.DataFrame], list[delta.NewFile]]
 
 
@@ -154,16 +225,16 @@ def writer(files: store.Files, rows: int, buckets: int, *, alone: bool) -> Write
     if many and not files.unsplit:
         places = covering(files.places, grown_buckets(rows, buckets) if empty else buckets)
         return Writer(
-            lambda found: runs.split_rows(table, sequence, found, places),
+            lambda folder, number, found: runs.split_rows(folder, number, found, places),
             lambda dead: runs.split_mask(table, sequence, dead, places),
         )
     if empty:
         grown = grown_buckets(rows, buckets)
         return Writer(
-            lambda found: runs.write_base(table, sequence, found, grown),
+            lambda folder, number, found: runs.write_base(folder, number, found, grown),
             lambda dead: [runs.write_mask(table, sequence, dead)],
         )
     return Writer(
-        lambda found: [runs.write_level0(table, sequence, found)],
+        lambda folder, number, found: [runs.write_level0(folder, number, found)],
         lambda dead: [runs.write_mask(table, sequence, dead)],
     )

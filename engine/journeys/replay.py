@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 import numpy as np
@@ -19,7 +18,9 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import change, device_table, devices, intake, lacking, runs, store
+from engine.definitions.model import Definitions
+from engine.errors import UnsupportedError
+from engine.journeys import change, device_table, devices, intake, lacking, runs, staging, store
 from engine.journeys.append import named
 from engine.journeys.change import Change, Versions
 from engine.journeys.columns import (
@@ -34,8 +35,10 @@ from engine.journeys.columns import (
 from engine.journeys.copies import live
 from engine.journeys.devices import Journeys
 from engine.journeys.intake import Member
+from engine.journeys.regrouping import Regrouped, Transfers, regrouped, transfers
 from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
+from engine.journeys.windows import Asked, Window, basis_of, window_of
 from engine.lake.table import ROW
 from engine.world import Home, World
 from stitching import field_based
@@ -43,82 +46,129 @@ from stitching.names import NOBODY, Codes, Names
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LABELS = (ROW, DATASET, HASH_HIGH, PERSON, NAMESPACE)
 """What says which row it is, and whom it belongs to."""
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a replay committed and must publish.
+    """What a replay found.
 
     Attributes:
-        rows_in_window: rows of stitched datasets in the window.
-        persons_before: distinct persons of those rows before the replay.
+        rows_in_window: rows of the restitched datasets in the window.
+        rows_changed: those that get another person.
+        persons_before: distinct persons of the window's rows before the replay.
         persons_after: the same after it.
+        regrouped: the persons that are merged and split.
     """
 
-    versions: Versions
     rows_in_window: int
     rows_changed: int
     persons_before: int
     persons_after: int
+    regrouped: Regrouped
 
 
 @dataclass(frozen=True)
-class Window:
-    """Event times in µs with start < time ≤ end."""
+class Committed:
+    """What a replay committed and must publish.
 
-    start: int
-    end: int
+    Attributes:
+        rows_resumed: rows that an interrupted replay had written.
+    """
 
-
-def window_of(at: datetime, lookback: timedelta) -> Window:
-    """Return the window of a replay at a moment."""
-    end = (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
-    return Window(end - lookback // timedelta(microseconds=1), end)
+    versions: Versions
+    replayed: Replayed
+    rows_resumed: int
 
 
 def replay(
-    home: Home,
-    name: str,
-    world: World,
-    *,
-    lookback: timedelta | None,
-    at: datetime,
-    progress: Progress | None = None,
-) -> Replayed:
-    """Restitch the rows of a connection whose event time lies in (at − lookback, at].
+    home: Home, name: str, world: World, asked: Asked, *, progress: Progress | None = None
+) -> Committed:
+    """Restitch rows of a connection, and commit what changes.
+
+    Slices of many changed rows outlive an interruption (``staging``) if the next replay has the same
+    basis; the caller discards them once the outcome is published.
 
     Args:
         home: the home; the caller holds its lease.
         name: the connection.
         world: the newest published world.
-        lookback: length of the window; None takes each dataset's own.
-        at: when the window ends; aware.
-        progress: told (phase, done, total).
+        asked: what to restitch.
+        progress: told (phase, done, total) between steps; what it raises ends the replay.
     """
     definitions = world.definitions
     versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
-    source = devices.journeys(home, definitions, name, versions.journeys)
-    task = _Task(home, name, versions, source)
-    carried = journey_schema(definitions, name)
-    moves = []
-    for member in intake.members(definitions, name):
-        if member.stitching is not None:
-            window = window_of(at, lookback or member.stitching.lookback)
-            carried = _carried(source, window, carried)
-            moves.append(_move(task, member, window, carried.names))
-        if progress is not None:
-            progress("restitching", member.index + 1, len(definitions.connections[name].datasets))
-    before, after = (_distinct([getattr(move, side) for move in moves]) for side in ("before", "after"))
-    seen = sum(move.rows for move in moves)
-    moved = sum(move.part.adds.height for move in moves)
-    if moved:
-        masks = pl.concat([move.dead for move in moves])
-        changes = Change([move.part for move in moves], masks, Kind.REPLAY, carried)
+    basis = basis_of(world, name, asked)
+    found = _look(_task(home, definitions, name, versions), definitions, asked, progress, whole=True)
+    resumed = 0
+    if found.replayed.rows_changed:
+        masks = pl.concat([move.dead for move in found.moves])
+        parts = [move.part for move in found.moves]
+        resumed = staging.finished_rows(home.journeys_path(name), basis)
+        changes = Change(parts, masks, Kind.REPLAY, found.carried, basis)
         versions = change.commit(home, definitions, name, versions, changes, progress)
-    return Replayed(versions, seen, moved, before, after)
+    return Committed(versions, found.replayed, resumed)
+
+
+def rehearse(
+    home: Home, name: str, world: World, asked: Asked, *, progress: Progress | None = None
+) -> Replayed:
+    """Return what a replay would find in a world that the caller has pinned; nothing is written.
+
+    Raises:
+        UnsupportedError: the world is so old that it does not know its devices.
+    """
+    versions = change.versions_of(world, name)
+    if versions.devices is None:
+        raise UnsupportedError(
+            f'what devices of connection "{name}" have seen is not known yet',
+            hint=f"An older wayline wrote this home; one replay brings it up to date: wayline replay {name}",
+        )
+    task = _task(home, world.definitions, name, versions)
+    return _look(task, world.definitions, asked, progress, whole=False).replayed
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What changes in all datasets, and the columns that the changed rows bring."""
+
+    moves: Sequence[_Move]
+    carried: pa.Schema
+    replayed: Replayed
+
+
+def _look(
+    task: _Task, definitions: Definitions, asked: Asked, progress: Progress | None, *, whole: bool
+) -> _Look:
+    """Restitch dataset by dataset; the changed rows are only read if they are wanted whole."""
+    carried = journey_schema(definitions, task.name)
+    members = [found for found in intake.members(definitions, task.name) if found.name in asked.lookbacks]
+    moves = []
+    for done, member in enumerate(members):
+        _report(progress, "restitching", done, len(members))
+        window = window_of(asked.at, asked.lookbacks[member.name])
+        carried = _carried(task.source, window, carried)
+        moves.append(_move(task, member, window, carried.names if whole else ()))
+    _report(progress, "restitching", len(members), len(members))
+    before, after = (_distinct([getattr(move, side) for move in moves]) for side in ("before", "after"))
+    replayed = Replayed(
+        rows_in_window=sum(move.rows for move in moves),
+        rows_changed=sum(move.part.adds.height for move in moves),
+        persons_before=before,
+        persons_after=after,
+        regrouped=regrouped([move.transfers for move in moves]),
+    )
+    return _Look(moves, carried, replayed)
+
+
+def _task(home: Home, definitions: Definitions, name: str, versions: Versions) -> _Task:
+    return _Task(home, name, versions, devices.journeys(home, definitions, name, versions.journeys))
+
+
+def _report(progress: Progress | None, phase: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(phase, done, total)
 
 
 def _distinct(persons: Sequence[_Distinct]) -> int:
@@ -142,6 +192,7 @@ class _Move:
     Attributes:
         before: the persons of the rows as they were.
         after: the same as they become.
+        transfers: from whom to whom they change.
     """
 
     rows: int
@@ -149,6 +200,7 @@ class _Move:
     dead: pl.DataFrame
     before: _Distinct
     after: _Distinct
+    transfers: Transfers
 
 
 @dataclass(frozen=True)
@@ -182,6 +234,7 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         dead=moved.with_columns(events[TIME].filter(changed)).select(store.MASK_ROW),
         before=persons.distinct(persons.before),
         after=persons.distinct(persons.after),
+        transfers=transfers(persons.names, persons.before, persons.after),
     )
 
 

@@ -51,20 +51,6 @@ def polars_columns(schema: pa.Schema) -> pl.Schema:
     return pl.Schema(schema)
 
 
-def ordered_slices(
-    parts: Sequence[Part], schema: pa.Schema, progress: Progress | None = None
-) -> Iterator[pl.DataFrame]:
-    """Yield the parts' whole rows, each slice in journey order and of bounded size."""
-    total, done = sum(part.adds.height for part in parts), 0
-    for pieces in slices(parts):
-        rows = ordered(pieces, schema)
-        done += rows.height
-        if rows.height:
-            yield rows
-        if progress is not None:
-            progress("journeys", done, total)
-
-
 def ordered(pieces: Sequence[Part], schema: pa.Schema) -> pl.DataFrame:
     """Return the whole rows of a slice in journey order."""
     columns = polars_columns(schema)

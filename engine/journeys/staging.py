@@ -1,6 +1,6 @@
-"""A rebuild's pieces until it is committed: slices of rows, each safe on the disk as soon as it is whole.
+"""Pieces of a rebuild or a large replay until its commit: slices of rows, safe on the disk once whole.
 
-A rebuild that was killed goes on from them, if what its rows follow from is still the same. No
+One that was killed goes on from them, if what its rows follow from is still the same. No
 version of the table knows them; right before the one commit they get their names in the table.
 """
 
@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,28 +28,51 @@ _FILES: Final = "files.json"
 
 @dataclass(frozen=True)
 class Basis:
-    """What a rebuild's rows follow from: equal bases, equal rows.
+    """What the rows of pieces follow from: equal bases, equal rows.
 
     Attributes:
         datasets: dataset of the connection → version of the lake.
         stitch_log: the version that is read; None if none is.
         recipe: digest of all that is not state, such as definitions and columns.
+        journeys: the version that a replay reads; None for a rebuild.
+        at: the end of a replay's window, as ISO 8601; None for a rebuild.
     """
 
     datasets: Mapping[str, int]
     stitch_log: int | None
     recipe: str
+    journeys: int | None = None
+    at: str | None = None
 
 
 def prepare(table: Path, basis: Basis) -> None:
     """Make the folder fit for a rebuild: slices of another basis go, and so do half-written ones."""
-    if _basis(table) != asdict(basis):
+    if not is_basis(table, basis):
         discard(table)
         (table / FOLDER).mkdir(parents=True)
         _write(table / FOLDER / _BASIS, asdict(basis))
     for folder in (table / FOLDER).glob("*/"):
         if _read(folder / _FILES) is None:
             shutil.rmtree(folder)
+
+
+def is_basis(table: Path, basis: Basis) -> bool:
+    """Return whether the pieces that are there were written on a basis."""
+    return _basis(table) == asdict(basis)
+
+
+def window_end(table: Path) -> datetime | None:
+    """Return the end of the window of the replay that left pieces; None if there is none."""
+    basis = _basis(table)
+    return None if basis is None or basis.get("at") is None else datetime.fromisoformat(basis["at"])
+
+
+def finished_rows(table: Path, basis: Basis) -> int:
+    """Return how many rows of finished slices there are on a basis."""
+    if not is_basis(table, basis):
+        return 0
+    numbers = (int(folder.name) for folder in (table / FOLDER).glob("*/"))
+    return sum(file.rows for number in numbers for file in finished(table, number) or ())
 
 
 def finished(table: Path, number: int) -> list[NewFile] | None:
@@ -65,7 +89,7 @@ def write(table: Path, number: int, writer: Callable[[Path], list[NewFile]]) -> 
 
     Args:
         table: folder of the journey table.
-        number: the slice's place in the rebuild, from 0.
+        number: the slice's place among all, from 0.
         writer: writes the slice's files below a folder.
 
     Returns:
@@ -109,7 +133,7 @@ def named(table: Path, sequence: int, files: Sequence[NewFile]) -> list[NewFile]
 
 
 def discard(table: Path) -> None:
-    """Remove all pieces of a rebuild."""
+    """Remove all pieces of a rebuild or a replay."""
     folder = table / FOLDER
     if folder.exists():
         # Without its basis, what is left is nothing to go on from, should this be interrupted.
@@ -117,17 +141,19 @@ def discard(table: Path) -> None:
         shutil.rmtree(folder)
 
 
-def is_current(table: Path, datasets: Mapping[str, int], stitch_log: int | None) -> bool:
-    """Return whether a rebuild in this state of the home could go on from the pieces that are there."""
+def is_current(
+    table: Path, datasets: Mapping[str, int], stitch_log: int | None, journeys: int | None
+) -> bool:
+    """Return whether somebody in this state of the home could go on from the pieces that are there."""
     basis = _basis(table)
     if basis is None or any(datasets.get(name) != version for name, version in basis["datasets"].items()):
         return False
-    return basis["stitch_log"] in (None, stitch_log)
+    return basis["stitch_log"] in (None, stitch_log) and basis.get("journeys") in (None, journeys)
 
 
-def sweep(table: Path, datasets: Mapping[str, int], stitch_log: int | None) -> None:
-    """Remove the pieces unless a rebuild in this state could go on from them."""
-    if (table / FOLDER).exists() and not is_current(table, datasets, stitch_log):
+def sweep(table: Path, datasets: Mapping[str, int], stitch_log: int | None, journeys: int) -> None:
+    """Remove the pieces unless somebody in this state could go on from them."""
+    if (table / FOLDER).exists() and not is_current(table, datasets, stitch_log, journeys):
         discard(table)
 
 
@@ -148,7 +174,7 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        # There are file systems without links; then the rebuild cannot be resumed from here on.
+        # There are file systems without links; then it cannot be gone on with from here on.
         source.replace(target)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from engine.catalog import replays
 from engine.catalog.records import BatchError, BatchStatus, Reject, ReplayRecord, Skip
 from engine.catalog.store import REJECTS_KEPT, Catalog
 from engine.errors import UnknownNameError
@@ -63,13 +64,13 @@ def test_replays_and_skips_are_read_back(catalog):
     replay = ReplayRecord("shop", moment, timedelta(days=7), moment, moment, 10, 2, 5, 4)
     skip = Skip("shop", "web", "a1", "Empty visitor ID", 3)
     with catalog.writing() as connection:
-        stored = catalog.add_replay(connection, replay)
+        stored = replays.add(connection, replay)
         catalog.add_skips(connection, [skip])
         catalog.add_skips(connection, [replace(skip, rows=4)])
-    assert catalog.replays("shop") == [stored]
+    assert replays.listed(catalog, "shop") == [stored]
     assert replace(stored, id=None) == replay
     assert catalog.skips("shop") == [replace(skip, rows=4)]
-    assert catalog.replays("other") == []
+    assert replays.listed(catalog, "other") == []
 
 
 def test_inactive_batches_hide_their_skips_and_can_be_purged_and_deleted(catalog):

@@ -70,6 +70,7 @@ DEEDS: dict[str, Callable[..., Any]] = {
     "backup": lambda home, target: backup(home, Path(target)),
     "restore": lambda home, source, target: restore(Path(source), Path(target)),
     "recover": lambda home: recover(home),
+    "replay in slices": lambda home: in_slices(home, "replay"),
     "replay raw": lambda home: quietly(home, "replay"),
     "runs": lambda home: leave_runs(home),
 }
@@ -156,6 +157,15 @@ def quietly(home: Home, deed: str) -> None:
         DEEDS[deed](home)
     finally:
         flow.keep_up = kept
+
+
+def in_slices(home: Home, deed: str) -> None:
+    """Do something with so few rows in memory that it takes several slices, which outlive it."""
+    runs.SLICE_ROWS, kept = 300, runs.SLICE_ROWS  # type: ignore[misc]
+    try:
+        DEEDS[deed](home)
+    finally:
+        runs.SLICE_ROWS = kept  # type: ignore[misc]
 
 
 def leave_runs(home: Home) -> None:

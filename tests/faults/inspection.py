@@ -79,7 +79,7 @@ def settled(home: Home, *, half_vacuumed: bool = False) -> None:
     world = home.current()
     for table, version in _tables(home, world):
         assert _newest(table) == version, f"{table} is ahead of the world"
-        staged = staging.is_current(table, world.datasets, world.stitch_logs["shop"])
+        staged = staging.is_current(table, world.datasets, world.stitch_logs["shop"], world.journeys["shop"])
         assert not _unknown(table, _needed(home, table, half_vacuumed), staged), (
             f"{table} has files that no world knows"
         )

@@ -35,6 +35,7 @@ CASES = {
     "revert": Case("revert"),
     "delete": Case("delete"),
     "replay": Case("replay", repeatable=True),
+    "replay in slices": Case("replay in slices", repeatable=True),
     "compact": Case("compact", repeatable=True),
     "compact after replay": Case("compact", before=(("replay raw",),), repeatable=True),
     "keep up": Case("keep up", before=(("runs",),), repeatable=True),

@@ -131,7 +131,7 @@ def frame(rows: dict[int, tuple[int, str, str | None]]) -> pl.DataFrame:
 def write(table: Table, rows: dict[int, tuple[int, str, str | None]], dead: Sequence[int] = ()) -> None:
     """Commit new copies of rows, and a mask of the copies that they had."""
     how = change.writer(table.files, len(rows), table.buckets, alone=True)
-    written = how.rows(frame(rows)) if rows else []
+    written = how.rows(table.path, table.version + 1, frame(rows)) if rows else []
     if dead:
         written += how.mask(frame({row: table.model[row] for row in dead}).select(store.MASK_ROW))
     if written:

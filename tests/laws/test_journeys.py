@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import batches, flow
+from engine.catalog import replays
 from engine.journeys import compact, delta, store
 from engine.journeys.columns import journey_schema
 from engine.upkeep import keep_up
@@ -133,7 +134,7 @@ def test_replay_idempotence(folder: Path, operations: list[Operation], replay: R
     home = run(folder, [*operations, replay])
     before, world = answer(home), home.current()
     carry_out(home, replay)
-    assert home.catalog.replays("shop")[-1].rows_changed == 0
+    assert replays.listed(home.catalog, "shop")[-1].rows_changed == 0
     assert home.current().journeys == world.journeys
     assert home.current().stitch_logs == world.stitch_logs
     assert answer(home) == before

@@ -152,6 +152,14 @@ def test_replay_moves_anonymous_events_to_their_person(root, tmp_path, wayline):
         "rows_changed": 2,
         "persons_before": 4,
         "persons_after": 2,
+        "persons_merged": 2,
+        "persons_split": 0,
+        "rows_resumed": 0,
+        "merges": [
+            {"person": "ann", "others": ["ann", "d1"], "persons": 2, "rows": 1},
+            {"person": "bob", "others": ["bob", "d2"], "persons": 2, "rows": 1},
+        ],
+        "splits": [],
     }
     assert wayline(*command).json()["rows_changed"] == 0
     answer = wayline("sql", QUESTION, "--home", root, "--json").json()
