@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from engine.alarms import Alarm, alarms_of
 from engine.catalog import replays
 from engine.catalog.records import BatchStatus, ReplayRecord, ReplayStatus
 from engine.journeys import intake, runs, store
@@ -49,6 +50,7 @@ class ConnectionStatus:
         failed_replay: the newest replay, if it failed.
         next_replay: when the next one is due by a schedule.
         skips: reason → rows that were not taken.
+        alarms: identities that are suspect.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ConnectionStatus:
     failed_replay: ReplayRecord | None
     next_replay: datetime | None
     skips: Mapping[str, int]
+    alarms: tuple[Alarm, ...]
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ def _connection(home: Home, world: World, name: str) -> ConnectionStatus:
         failed_replay=known[-1] if failed else None,
         next_replay=next_replay(world.definitions, name, datetime.now(UTC)),
         skips=_skips(home, name),
+        alarms=alarms_of(home, world, [name]),
     )
 
 

@@ -14,10 +14,11 @@ from engine.report.request import ReportRequest, TimeRange
 from engine.world import World
 from sqlfront.calls import call_schema
 from sqlfront.literals import TEXT, empty_query, typed_null
-from sqlfront.planner.context import DATASET, Planning
+from sqlfront.planner.context import DATASET, SYSTEM, Planning
 from sqlfront.planner.folding import joined, mapped, request
 from sqlfront.planner.relations import Call, Report
 from sqlfront.problems import errors_as_ours
+from sqlfront.system import RELATIONS
 from sqlfront.trees import is_query, render, rewrite
 from sqlfront.workspace import Workspace
 
@@ -45,7 +46,7 @@ class Description:
         self._world = world
         self._types = types
         self.schemas: dict[str, pa.Schema] = {}
-        self._datasets: set[str] = set()
+        self._stored: set[str] = set()
 
     def register(self, reports: Mapping[str, Report]) -> None:
         """Register the reports that are not yet, each as an empty table of its schema."""
@@ -76,17 +77,21 @@ class Description:
 
     def schema(self, query: exp.Expr) -> pa.Schema:
         """Return a query's schema, asking DuckDB."""
-        self._register_datasets(query)
+        self._register_stored(query)
         with errors_as_ours():
             described = self._cursor.sql(render(self._open(query)))
             return described.limit(0).to_arrow_table().schema
 
-    def _register_datasets(self, query: exp.Expr) -> None:
-        for table in query.find_all(exp.Table):
-            if table.name.startswith(DATASET) and table.name not in self._datasets:
-                self._datasets.add(table.name)
-                dataset = self._world.definitions.datasets[table.name.removeprefix(DATASET)]
-                self._cursor.register(table.name, dataset.arrow().empty_table())
+    def _register_stored(self, query: exp.Expr) -> None:
+        for name in {table.name for table in query.find_all(exp.Table)} - self._stored:
+            if name.startswith((DATASET, SYSTEM)):
+                self._stored.add(name)
+                self._cursor.register(name, self._stored_schema(name).empty_table())
+
+    def _stored_schema(self, table: str) -> pa.Schema:
+        if table.startswith(SYSTEM):
+            return RELATIONS[table.removeprefix(SYSTEM)].schema
+        return self._world.definitions.datasets[table.removeprefix(DATASET)].arrow()
 
     def _open(self, node: exp.Expr) -> exp.Expr:
         """Return a tree with parameters as NULLs of their types."""

@@ -23,7 +23,7 @@ from sqlfront.calls import rows_of_call
 from sqlfront.description import Description
 from sqlfront.literals import TEXT, rows_query, with_values
 from sqlfront.parameters import parameter_types
-from sqlfront.planner.context import CALL
+from sqlfront.planner.context import CALL, DATASET, SYSTEM
 from sqlfront.planner.events import as_source
 from sqlfront.planner.folding import (
     MOST_WRITTEN,
@@ -31,11 +31,12 @@ from sqlfront.planner.folding import (
     folded,
     idle_tables,
     mapped,
-    with_datasets,
+    with_stored,
 )
 from sqlfront.planner.relations import Plan, Report, Rows
 from sqlfront.problems import errors_as_ours
 from sqlfront.query import ResultColumn
+from sqlfront.system import system_rows
 from sqlfront.temporary import TemporaryFiles
 from sqlfront.trees import column, render
 from sqlfront.workspace import Workspace
@@ -150,14 +151,26 @@ class Execution:
         """Let a cancellation interrupt DuckDB while the block runs."""
         return self._cancellation.interrupting(self._cursor.interrupt)
 
-    def stored(self, dataset: str) -> exp.Expr:
-        """Return a query over a dataset's rows in this world."""
-        return relation(self.home, self.world, dataset)
+    def stored(self, table: str) -> exp.Expr:
+        """Return a query over the rows that a table stands for in this world, for a statement."""
+        if not table.startswith(SYSTEM):
+            return relation(self.home, self.world, table.removeprefix(DATASET))
+        rows = f"_rows{table}"
+        self._cursor.register(rows, self._system(table))
+        return exp.select(exp.Star()).from_(exp.to_identifier(rows, quoted=True))
+
+    def _stored_for_reports(self, table: str) -> exp.Expr:
+        """Return the same for the report engine, which sees nothing that is registered here."""
+        return self._kept(self._system(table)) if table.startswith(SYSTEM) else self.stored(table)
+
+    def _system(self, table: str) -> pa.Table:
+        name = table.removeprefix(SYSTEM)
+        return system_rows(name, self.home, self.world, self._cancellation.check)
 
     def answer(self, query: exp.Expr) -> pa.Table:
         """Run a query over the reports that ran before, and datasets."""
         with self.interrupting(), errors_as_ours():
-            return self._cursor.sql(render(with_datasets(query, self.stored))).to_arrow_table()
+            return self._cursor.sql(render(with_stored(query, self.stored))).to_arrow_table()
 
     def stream(self, planned: Planned, values: Sequence[object]) -> pa.RecordBatchReader:
         """Run the reports that matter, then the rest of the statement, and stream it."""
@@ -171,7 +184,7 @@ class Execution:
             asked = self.request(report, reports) if table in needed else None
             self._cursor.register(table, self._rows(asked, report, planned.schemas[table]))
         with self.interrupting(), errors_as_ours():
-            rest = render(with_datasets(query, self.stored))
+            rest = render(with_stored(query, self.stored))
             return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
 
     def run_calls(self, planned: Planned, values: Sequence[object]) -> None:
@@ -195,7 +208,9 @@ class Execution:
 
     def request(self, report: Report, reports: Mapping[str, Report]) -> ReportRequest | None:
         """Return what a report asks of the engine; None if it is known to be empty."""
-        return folded(report, Surroundings(self.answer, self.stored, self._kept, frozenset(reports)))
+        return folded(
+            report, Surroundings(self.answer, self._stored_for_reports, self._kept, frozenset(reports))
+        )
 
     def _kept(self, table: pa.Table) -> exp.Query:
         """Return a query that the report engine can run for a result's rows."""

@@ -25,6 +25,7 @@ from sqlfront.catalog import (
 from sqlfront.dialect import Statement, parse
 from sqlfront.query import Query
 from sqlfront.state import Caller, Front
+from sqlfront.system import RELATIONS, SCHEMA, SystemRelation
 from sqlfront.workspace import Workspace
 
 
@@ -73,7 +74,7 @@ class _Listing:
         self._relations = Relations(0, ())
 
     def relations(self) -> Relations:
-        """Return the data views and datasets of the newest world."""
+        """Return the data views and datasets of the newest world, and wayline's own relations."""
         definitions = self._home.current().definitions
         with self._lock:
             if definitions is not self._definitions:
@@ -84,7 +85,8 @@ class _Listing:
 
 def _relations(definitions: Definitions) -> tuple[Relation, ...]:
     views = (_view(definitions, name) for name in definitions.data_views)
-    return (*views, *(_dataset(definitions, name) for name in definitions.datasets))
+    datasets = (_dataset(definitions, name) for name in definitions.datasets)
+    return (*views, *datasets, *map(_system, RELATIONS.values()))
 
 
 def _view(definitions: Definitions, name: str) -> Relation:
@@ -103,3 +105,10 @@ def _dataset(definitions: Definitions, name: str) -> Relation:
         for field, settings in dataset.fields.items()
     )
     return Relation(name, Kind.TABLE, columns, dataset.description)
+
+
+def _system(relation: SystemRelation) -> Relation:
+    columns = tuple(
+        RelationColumn(field.name, field.type, relation.comments[field.name]) for field in relation.schema
+    )
+    return Relation(relation.name, Kind.VIEW, columns, relation.comment, SCHEMA)

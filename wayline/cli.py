@@ -40,6 +40,7 @@ from wayline.explain import explain
 from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 from wayline.person_of import person_of
+from wayline.quality import print_alarms, quality, tell_alarms
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -67,6 +68,7 @@ for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.back
     app.command()(world_command)
 app.command()(diff)
 app.command()(explain)
+app.command()(quality)
 app.command()(replays.replay)
 app.command("replays")(replays.list_replays)
 app.command()(person_of)
@@ -215,6 +217,9 @@ def ingest(
             on_wait=say,
         )
     _print_batch(dataset, batch, json)
+    if not json:
+        parts = opened.current().definitions.connections
+        tell_alarms(opened, [name for name, connection in parts.items() if dataset in connection.datasets])
 
 
 def _print_batch(dataset: str, batch: BatchReport, json: bool) -> None:
@@ -304,6 +309,7 @@ def status(home: HomeOption = HERE, json: JsonOption = False) -> None:
         [_connection_row(connection) for connection in found.connections],
     )
     for connection in found.connections:
+        print_alarms(connection.name, connection.alarms)
         replays.print_schedule(connection)
 
 

@@ -20,6 +20,7 @@ from engine.status import ConnectionStatus
 from engine.world import Home
 from wayline.options import HERE, HomeOption, JsonOption, duration, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar, shown
+from wayline.quality import tell_alarms
 
 _FACTS = (
     "connection",
@@ -145,6 +146,7 @@ def _replay(home: Home, order: Order, json: bool) -> None:
         facts.append(("rows resumed", done.rows_resumed))
     print_table(["replay", ""], facts)
     _print_examples([done])
+    tell_alarms(home, [order.connection])
 
 
 def _rehearse(home: Home, orders: Sequence[Order], json: bool) -> None:

@@ -242,12 +242,14 @@ class ConnectionDefinition(Definition):
         datasets: event datasets; their order breaks ties between equal timestamps.
         duplicate_window: equal event ids this close in event time are one event.
         buckets: initial number of journey buckets, a power of two.
+        alarm_devices: a person id that is named on so many devices is reported as suspect.
     """
 
     description: str = ""
     datasets: dict[Name, ConnectionDatasetDefinition] = Field(min_length=1)
     duplicate_window: Duration = timedelta(days=30)
     buckets: int = 16
+    alarm_devices: int = Field(default=50, ge=2)
 
     @model_validator(mode="after")
     def _check(self) -> ConnectionDefinition:

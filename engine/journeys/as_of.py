@@ -90,9 +90,11 @@ def difference(
 def write(folder: Path, found: Difference, check: Callable[[], None]) -> tuple[list[NewFile], list[NewFile]]:
     """Write a difference as files of rows and of masks, as a commit to journeys would have them."""
     rows = []
-    for piece in runs.ordered_slices(found.parts, found.schema):
+    for pieces in runs.slices(found.parts):
         check()
-        rows.append(runs.write_level0(folder, 0, piece))
+        piece = runs.ordered(pieces, found.schema)
+        if piece.height:
+            rows.append(runs.write_level0(folder, 0, piece))
     return rows, [runs.write_mask(folder, 0, found.dead)] if found.dead.height else []
 
 

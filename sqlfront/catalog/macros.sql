@@ -41,13 +41,13 @@ CREATE MACRO pg.regproc_oid(_name) AS
 CREATE MACRO pg.quote_ident(_name) AS CASE WHEN regexp_full_match(_name, '[a-z_][a-z0-9_$]*')
     THEN _name ELSE '"' || replace(_name, '"', '""') || '"' END;
 CREATE MACRO pg.regclass_name(_oid) AS coalesce(
-    (SELECT CASE WHEN _classes.nspname = 'information_schema' THEN 'information_schema.' ELSE '' END
+    (SELECT CASE WHEN _classes.nspname IN ('pg_catalog', 'public') THEN '' ELSE _classes.nspname || '.' END
          || pg.quote_ident(_classes.relname)
      FROM pg.classes AS _classes WHERE _classes.oid = _oid), CAST(_oid AS VARCHAR));
 CREATE MACRO pg.regclass_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
     (SELECT min(_classes.oid) FROM pg.classes AS _classes
      WHERE replace(_name, '"', '') = _classes.nspname || '.' || _classes.relname
-        OR (_classes.nspname <> 'information_schema' AND replace(_name, '"', '') = _classes.relname)));
+        OR (_classes.nspname IN ('pg_catalog', 'public') AND replace(_name, '"', '') = _classes.relname)));
 CREATE MACRO pg.to_regclass(_name) AS pg.regclass_oid(_name);
 CREATE MACRO pg.to_regtype(_name) AS pg.regtype_oid(_name);
 CREATE MACRO pg.regnamespace_name(_oid) AS
@@ -58,7 +58,7 @@ CREATE MACRO pg.quote_literal(_text) AS '''' || replace(_text, '''', '''''') || 
 CREATE MACRO pg.pg_get_userbyid(_oid) AS CASE _oid WHEN 10 THEN 'postgres'
     WHEN 16385 THEN pg.caller('user') ELSE 'unknown (OID=' || _oid || ')' END;
 CREATE MACRO pg.pg_table_is_visible(_oid) AS coalesce(
-    (SELECT _classes.nspname <> 'information_schema' FROM pg.classes AS _classes
+    (SELECT _classes.nspname IN ('pg_catalog', 'public') FROM pg.classes AS _classes
      WHERE _classes.oid = _oid), false);
 CREATE MACRO pg.pg_type_is_visible(_oid) AS true;
 CREATE MACRO pg.pg_function_is_visible(_oid) AS true;

@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 PUBLIC: Final = 2200
+SYSTEM: Final = 13_001
 PG_CATALOG: Final = 11
 INFORMATION_SCHEMA: Final = 13_000
 SUPERUSER: Final = 10
@@ -19,7 +20,7 @@ _OIDS: Final = 2**31 - _FIRST_OID
 
 
 class Kind(StrEnum):
-    """``pg_class.relkind`` of a relation: data views are views, raw datasets are tables."""
+    """``pg_class.relkind`` of a relation: data views and ours are views, raw datasets are tables."""
 
     VIEW = "v"
     TABLE = "r"
@@ -36,12 +37,18 @@ class RelationColumn:
 
 @dataclass(frozen=True)
 class Relation:
-    """A data view or dataset, in the schema ``public``."""
+    """A data view or dataset, in the schema ``public``, or one of wayline's own, in ``system``."""
 
     name: str
     kind: Kind
     columns: tuple[RelationColumn, ...]
     comment: str = ""
+    schema: str = "public"
+
+    @property
+    def key(self) -> str:
+        """The name by which it differs from all others."""
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Relations:
 
     Attributes:
         version: differs whenever the relations do; the catalogs are built once per version.
-        relations: data views and datasets; names are unique.
+        relations: data views, datasets and wayline's own; keys are unique.
     """
 
     version: int

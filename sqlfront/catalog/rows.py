@@ -16,6 +16,7 @@ from sqlfront.catalog.relations import (
     PG_CATALOG,
     PUBLIC,
     SUPERUSER,
+    SYSTEM,
     Kind,
     Relation,
     Relations,
@@ -27,6 +28,7 @@ Row = dict[str, Any]
 SCHEMAS: Final = {
     "pg_catalog": PG_CATALOG,
     "public": PUBLIC,
+    "system": SYSTEM,
     "information_schema": INFORMATION_SCHEMA,
 }
 _PG_CLASS: Final = 1259
@@ -167,13 +169,13 @@ def _functions() -> Iterator[Row]:
 
 def relation_rows(relations: Relations) -> dict[str, list[Row]]:
     """Return the rows of our relations and of the catalogs themselves, by table."""
-    oids = stable_oids(relation.name for relation in relations.relations)
+    oids = stable_oids(relation.key for relation in relations.relations)
     found: dict[str, list[Row]] = {"pg_class": [], "pg_attribute": [], "pg_description": []}
     for table in catalog_tables().values():
         found["pg_class"].append(_system_class(table))
         found["pg_attribute"] += _system_attributes(table)
     for relation in relations.relations:
-        oid = oids[relation.name]
+        oid = oids[relation.key]
         found["pg_class"].append(_class(oid, relation))
         found["pg_attribute"] += _attributes(oid, relation)
         found["pg_description"] += _descriptions(oid, relation)
@@ -181,7 +183,8 @@ def relation_rows(relations: Relations) -> dict[str, list[Row]]:
 
 
 def _class(oid: int, relation: Relation) -> Row:
-    return _any_class(oid, relation.name, PUBLIC, relation.kind.value, len(relation.columns)) | {
+    schema = SCHEMAS[relation.schema]
+    return _any_class(oid, relation.name, schema, relation.kind.value, len(relation.columns)) | {
         "relam": 2 if relation.kind is Kind.TABLE else 0
     }
 

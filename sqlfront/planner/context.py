@@ -15,6 +15,8 @@ CALL = "_call"
 """Prefix of the table that stands for a call of a function of schema ``system``."""
 DATASET = "_dataset_"
 """Prefix of the table that stands for a dataset in a planned statement."""
+SYSTEM = "_system_"
+"""Prefix of the table that stands for a relation of schema ``system``."""
 
 
 @dataclass

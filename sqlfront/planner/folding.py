@@ -16,7 +16,7 @@ from engine.dataview.local_time import to_utc
 from engine.report.request import DimensionColumn, LookupJoin, MetricColumn, ReportRequest, TimeRange
 from sqlfront.functions import is_now
 from sqlfront.literals import literal
-from sqlfront.planner.context import DATASET
+from sqlfront.planner.context import DATASET, SYSTEM
 from sqlfront.planner.relations import Lookup, RangeTerm, Report
 from sqlfront.planner.timerange import CEILING, INSTANT
 from sqlfront.trees import column, conjoin, conjuncts, expression, is_query, rewrite
@@ -50,7 +50,7 @@ class Surroundings:
 
     Attributes:
         answer: runs a query over the reports that ran before, and datasets.
-        stored: dataset → query over its rows, for the report engine.
+        stored: table that stands for what is stored → query over its rows, for the report engine.
         kept: table → query that yields its rows to the report engine.
         reports: names of report tables.
     """
@@ -235,7 +235,7 @@ def _lookup(lookup: Lookup, around: Surroundings) -> LookupJoin:
     if reads_reports:
         relation: exp.Expr = around.kept(around.answer(lookup.query))
     else:
-        relation = with_datasets(lookup.query, around.stored)
+        relation = with_stored(lookup.query, around.stored)
     return joined(lookup, relation)
 
 
@@ -250,13 +250,13 @@ def joined(lookup: Lookup, relation: exp.Expr) -> LookupJoin:
     return LookupJoin(lookup.alias, relation, expression(condition), lookup.outer)
 
 
-def with_datasets(tree: exp.Expr, stored: Callable[[str], exp.Expr]) -> exp.Expr:
-    """Return a query with the tables that stand for datasets replaced by queries over their files."""
+def with_stored(tree: exp.Expr, stored: Callable[[str], exp.Expr]) -> exp.Expr:
+    """Return a query with the tables that stand for what is stored replaced by queries over its rows."""
 
     def change(part: exp.Expr) -> exp.Expr | None:
-        if not (isinstance(part, exp.Table) and part.name.startswith(DATASET)):
+        if not (isinstance(part, exp.Table) and part.name.startswith((DATASET, SYSTEM))):
             return None
-        query = stored(part.name.removeprefix(DATASET)).copy()
+        query = stored(part.name).copy()
         return exp.Subquery(this=query, alias=part.args.get("alias"))
 
     return rewrite(tree.copy(), change, into_queries=True)

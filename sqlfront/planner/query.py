@@ -12,7 +12,7 @@ from engine.errors import UnknownNameError, UnsupportedError, did_you_mean
 from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
-from sqlfront.planner.context import DATASET, Planning
+from sqlfront.planner.context import DATASET, SYSTEM, Planning
 from sqlfront.planner.credit import credit_rows
 from sqlfront.planner.events import as_source, events, every_event, nothing
 from sqlfront.planner.grouped import grouped, is_listing
@@ -26,6 +26,7 @@ from sqlfront.planner.scope import Scope
 from sqlfront.planner.sources import alias_columns, from_clause, function_rows
 from sqlfront.planner.terms import is_constant, metrics
 from sqlfront.planner.zones import in_view_zone, reads_time
+from sqlfront.system import RELATIONS, SCHEMA, system_relation
 from sqlfront.trees import bare, column, rewrite
 
 
@@ -210,11 +211,24 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
             return Scan(view, {id_: column(id_) for id_ in view.components})
         if dataset is not None:
             fields = tuple(planning.definitions.datasets[dataset].fields)
-            stored = exp.to_identifier(f"{DATASET}{dataset}", quoted=True)
-            return Rows(exp.Table(this=stored), fields)
+            return _stored(f"{DATASET}{dataset}", fields)
+    if schema == SCHEMA:
+        relation = system_relation(name)
+        if relation is not None:
+            return _stored(f"{SYSTEM}{relation.name}", tuple(relation.schema.names))
+    raise _unknown_relation(table, around, planning)
+
+
+def _stored(table: str, columns: tuple[str, ...]) -> Rows:
+    return Rows(exp.Table(this=exp.to_identifier(table, quoted=True)), columns)
+
+
+def _unknown_relation(table: exp.Table, around: Around, planning: Planning) -> UnknownNameError:
     known = [*around.ctes, *planning.definitions.data_views, *planning.definitions.datasets]
-    spelled = f"{table.db}.{name}" if schema else name
-    raise UnknownNameError(f'relation "{spelled}" does not exist', hint=did_you_mean(name, known))
+    if table.db.lower() == SCHEMA or system_relation(table.name):
+        known = [f"{SCHEMA}.{name}" for name in RELATIONS]
+    spelled = f"{table.db}.{table.name}" if table.db else table.name
+    return UnknownNameError(f'relation "{spelled}" does not exist', hint=did_you_mean(spelled, known))
 
 
 def _cte(name: str, cte: Cte, planning: Planning) -> Relation:

@@ -38,7 +38,7 @@ def printed():
         "keys rows=0",
         "imported rows=0",
         "indexes rows=0",
-        "schemas information_schema pg_catalog public rows=3",
+        "schemas information_schema pg_catalog public system rows=4",
         "catalogs demo rows=1",
         "functions rows=0",
         "keywords true",

@@ -40,7 +40,7 @@ def test_listings(psql):
     assert psql("\\dt", "-At") == "public|web_raw|table|postgres\n"
     assert psql("\\d", "-At") == "public|web|view|postgres\npublic|web_raw|table|postgres\n"
     assert psql("\\dv+", "-At") == "public|web|view|postgres|permanent|0 bytes|All web events\n"
-    assert psql("\\dn", "-At") == "public|postgres\n"
+    assert psql("\\dn", "-At") == "public|postgres\nsystem|postgres\n"
     assert psql("\\l", "-At").startswith("demo|postgres|UTF8|")
     assert psql("\\du", "-At") == "ada||{}\npostgres|Superuser, Cannot login|{}\n"
     assert psql("\\df", "-At") == ""

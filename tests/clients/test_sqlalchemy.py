@@ -19,7 +19,7 @@ def engine():
 def test_reflection(engine):
     inspector = sa.inspect(engine)
     assert inspector.default_schema_name == "public"
-    assert inspector.get_schema_names() == ["information_schema", "public"]
+    assert inspector.get_schema_names() == ["information_schema", "public", "system"]
     assert inspector.get_table_names() == ["web_raw"]
     assert inspector.get_view_names() == ["web"]
     assert inspector.has_table("web")

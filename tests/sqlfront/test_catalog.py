@@ -224,7 +224,7 @@ def test_statements_of_pgjdbc(catalog, name):
     elif name in ("getPrimaryKeys", "getImportedKeys", "getExportedKeys", "getFunctions"):
         assert answer == []
     elif name == "getSchemas":
-        assert [row[0] for row in answer] == ["information_schema", "pg_catalog", "public"]
+        assert [row[0] for row in answer] == ["information_schema", "pg_catalog", "public", "system"]
 
 
 def test_catalogs_follow_the_relations():

@@ -1,0 +1,112 @@
+"""The relations of schema ``system``: what wayline tells of itself, as tables that any statement can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from engine.alarms import ALARMS, identity_alarms
+from engine.quality import BIGGEST, QUALITY, Check, biggest_persons, stitching_quality
+from engine.world import Home, World
+from sqlfront.workspace import Cache
+
+SCHEMA: Final = "system"
+
+_CONNECTION: Final = {"connection": "The connection"}
+_PLACE: Final = {**_CONNECTION, "dataset": "The stitched dataset"}
+
+
+@dataclass(frozen=True)
+class SystemRelation:
+    """A relation of schema ``system``.
+
+    Attributes:
+        comments: column → what it says.
+        rows: finds its rows in a world.
+    """
+
+    name: str
+    comment: str
+    schema: pa.Schema
+    comments: Mapping[str, str]
+    rows: Callable[[Home, World, Check], pa.Table]
+
+
+_QUALITY: Final = SystemRelation(
+    "stitching_quality",
+    "How good stitching is, per stitched dataset and day. Numbers of ids and devices count each once a day",
+    QUALITY,
+    {
+        **_PLACE,
+        "day": "Day of the events, UTC",
+        "rows": "Events",
+        "rows_with_person": "Events that carry a person id themselves",
+        "rows_with_device": "Events that carry a persistent id",
+        "stitched_rows": "Events that belong to a person id after stitching",
+        "authentication_rate": "rows_with_person / rows",
+        "stitched_rate": "stitched_rows / rows",
+        "increase": "(stitched_rows - rows_with_person) / rows_with_person",
+        "lift": "stitched_rows / rows_with_person",
+        "raw_ids": "People without stitching: distinct person ids, and persistent ids where there is none",
+        "stitched_ids": "People with stitching",
+        "devices": "Distinct persistent ids",
+        "shared_devices": "Those among them on which two person ids or more were ever named",
+        "shared_device_rows": "Events on shared devices",
+    },
+    stitching_quality,
+)
+_BIGGEST: Final = SystemRelation(
+    "biggest_persons",
+    "The persons of each stitched dataset with most events",
+    BIGGEST,
+    {
+        **_PLACE,
+        "place": "1 is the biggest",
+        "person": "Whom the events belong to",
+        "is_person": "Whether that is a person id; else a persistent id stands for the person",
+        "rows": "Events",
+        "share_of_rows": "rows / all events of the dataset",
+        "devices": "Distinct persistent ids of the events",
+        "days": "Days with events, UTC",
+        "first_day": "Day of the first event",
+        "last_day": "Day of the last event",
+    },
+    biggest_persons,
+)
+_ALARMS: Final = SystemRelation(
+    "identity_alarms",
+    "Identities that are suspect: they put too many events together, or cannot be stitched",
+    ALARMS,
+    {
+        **_CONNECTION,
+        "kind": "many devices: of a person id; many changes: of a device's person; "
+        "two namespaces: one value is a persistent id and a person id",
+        "namespace": "Of the identity; with two namespaces, both",
+        "value": "The identity",
+        "counted": "How many devices, changes or namespaces",
+        "threshold": "From where on that is suspect",
+    },
+    identity_alarms,
+)
+
+RELATIONS: Final[Mapping[str, SystemRelation]] = {
+    relation.name: relation for relation in (_QUALITY, _BIGGEST, _ALARMS)
+}
+"""By name."""
+
+_KNOWN: Final[Cache[pa.Table]] = Cache(2 * len(RELATIONS))
+
+
+def system_relation(name: str) -> SystemRelation | None:
+    """Return the relation of this name in any case, if there is one."""
+    return RELATIONS.get(name.lower())
+
+
+def system_rows(name: str, home: Home, world: World, check: Check) -> pa.Table:
+    """Return the rows of a relation; a client that asks twice in one world gets them at once."""
+    key: tuple[Path, int, str] = (home.root, world.id, name)
+    return _KNOWN.get(key, lambda: RELATIONS[name].rows(home, world, check))
