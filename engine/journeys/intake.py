@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
 
 from engine.definitions.model import (
     ConnectionDatasetDefinition,
@@ -29,9 +27,8 @@ from engine.journeys.columns import (
     connection_of,
 )
 from engine.journeys.digests import content_digests
-from engine.lake.identities import leaf, rules_of
-from engine.lake.leaves import leaf_frame
-from engine.lake.schema import physical_schema
+from engine.lake.identities import rules_of
+from engine.lake.rows import in_microseconds, leaf, leaf_rows
 from engine.lake.table import ROW, LakeFile
 from stitching.identity import (
     Rules,
@@ -155,21 +152,6 @@ def check(definitions: Definitions, name: str) -> None:
                 )
 
 
-def lake_rows(files: Sequence[LakeFile], dataset: DatasetDefinition) -> pl.LazyFrame:
-    """Return the rows of lake files, nested as declared; fields that a file lacks are NULL."""
-    schema = _polars_schema(physical_schema(dataset.arrow()))
-    if not files:
-        return pl.LazyFrame(schema=schema)
-    return pl.scan_parquet(
-        [file.path for file in files],
-        schema=schema,
-        missing_columns="insert",
-        extra_columns="ignore",
-        cast_options=pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore"),
-        glob=False,
-    )
-
-
 def identities(member: Member, rows: pl.LazyFrame, leaf: Callable[[str], pl.Expr] = leaf) -> pl.LazyFrame:
     """Return the identity columns (``IDENTITIES``) of lake rows; what identifies nobody is NULL.
 
@@ -182,7 +164,7 @@ def identities(member: Member, rows: pl.LazyFrame, leaf: Callable[[str], pl.Expr
     device, person = _identity_of(member, leaf)
     return rows.select(
         row=pl.col(ROW),
-        time=_in_microseconds(leaf(str(member.dataset.timestamp))),
+        time=in_microseconds(leaf(str(member.dataset.timestamp))),
         event_id=_NOBODY if event_id is None else _unblank(leaf(event_id)),
         device=device,
         person=person,
@@ -312,41 +294,9 @@ def _wide(member: Member, files: Sequence[LakeFile], adds: pl.DataFrame, columns
     ids = adds.select(pl.col("row").alias(ROW)) if few else None
     rows = leaf_rows(dataset, files, sorted(fields | own), ids)
     event_id = _unblank(pl.col(dataset.event_id)) if dataset.event_id else pl.lit(None, pl.String)
-    moment = _in_microseconds(pl.col(str(dataset.timestamp)))
+    moment = in_microseconds(pl.col(str(dataset.timestamp)))
     timed = rows.with_columns(moment.alias(TIME), event_id.alias(EVENT_ID))
     return _with_event_ids(dataset, files, timed.drop(own - fields))
-
-
-def leaf_rows(
-    dataset: DatasetDefinition, files: Sequence[LakeFile], paths: Sequence[str], ids: pl.DataFrame | None
-) -> pl.DataFrame:
-    """Read ``_row`` and leaf fields under their dotted paths; nothing else is decoded.
-
-    Args:
-        dataset: the dataset.
-        files: its lake files.
-        paths: dotted paths of leaf fields.
-        ids: ``_row`` of the rows wanted; None takes all.
-    """
-    flat = [path for path in paths if "." not in path]
-    if len(flat) == len(paths):
-        return _only(lake_rows(files, dataset), ids).select(ROW, *flat).collect()
-    # Polars would decode objects whole.
-    kinds = {path: dataset.field(path).arrow() for path in paths if "." in path}
-    frames = []
-    for file in files:
-        inner = leaf_frame(file.path, kinds)
-        outer = lake_rows([file], dataset).select(ROW, *flat).collect()
-        frames.append(_only(outer.hstack(inner).lazy(), ids).select(ROW, *paths).collect())
-    return (
-        pl.concat(frames)
-        if frames
-        else lake_rows([], dataset).select(ROW, *(leaf(path).alias(path) for path in paths)).collect()
-    )
-
-
-def _only(rows: pl.LazyFrame, ids: pl.DataFrame | None) -> pl.LazyFrame:
-    return rows if ids is None else rows.join(ids.lazy(), on=ROW, how="semi", maintain_order="left")
 
 
 def _with_event_ids(
@@ -364,11 +314,6 @@ def _with_event_ids(
     return rows.with_columns(rows[EVENT_ID].scatter(places, content_digests(content.select(paths))))
 
 
-@lru_cache(maxsize=64)
-def _polars_schema(schema: pa.Schema) -> pl.Schema:
-    return pl.Schema(schema)
-
-
 def _event_dataset(definitions: Definitions, name: str, dataset: str) -> DatasetDefinition:
     if dataset not in definitions.datasets:
         hint = did_you_mean(dataset, definitions.datasets)
@@ -380,10 +325,6 @@ def _event_dataset(definitions: Definitions, name: str, dataset: str) -> Dataset
             hint="Only event datasets form journeys; profiles and lookups are joined in SQL.",
         )
     return found
-
-
-def _in_microseconds(moment: pl.Expr) -> pl.Expr:
-    return moment.cast(pl.Datetime("us", "UTC")).cast(pl.Int64)
 
 
 def _unblank(value: pl.Expr) -> pl.Expr:
