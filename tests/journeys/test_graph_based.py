@@ -230,7 +230,9 @@ def test_a_home_that_went_back_stitches_with_the_graph_of_then(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("slice_rows", [1, 100])
-def test_windows_larger_than_a_slice(tmp_path: Path, slice_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_larger_than_a_slice(
+    tmp_path: Path, slice_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = new_home(tmp_path, definitions(stitched("Customer")))
     ingest_rows(home, "web", [web(f"e{place}", place, f"d{place % 3}") for place in range(9)])
     ingest_rows(home, "logins", [login(0, "d0", "Ann"), login(0, "d1", "Bob")])

@@ -118,7 +118,9 @@ class Model:
             records = [(seconds(row), identities(row)) for row in batch.rows]
             sights += graph_oracle.links_of(records, RULES).items()
         owners = graph_oracle.resolve(sights, RULES).graph
-        return [{one for one, owner in owners.items() if owner == name} for name in {*owners.values()} - {None}]
+        return [
+            {one for one, owner in owners.items() if owner == name} for name in {*owners.values()} - {None}
+        ]
 
 
 def seconds(row: Row) -> int:
@@ -137,7 +139,9 @@ def histories(draw: st.DrawFn) -> list[Batch | Revert | Replay]:
     for _ in range(draw(st.integers(1, 5))):
         dataset = draw(st.sampled_from(["web", "web", "logins"]))
         rows = draw(st.lists(records(dataset), min_size=1, max_size=5))
-        found.append(Batch(dataset, tuple(row | {"number": number + place} for place, row in enumerate(rows))))
+        found.append(
+            Batch(dataset, tuple(row | {"number": number + place} for place, row in enumerate(rows)))
+        )
         number += len(rows)
         found += draw(st.lists(reverts() | replays(), max_size=1))
     return found
