@@ -17,8 +17,8 @@ import polars as pl
 
 from engine.definitions.model import DatasetDefinition, Definitions
 from engine.lake import table as lake
-from engine.lake.identities import leaf, record_identities, rules_of
-from engine.lake.rows import in_microseconds, lake_rows
+from engine.lake.identities import record_identities, rules_of
+from engine.lake.rows import in_microseconds, lake_rows, leaf
 from engine.lake.schema import ROW
 from engine.lake.table import LakeFile
 from engine.world import Home, World

@@ -14,7 +14,6 @@ import polars as pl
 import pyarrow as pa
 
 from engine.journeys import devices, intake, lacking, runs, stitch_log, store
-from engine.journeys.append import named
 from engine.journeys.columns import DATASET, HASH_HIGH, NAMESPACE, PERSON, TIME, journey_schema
 from engine.journeys.copies import live
 from engine.journeys.delta import NewFile
@@ -106,7 +105,7 @@ def _moved(task: _Task, member: Member) -> pl.DataFrame:
     known = stitch_log.entries(task.log, task.logged, member.index, until=task.instant)
     said = stitch_log.last_said(known.join(rows.lazy().select("row"), on="row", how="semi"))
     fresh = rows.join(said, on="row", how="anti")
-    then = pl.concat([said, named(member, _persons(task, member, fresh))])
+    then = pl.concat([said, intake.named(member, _persons(task, member, fresh))])
     then = then.select("row", then=PERSON, then_namespace=NAMESPACE)
     other = (pl.col(PERSON) != pl.col("then")) | (pl.col(NAMESPACE) != pl.col("then_namespace"))
     return rows.join(then, on="row").filter(other).drop("device", "person")

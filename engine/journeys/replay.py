@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -21,7 +21,6 @@ import pyarrow as pa
 from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
 from engine.journeys import change, device_table, devices, intake, lacking, runs, staging, store
-from engine.journeys.append import named
 from engine.journeys.change import Change, Versions
 from engine.journeys.columns import (
     DATASET,
@@ -43,6 +42,7 @@ from engine.journeys.windows import Asked, Window, basis_of, window_of
 from engine.lake.table import ROW
 from engine.world import Home, World
 from stitching import field_based, graph_based
+from stitching.identity import joined, parted
 from stitching.names import NOBODY, Codes, Names
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -227,7 +227,7 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         found = (_found if member.field_based else _found_in_graph)(task, member, window, events)
         was = labelled.result()
     rows = was.rows
-    persons = _persons(found, was)
+    persons = _persons(member, found, was)
     changed = pl.Series(persons.changed)
     moved = rows.filter(changed)
     adds = persons.adds(member, moved[ROW])
@@ -250,6 +250,7 @@ class _Persons:
         names: what the codes stand for.
         known: whether a person id says who they belong to now.
         changed: whether person or namespace differ.
+        spaces: the namespaces that rows get, where rows tell them.
     """
 
     names: Names
@@ -257,12 +258,16 @@ class _Persons:
     after: Codes
     known: Mask
     changed: Mask
+    spaces: pl.Series | None = None
 
     def adds(self, member: Member, rows: pl.Series) -> pl.DataFrame:
         """Return ``row, _person, _namespace`` of the rows that change, which have these ids."""
         codes, known = self.after[self.changed], self.known[self.changed]
         told = pl.DataFrame({"row": rows, "person": self.names.texts_of(codes), "known": known})
-        return named(member, told)
+        if self.spaces is None:
+            return intake.named(member, told)
+        spaces = self.spaces.filter(pl.Series(self.changed))
+        return told.select("row", pl.col("person").alias(PERSON), spaces.alias(NAMESPACE))
 
     def distinct(self, codes: Codes) -> _Distinct:
         """Return the persons among codes, each once."""
@@ -283,13 +288,14 @@ def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _
     device, person = intake.journey_identity(member)
     events = field_based.coded(rows.select(device=device, person=person, time=TIME))
     seen = events.names.texts().head(events.devices)
-    return _Found(events, field_based.restitch(events, _evidence(task, member, window, seen)))
+    known = _evidence(task, member, window, seen)
+    last = member.stitching is not None and member.stitching.shared_devices == "last"
+    return _Found(events, field_based.restitch(events, known, last=last))
 
 
 def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
     """Find whom the graph knows the devices as; what was before the window tells nothing."""
-    device, _ = intake.journey_identity(member)
-    nobody = pl.lit(None, pl.String)
+    device, nobody = intake.journey_identity(member)
     events = field_based.coded(rows.select(device=device, person=nobody, time=TIME))
     return _Found(events, graph_based.restitch(events, look_up(task.graph, member)))
 
@@ -301,8 +307,8 @@ class _Labelled:
     Attributes:
         names: what the codes stand for, which are those of these persons alone.
         persons: int32[N].
-        own: bool[N], whether the namespace is that of the person's field.
-        other: bool[N], whether it is that of the device's.
+        own: bool[N], whether the namespace is that of persons; true where persons are told with theirs.
+        other: bool[N], whether it is that of devices; likewise.
     """
 
     rows: pl.DataFrame
@@ -314,21 +320,41 @@ class _Labelled:
 
 def _labelled(member: Member, labels: pl.LazyFrame) -> _Labelled:
     rows, names = labels.collect(), Names()
+    if member.varies:
+        told = rows.select(joined(pl.col(NAMESPACE), pl.col(PERSON))).to_series()
+        every = np.ones(rows.height, np.bool_)
+        return _Labelled(rows, names, names.number(told), every, every)
     own, other = (
-        (rows[NAMESPACE] == member.namespace(path)).to_numpy()
-        for path in (member.person_path, str(member.device_path))
+        (rows[NAMESPACE] == member.namespace(reference)).to_numpy()
+        for reference in (member.person, member.device)
     )
     return _Labelled(rows, names, names.number(rows[PERSON]), own, other)
 
 
-def _persons(found: _Found, was: _Labelled) -> _Persons:
+def _persons(member: Member, found: _Found, was: _Labelled) -> _Persons:
     """Compare the persons that rows had with those that were found for them."""
     known, names = found.persons != NOBODY, found.events.names
     # Devices and persons share their codes: who is not known is called like the device.
     after = np.where(known, found.persons, found.events.device)
     before = names.number(was.names.texts())[was.persons]
     fits = np.where(known, was.own, was.other)
-    return _Persons(names, before, after, known, (before != after) | ~fits)
+    persons = _Persons(names, before, after, known, (before != after) | ~fits)
+    return _parted(persons) if member.varies else persons
+
+
+def _parted(persons: _Persons) -> _Persons:
+    """Return persons by their values alone, where codes stood for namespaces and values."""
+    namespace, value = parted(pl.col("text"))
+    texts = persons.names.texts().to_frame("text").select(namespace=namespace, value=value)
+    names = Names()
+    values = names.number(texts["value"])
+    return replace(
+        persons,
+        names=names,
+        before=values[persons.before],
+        after=values[persons.after],
+        spaces=texts["namespace"].gather(persons.after),
+    )
 
 
 def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
