@@ -77,7 +77,7 @@ def pairs_of(links):
 
 
 def named(identity):
-    return None if identity is None else ":".join(identity)
+    return None if identity is None else "\x1f".join(identity)
 
 
 @given(cases())
