@@ -105,12 +105,13 @@ def rivals(offsets: _Numbers, rows: Codes, nodes: Codes, ranks: Codes, unique: _
     found, own = np.zeros(ranks.size, np.bool_), np.empty(most, np.int32)
     for record in range(offsets.size - 1):
         count = _own(rows[offsets[record] : offsets[record + 1]], nodes, ranks, unique, own)
-        if count < 2:
-            continue
-        best = ranks[own[:count]].min()
-        if (ranks[own[:count]] == best).sum() > 1:
-            for node in own[:count]:
-                found[node] |= ranks[node] == best
+        best, several = 0, False
+        for place in range(1, count):
+            ahead = ranks[own[place]] - ranks[own[best]]
+            several = (several and ahead > 0) or ahead == 0
+            best = place if ahead < 0 else best
+        for place in range(count if several else 0):
+            found[own[place]] |= ranks[own[place]] == ranks[own[best]]
     return found
 
 
@@ -151,11 +152,12 @@ def stars(
     for record in range(offsets.size - 1):
         count = _own(rows[offsets[record] : offsets[record + 1]], nodes, ranks, unique, own)
         best = own[0]
-        for node in own[1:count]:
+        for place in range(1, count):
+            node = own[place]
             if ranks[node] < ranks[best] or (ranks[node] == ranks[best] and places[node] < places[best]):
                 best = node
-        for node in own[:count]:
-            if node != best:
-                ends[found], others[found], records[found] = best, node, record
+        for place in range(count):
+            if own[place] != best:
+                ends[found], others[found], records[found] = best, own[place], record
                 found += 1
     return found
