@@ -18,6 +18,7 @@ from engine.definitions.model import (
 )
 from engine.definitions.problem import Problem
 from engine.errors import DefinitionError
+from engine.identities import maintain
 from engine.journeys import delta, intake, staging
 from engine.journeys.change import Outcome, versions_of
 from engine.journeys.columns import journey_schema, leaf_columns
@@ -73,12 +74,14 @@ def apply(
         if definitions == world.definitions:
             return Applied()
         datasets = {name: _dataset_table(home, world, definitions, name) for name in definitions.datasets}
+        identities = maintain.apply(home, world, definitions, datasets, progress)
         outcomes, rebuilt = _connections(home, world, definitions, datasets, progress)
         gone = world.definitions.connections.keys() - definitions.connections.keys()
         lease.publish(
             "apply",
             definitions=definitions,
             datasets=datasets,
+            identities=identities,
             forget=sorted({*gone, *rebuilt}),
             **publication(outcomes),
         )

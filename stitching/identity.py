@@ -135,4 +135,4 @@ def _good(rules: Rules) -> pl.Expr:
 
 def is_code(namespace: pl.Expr) -> pl.Expr:
     """Return whether a text can be the code of a namespace."""
-    return ((namespace != "") & ~namespace.str.contains(BETWEEN, literal=True)).fill_null(False)
+    return ((namespace != "") & ~namespace.str.contains(f"[:{BETWEEN}]")).fill_null(False)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
 
 from engine.definitions.model import (
     ConnectionDatasetDefinition,
@@ -27,7 +25,7 @@ from engine.journeys.columns import (
 )
 from engine.journeys.digests import content_digests
 from engine.lake.leaves import leaf_frame
-from engine.lake.schema import physical_schema
+from engine.lake.rows import in_microseconds, lake_rows
 from engine.lake.table import ROW, LakeFile
 
 EARLIEST: Final = -2_208_988_800_000_000
@@ -108,21 +106,6 @@ def check(definitions: Definitions, name: str) -> None:
                 )
 
 
-def lake_rows(files: Sequence[LakeFile], dataset: DatasetDefinition) -> pl.LazyFrame:
-    """Return the rows of lake files, nested as declared; fields that a file lacks are NULL."""
-    schema = _polars_schema(physical_schema(dataset.arrow()))
-    if not files:
-        return pl.LazyFrame(schema=schema)
-    return pl.scan_parquet(
-        [file.path for file in files],
-        schema=schema,
-        missing_columns="insert",
-        extra_columns="ignore",
-        cast_options=pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore"),
-        glob=False,
-    )
-
-
 def leaf(path: str) -> pl.Expr:
     """Return the expression that reads a dotted path from nested rows."""
     first, *rest = path.split(".")
@@ -146,7 +129,7 @@ def identities(member: Member, rows: pl.LazyFrame, leaf: Callable[[str], pl.Expr
 
     return rows.select(
         row=pl.col(ROW),
-        time=_in_microseconds(leaf(str(member.dataset.timestamp))),
+        time=in_microseconds(leaf(str(member.dataset.timestamp))),
         event_id=text(member.dataset.event_id),
         device=text(member.device_path),
         person=text(member.person_path),
@@ -215,7 +198,7 @@ def _wide(member: Member, files: Sequence[LakeFile], adds: pl.DataFrame, columns
     ids = adds.select(pl.col("row").alias(ROW)) if few else None
     rows = leaf_rows(dataset, files, sorted(fields | own), ids)
     event_id = _unblank(pl.col(dataset.event_id)) if dataset.event_id else pl.lit(None, pl.String)
-    moment = _in_microseconds(pl.col(str(dataset.timestamp)))
+    moment = in_microseconds(pl.col(str(dataset.timestamp)))
     timed = rows.with_columns(moment.alias(TIME), event_id.alias(EVENT_ID))
     return _with_event_ids(dataset, files, timed.drop(own - fields))
 
@@ -267,11 +250,6 @@ def _with_event_ids(
     return rows.with_columns(rows[EVENT_ID].scatter(places, content_digests(content.select(paths))))
 
 
-@lru_cache(maxsize=64)
-def _polars_schema(schema: pa.Schema) -> pl.Schema:
-    return pl.Schema(schema)
-
-
 def _event_dataset(definitions: Definitions, name: str, dataset: str) -> DatasetDefinition:
     if dataset not in definitions.datasets:
         hint = did_you_mean(dataset, definitions.datasets)
@@ -283,10 +261,6 @@ def _event_dataset(definitions: Definitions, name: str, dataset: str) -> Dataset
             hint="Only event datasets form journeys; profiles and lookups are joined in SQL.",
         )
     return found
-
-
-def _in_microseconds(moment: pl.Expr) -> pl.Expr:
-    return moment.cast(pl.Datetime("us", "UTC")).cast(pl.Int64)
 
 
 def _unblank(value: pl.Expr) -> pl.Expr:
