@@ -20,10 +20,14 @@ WEB = DatasetDefinition.model_validate(
     {"timestamp": "ts", "fields": {"ts": "timestamp", "ids": "identity_map", "page": "string"}}
 )
 TIME = "2024-05-01T10:00:00Z"
-LOGGED_IN = {"ECID": [{"id": "e2", "primary": True}, {"id": "e1"}], "CRMID": [{"id": "Tom", "primary": False}]}
+LOGGED_IN = {
+    "ECID": [{"id": "e2", "primary": True}, {"id": "e1"}],
+    "CRMID": [{"id": "Tom", "primary": False}],
+}
 TEXT = st.sampled_from(["a", "b", "2024-01-01", "007", "ä €", "x" * 40])
 ENTRY = st.fixed_dictionaries(
-    {"id": TEXT}, optional={"primary": st.booleans(), "authenticatedState": st.sampled_from(["ambiguous", "loggedOut"])}
+    {"id": TEXT},
+    optional={"primary": st.booleans(), "authenticatedState": st.sampled_from(["ambiguous", "loggedOut"])},
 )
 SPACE = st.sampled_from(["ECID", "CRMID", "B-1", "Phone_E.164"])
 MAPS = st.none() | st.dictionaries(SPACE, st.lists(ENTRY | st.none(), max_size=3) | st.none(), max_size=3)
@@ -48,7 +52,11 @@ def write_json(path, maps):
 
 def write_listed_json(path, maps):
     def listed(ids):
-        return None if ids is None else [{"namespace": n, **e} for n in ids for e in ids[n] or [] if e is not None]
+        return (
+            None
+            if ids is None
+            else [{"namespace": n, **e} for n in ids for e in ids[n] or [] if e is not None]
+        )
 
     write_json(path, [listed(ids) for ids in maps])
 
@@ -153,5 +161,9 @@ def test_schema_inference_knows_a_map(name, tmp_path):
 def test_a_map_in_an_array_is_refused():
     with pytest.raises(ValueError, match="cannot be part of an array"):
         DatasetDefinition.model_validate(
-            {"kind": "lookup", "key": "k", "fields": {"k": "string", "a": {"type": "array", "fields": {"m": "identity_map"}}}}
+            {
+                "kind": "lookup",
+                "key": "k",
+                "fields": {"k": "string", "a": {"type": "array", "fields": {"m": "identity_map"}}},
+            }
         )
