@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,7 +24,7 @@ from engine.vacuum import vacuum
 from engine.world import Home
 from tests.faults.events import web_events
 from tests.faults.inspection import answer
-from tests.journeys.support import definitions, ingest_rows
+from tests.journeys.support import definitions, ingest_rows, journeys
 from wayline import cli
 
 AT = datetime(2024, 3, 1, tzinfo=UTC)
@@ -54,6 +55,12 @@ def build_anew(home: Home) -> None:
     flow.apply(home, definitions(buckets=4, window="31d", **view("channel")))
 
 
+def as_of(home: Home, world: int) -> list[Any]:
+    """Return the journeys of now with the persons that were known when a world was published."""
+    shown = replace(home.current(), identity_as_of=home.world(world).published_at)
+    return sorted(journeys(home, ("_person", "_event_id", "channel"), shown), key=repr)
+
+
 DEEDS: dict[str, Callable[..., Any]] = {
     "ingest": lambda home, file: flow.ingest(home, "web", [file]),
     "replace": lambda home, file: flow.ingest(home, "web", [file], replaces=[2]),
@@ -71,6 +78,7 @@ DEEDS: dict[str, Callable[..., Any]] = {
     "restore": lambda home, source, target: restore(Path(source), Path(target)),
     "recover": lambda home: recover(home),
     "replay in slices": lambda home: in_slices(home, "replay"),
+    "as of": as_of,
     "replay raw": lambda home: quietly(home, "replay"),
     "runs": lambda home: leave_runs(home),
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.world import Home
 from tests.faults import deeds, events, victims
 from tests.faults.inspection import check, seen
 from tests.faults.victims import Instant, Run
@@ -145,6 +146,28 @@ def test_a_killed_recovery_is_recovered(origin: Path) -> None:
         check(root)
         assert seen(root) in (attempt.before, attempt.after)
         shutil.rmtree(root)
+
+
+def test_identities_as_of_an_instant_are_made_whole_or_not_at_all(origin: Path) -> None:
+    finished = victims.copy_of(origin, "as of")
+    run = victims.run_to_the_end("as of", finished, 5)
+    expected = past(finished)
+    for instant in victims.instants("as of", run):
+        root = victims.copy_of(origin, f"as of {instant.seed}")
+        victims.kill("as of", root, 5, at=instant)
+        assert past(root) == expected
+        assert past(root) != past(root, 6)
+        assert not list((root / "asof").glob("*/.*"))
+        check(root)
+        shutil.rmtree(root)
+
+
+def past(root: Path, world: int = 5) -> list[Any]:
+    home = Home.open(root)
+    try:
+        return deeds.as_of(home, world)
+    finally:
+        home.close()
 
 
 @pytest.mark.parametrize("deed", ["backup", "restore"])
