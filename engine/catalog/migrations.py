@@ -15,8 +15,15 @@ def to_format_2(catalog: Catalog) -> None:
 
 
 def to_format_3(catalog: Catalog) -> None:
-    """Format 2 to 3: replays are jobs that are kept from their start on, with a report."""
+    """Format 2 to 3: replays are jobs that are kept from their start on; worlds know an identity graph."""
     add_reports_to_replays(catalog)
+    add_identities_to_worlds(catalog)
+
+
+def add_identities_to_worlds(catalog: Catalog) -> None:
+    """A world also says which version of the identity graph it shows; no home had one."""
+    with catalog.writing() as connection:
+        _add_column(connection, "worlds", "identities", "BIGINT")
 
 
 def add_devices_to_worlds(catalog: Catalog) -> None:
