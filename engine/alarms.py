@@ -19,6 +19,7 @@ from engine.quality import MOST, Check, as_table, go_on
 from engine.world import Home, World
 from stitching import alarms as suspects
 from stitching.field_based import TRANSITION_LIMIT
+from stitching.identity import parted
 
 ALARMS: Final = pa.schema(
     [
@@ -92,15 +93,12 @@ def _named(home: Home, connection: str, version: int, member: Member) -> pl.Data
         home.devices_path(connection), version, member.index, columns=("device", "runs")
     )
     persons = states.select("device", person=pl.col("runs").list.eval(pl.element().struct["person"]))
-    told = persons.explode("person").drop_nulls("person")
-    spaces = {
-        "device_namespace": member.namespace(str(member.device_path)),
-        "person_namespace": member.namespace(member.person_path),
-    }
-    return (
-        told.group_by("device", "person")
-        .agg(runs=pl.len())
-        .with_columns(dataset=pl.lit(member.index), **{side: pl.lit(name) for side, name in spaces.items()})
-        .select(list(suspects.NAMED))
-        .cast(suspects.NAMED)
-    )
+    told = persons.explode("person").drop_nulls("person").group_by("device", "person").agg(runs=pl.len())
+    sides = {"device": member.device, "person": member.person}
+    spaces = {f"{side}_namespace": pl.lit(member.namespace(found)) for side, found in sides.items()}
+    if member.varies:
+        parts = {side: parted(pl.col(side)) for side in sides}
+        spaces = {f"{side}_namespace": namespace for side, (namespace, _) in parts.items()}
+        spaces |= {side: value for side, (_, value) in parts.items()}
+    whole = told.with_columns(dataset=pl.lit(member.index), **spaces)
+    return whole.select(list(suspects.NAMED)).cast(suspects.NAMED)

@@ -16,6 +16,7 @@ from engine.journeys.devices import Journeys
 from engine.journeys.intake import Member
 from engine.world import Home, World
 from stitching import quality
+from stitching.identity import parted
 
 _TEXT: Final = pa.string()
 _COUNT: Final = pa.int64()
@@ -40,6 +41,9 @@ BIGGEST: Final = pa.schema(
     ]
 )
 """A person among those of a stitched dataset with most rows."""
+
+_OF_OWN: Final = ("rows_with_person", "authentication_rate", "increase", "lift")
+"""What is only known where a field of the rows names the person."""
 
 MOST: Final = 100
 """So many of a dataset's persons are listed, or of the suspects of one kind."""
@@ -78,8 +82,8 @@ def quality_of(home: Home, world: World, connection: str, most: int = MOST) -> l
     return [
         DatasetQuality(
             member.name,
-            quality.measured(rows).filter(pl.col("rows") > 0),
-            quality.measured(rows, ["day"]),
+            _measured(member, rows).filter(pl.col("rows") > 0),
+            _measured(member, rows, ["day"]),
             quality.biggest(rows, most),
         )
         for _, member, rows in _stitched(home, world, [connection], go_on)
@@ -89,7 +93,7 @@ def quality_of(home: Home, world: World, connection: str, most: int = MOST) -> l
 def stitching_quality(home: Home, world: World, check: Check = go_on) -> pa.Table:
     """Return ``QUALITY`` of all connections, by connection, dataset and day."""
     found = [
-        _placed(quality.measured(rows, ["day"]), connection, member)
+        _placed(_measured(member, rows, ["day"]), connection, member)
         for connection, member, rows in _stitched(home, world, world.definitions.connections, check)
     ]
     return as_table(found, QUALITY)
@@ -111,6 +115,16 @@ def as_table(frames: Sequence[pl.DataFrame], schema: pa.Schema) -> pa.Table:
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
+def _measured(member: Member, rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the measures of rows; where the identity graph says who is who, rows name nobody themselves."""
+    found = quality.measured(rows, by)
+    return (
+        found
+        if member.person is not None
+        else found.with_columns(pl.lit(None).alias(name) for name in _OF_OWN)
+    )
+
+
 def _placed(frame: pl.DataFrame, connection: str, member: Member) -> pl.DataFrame:
     return frame.with_columns(connection=pl.lit(connection), dataset=pl.lit(member.name))
 
@@ -130,8 +144,9 @@ def _stitched(
 def _rows(source: Journeys, member: Member) -> pl.DataFrame:
     """Read whom the live rows of a dataset name and belong to; texts become numbers as they are read."""
     texts = pl.Categorical(pl.Categories.random())
-    device, person = intake.journey_identity(member)
-    wanted = [*device.meta.root_names(), *person.meta.root_names(), TIME, PERSON, NAMESPACE]
+    ids = intake.journey_identity(member)
+    wanted = [*(name for text in ids for name in text.meta.root_names()), TIME, PERSON, NAMESPACE]
+    device, person = (parted(text)[1] for text in ids) if member.varies else ids
     where = pl.col(DATASET) == member.index
     rows = live(source.files, source.columns, list(dict.fromkeys(wanted)), where=where)
     return rows.select(
@@ -139,5 +154,5 @@ def _rows(source: Journeys, member: Member) -> pl.DataFrame:
         device=device.cast(texts),
         person=person.cast(texts),
         stitched=pl.col(PERSON).cast(texts),
-        known=pl.col(NAMESPACE) == member.namespace(member.person_path),
+        known=intake.is_stitched(member),
     ).collect(engine="streaming")

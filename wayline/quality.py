@@ -118,12 +118,14 @@ def _print_totals(found: Sequence[DatasetQuality]) -> None:
 
 def _shown(measures: dict[str, Any], name: str) -> object:
     value = measures[name]
+    if value is None:
+        return None
     if name in _SHARES:
         return f"{value:,} ({measures[_SHARES[name]]:.1%})"
     if name == "increase":
-        return None if value is None else f"{value:.1%}"
+        return f"{value:.1%}"
     if name == "lift":
-        return None if value is None else f"{value:.2f}"
+        return f"{value:.2f}"
     return f"{value:,}"
 
 
@@ -138,7 +140,9 @@ def _print_days(found: Sequence[DatasetQuality], days: int) -> None:
 
 
 def _of_day(day: dict[str, Any]) -> tuple[object, ...]:
-    rates = (f"{day[name]:.1%}" for name in ("authentication_rate", "stitched_rate"))
+    rates = (
+        None if rate is None else f"{rate:.1%}" for rate in (day["authentication_rate"], day["stitched_rate"])
+    )
     return day["rows"], *rates, *(day[name] for name in ("raw_ids", "stitched_ids", "shared_device_rows"))
 
 

@@ -127,9 +127,9 @@ def test_changing_the_limit_builds_nothing_anew(tmp_path: Path) -> None:
 
 
 def test_one_value_in_two_namespaces_raises_an_alarm(home: Home) -> None:
-    ingest_rows(home, "web", [event("1", "0000", "ann"), event("2", "d", "0000"), event("3", "e", "bob")])
+    ingest_rows(home, "web", [event("1", "x7", "ann"), event("2", "d", "x7"), event("3", "e", "bob")])
     assert alarms_of(home, home.current(), ["shop"]) == (
-        Alarm("shop", "two namespaces", "crm, ecid", "0000", 2, 2),
+        Alarm("shop", "two namespaces", "crm, ecid", "x7", 2, 2),
     )
 
 
@@ -150,3 +150,53 @@ def test_an_alarm_ends_with_its_batch(tmp_path: Path) -> None:
     assert alarms_of(home, home.current(), ["shop"])
     batches.revert(home, "web", 1)
     assert alarms_of(home, home.current(), ["shop"]) == ()
+
+
+MAPS = {
+    "datasets": {
+        "app": {
+            "timestamp": "at",
+            "fields": {"at": "timestamp", "ids": "identity_map", "device": "string"},
+        }
+    },
+}
+
+
+def mapped(tmp_path: Path, stitching: dict[str, Any]) -> Home:
+    part = {"datasets": {"app": {"stitching": stitching}}, "alarm_devices": 2}
+    given = {**MAPS, "connections": {"shop": part}}
+    return new_home(tmp_path, type(definitions()).model_validate(given))
+
+
+def seen(device: str, person: str | None, namespace: str = "CRMID") -> dict[str, Any]:
+    """Return an event with an identity map; the person, if any, is the primary identity."""
+    ids = [{"namespace": "TNTID", "id": device, "primary": False}]
+    if person is not None:
+        ids.append({"namespace": namespace, "id": person, "primary": True})
+    return {"at": NOON, "ids": ids}
+
+
+def test_namespaces_that_differ_by_row(tmp_path: Path) -> None:
+    by_map = {
+        "persistent_id": {"map": "ids", "namespace": "TNTID"},
+        "person_id": {"map": "ids", "primary": True},
+    }
+    home = mapped(tmp_path, by_map)
+    rows = [seen("d1", "ann"), seen("d2", "ann"), seen("d3", "ann", "Email"), seen("d4", None)]
+    ingest_rows(home, "app", rows)
+    told = measures(home)
+    assert (told["rows"], told["rows_with_person"], told["stitched_rows"], told["devices"]) == (4, 3, 3, 4)
+    assert (told["raw_ids"], told["stitched_ids"], told["shared_devices"]) == (2, 2, 0)
+    assert alarms_of(home, home.current(), ["shop"]) == (
+        Alarm("shop", "many devices", "CRMID", "ann", 2, 2),
+        Alarm("shop", "two namespaces", "CRMID, Email", "ann", 2, 2),
+    )
+
+
+def test_rows_that_the_graph_stitches_name_nobody_themselves(tmp_path: Path) -> None:
+    home = mapped(tmp_path, {"persistent_id": {"map": "ids", "namespace": "TNTID"}, "graph": "CRMID"})
+    ingest_rows(home, "app", [seen("d1", None), seen("d1", None), seen("d2", None)])
+    told = measures(home)
+    assert (told["rows"], told["rows_with_device"], told["stitched_rows"], told["devices"]) == (3, 3, 0, 2)
+    assert told["rows_with_person"] is told["authentication_rate"] is told["lift"] is None
+    assert biggest_persons(home, home.current()).to_pylist()[0]["person"] == "d1"
