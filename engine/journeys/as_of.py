@@ -1,13 +1,15 @@
 """Whom events belonged to as of an instant: what the stitch log said then, on the events of now.
 
 A row that the log knew by then keeps the person that it had. One that came later gets its own person, else
-whom its device knew then, else the device. Only rows whose person is another one than now are looked for.
+whom its device knew then, else the device; by the identity graph, whom the graph of then knows its device as.
+Only rows whose person is another one than now are looked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +20,7 @@ from engine.journeys.columns import DATASET, HASH_HIGH, NAMESPACE, PERSON, TIME,
 from engine.journeys.copies import live
 from engine.journeys.delta import NewFile
 from engine.journeys.devices import Journeys
+from engine.journeys.graph import Graph, look_up
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part
 from engine.lake.table import ROW
@@ -140,7 +143,15 @@ def _known_then(task: _Task, member: Member, asked: pl.Series, later: pl.Series)
     """
     if not len(asked):
         return pl.DataFrame(schema={"device": pl.String, "person": pl.String})
-    return devices.memory_without(task.source, member, asked, later)
+    if member.graph is None:
+        return devices.memory_without(task.source, member, asked, later)
+    graph = Graph(task.home, task.world.identities, (task.world.definitions, _moment(task.instant)))
+    found = pl.DataFrame({"device": asked, "person": look_up(graph, member)(asked)})
+    return found.drop_nulls("person")
+
+
+def _moment(instant: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant)
 
 
 def _carried(source: Journeys, moved: pl.DataFrame, schema: pa.Schema) -> pa.Schema:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
-from engine.identities.lookup import persons_of
+from engine.definitions.model import Definitions
+from engine.identities.lookup import persons_of, persons_then
 from engine.journeys.intake import Member
 from engine.world import Home
 from stitching.graph_based import LookUp
@@ -19,10 +21,12 @@ class Graph:
 
     Attributes:
         version: of its table; None if the world has none, so that nobody is known.
+        then: definitions and an instant, aware, if it shall be the graph of that instant.
     """
 
     home: Home
     version: int | None
+    then: tuple[Definitions, datetime] | None = None
 
 
 def look_up(graph: Graph, member: Member) -> LookUp:
@@ -36,7 +40,12 @@ def look_up(graph: Graph, member: Member) -> LookUp:
 def _persons(graph: Graph, member: Member, devices: pl.Series, namespace: str) -> pl.Series:
     if graph.version is None:
         return pl.Series([None] * len(devices), dtype=pl.String)
-    return persons_of(graph.home, graph.version, devices, namespace, str(member.graph))
+    if graph.then is None:
+        return persons_of(graph.home, graph.version, devices, namespace, str(member.graph))
+    definitions, instant = graph.then
+    return persons_then(
+        graph.home, graph.version, definitions, instant, devices, namespace, str(member.graph)
+    )
 
 
 def _in_their_namespaces(graph: Graph, member: Member, devices: pl.Series) -> pl.Series:

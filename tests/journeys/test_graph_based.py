@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from engine import batches, flow
 from engine.definitions.model import Definitions
 from engine.journeys import runs
 from engine.rollback import roll_back
-from engine.world import Home
+from engine.world import Home, World
 from tests.journeys.support import commit_batch, ingest_rows, journeys, new_home
 
 NOON = datetime(2023, 5, 12, 12, tzinfo=UTC)
@@ -74,9 +75,9 @@ def people(home: Home, *rows: dict[str, Any], replaces: Sequence[int] = ()) -> N
         flow.recover(lease)
 
 
-def persons(home: Home) -> list[str]:
+def persons(home: Home, world: World | None = None) -> list[str]:
     """Return each event's person, events in the order of their ids."""
-    rows = [row for rows in journeys(home, ["_event_id", "_person"]) for row in rows]
+    rows = [row for rows in journeys(home, ["_event_id", "_person"], world) for row in rows]
     return [person for _, _, person in sorted(rows, key=lambda row: row[1])]
 
 
@@ -282,3 +283,30 @@ def test_the_device_may_be_one_namespace_of_a_map(tmp_path: Path) -> None:
     ingest_rows(home, "logins", [login(0, "x", "Ann")])
     ingest_rows(home, "web", [mapped("e0", Visitor="x"), mapped("e1", App_="x"), mapped("e2", Visitor="y")])
     assert persons(home) == ["Ann", "y"]
+
+
+@pytest.mark.parametrize("device", ["device", {"map": "ids", "primary": True}])
+def test_as_of_an_instant_later_events_are_asked_of_the_graph_of_then(tmp_path: Path, device: Any) -> None:
+    fields = {**WEB["fields"], "ids": "identity_map"}
+    home = new_home(
+        tmp_path, definitions(stitched("Customer", device), datasets={"web": {**WEB, "fields": fields}})
+    )
+    ids = [{"namespace": "Visitor", "id": "x", "primary": True}]
+    instants = []
+    for place, who in enumerate(["ann", "bob", "cleo"]):
+        ingest_rows(home, "web", [{**web(f"e{place}", place, "x"), "ids": ids}])
+        instants.append(home.current().published_at)
+        with home.lease() as lease:
+            commit_batch(home, "logins", [login(place, "x", who)], order_by="at")
+            flow.recover(lease)
+    assert persons(home) == ["x", "ann", "bob"]
+
+    def then(instant: datetime) -> list[str]:
+        return persons(home, replace(home.current(), identity_as_of=instant))
+
+    assert then(instants[0]) == ["x", "x", "x"]
+    assert then(instants[1]) == ["x", "ann", "ann"]
+    assert then(instants[2]) == ["x", "ann", "bob"]
+    replay(home)
+    assert persons(home) == ["cleo"] * 3
+    assert then(instants[1]) == ["x", "ann", "ann"]
