@@ -37,6 +37,7 @@ from wayline import upkeep, worlds
 from wayline.batches import batch_app
 from wayline.diff import diff
 from wayline.explain import explain
+from wayline.graph import graph_app
 from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, duration, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 
@@ -69,6 +70,7 @@ app.command()(explain)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
+app.add_typer(graph_app, name="graph")
 
 
 class FileFormat(StrEnum):
