@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stitching.graph import LINKS, Rules, links_of, lookup, resolve
+from stitching.graph import LINKS, Rules, links_of, lookup, resolve, unlinked
 from tests.oracle import graph as oracle
 
 RECORDS = {"record": pl.Int64, "time": pl.Int64, "namespace": pl.String, "value": pl.String}
@@ -77,7 +77,7 @@ def pairs_of(links):
 
 
 def named(identity):
-    return None if identity is None else "\x1f".join(identity)
+    return None if identity is None else ":".join(identity)
 
 
 @given(cases())
@@ -110,10 +110,19 @@ def test_graphs_agree_with_the_oracle(case):
     found = resolve(case.links, case.rules)
     nodes, states = answers(found)
     assert nodes == {
-        one: (named(right.component[one]), named(right.graph[one]), right.seen[one]) for one in right.seen
+        one: (named(right.component[one]), named(right.graph[one]), right.seen[one], one in right.evicted)
+        for one in right.seen
     }
     assert states == right.states
     assert pairs_of(found.links) == right.links
+
+
+@given(cases())
+def test_records_link_nothing_for_a_reason(case):
+    found = dict(unlinked(case.frame, case.rules).iter_rows())
+    for place, (_, identities) in enumerate(case.records):
+        linked = bool(oracle.star(identities, case.settings))
+        assert (place in found) == (bool(identities) and not linked)
 
 
 @given(st.lists(records(4), max_size=4), settings(), st.randoms())
@@ -170,7 +179,7 @@ def test_graphs_are_small_connected_parts_without_two_of_a_unique_namespace(case
     found = resolve(case.links, case.rules)
     nodes, states = answers(found)
     graphs = {}
-    for one, (_, graph, _) in nodes.items():
+    for one, (_, graph, *_) in nodes.items():
         graphs.setdefault(graph, set()).add(one)
     graphs.pop(None, None)
     kept = [pair for pair, state in states.items() if state == "kept"]
@@ -205,7 +214,11 @@ def test_lookups_agree_with_the_oracle(case, asked, wanted):
 def test_records_of_too_many_identities_link_nothing():
     case = Case([(0, [("E", str(value)) for value in range(20)])], SETTINGS, 50)
     assert case.links.height == 19
-    assert replace(case, records=[(0, [("E", str(value)) for value in range(21)])]).links.is_empty()
+    too_many = [(0, [("E", str(value)) for value in range(21)])]
+    assert replace(case, records=too_many).links.is_empty()
+    assert unlinked(replace(case, records=too_many).frame, case.rules)["reason"].to_list() == [
+        "21 identities, more than 20"
+    ]
     with_a_stranger = [("N", "0"), *(("E", str(value)) for value in range(20))]
     assert replace(case, records=[(0, with_a_stranger)]).links.height == 19
 
@@ -224,3 +237,9 @@ def test_more_unique_namespaces_than_a_word_has_bits():
     found = resolve(case.links, Rules((), frozenset(many), {}, 1000))
     assert answers(found)[1] == right.states
     assert found.links["state"].value_counts().height == 2
+
+
+def test_names_with_colons_are_names_of_their_own():
+    records = [(0, [("a:b", "c"), ("z", "1")]), (0, [("a", "b:c"), ("z", "2")])]
+    found = resolve(Case(records, SETTINGS, 50).links, Rules(("Z",), frozenset(), {}))
+    assert found.nodes["graph"].n_unique() == 2
