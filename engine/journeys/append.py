@@ -14,7 +14,7 @@ import polars as pl
 from engine.catalog.records import Skip
 from engine.journeys import change, device_table, devices, intake, withdraw
 from engine.journeys.change import Change, Outcome, Versions
-from engine.journeys.columns import NAMESPACE, PERSON, journey_schema
+from engine.journeys.columns import journey_schema
 from engine.journeys.duplicates import Resolution, resolve, touches
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
@@ -140,18 +140,7 @@ def stitch(member: Member, events: pl.DataFrame, memory: pl.DataFrame) -> pl.Dat
     if member.stitching is None:
         return intake.own_person(member, events)
     stitched = field_based.live(events.select("row", "device", "person", "time"), memory)
-    return named(member, stitched.rows)
-
-
-def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
-    """Turn what a kernel says (``row, person, known``) into ``row, _person, _namespace``."""
-    namespace = (
-        pl.when(pl.col("known"))
-        .then(pl.lit(member.namespace(member.person_path)))
-        .otherwise(pl.lit(member.namespace(str(member.device_path))))
-    )
-    taken = rows.filter(pl.col("person").is_not_null())
-    return taken.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
+    return intake.named(member, stitched.rows)
 
 
 def _holding(earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame) -> list[LakeFile]:

@@ -20,7 +20,6 @@ import polars as pl
 import pyarrow as pa
 
 from engine.journeys import change, device_table, devices, intake, lacking, runs, store
-from engine.journeys.append import named
 from engine.journeys.change import Change, Versions
 from engine.journeys.columns import (
     DATASET,
@@ -39,6 +38,7 @@ from engine.journeys.stitch_log import Kind
 from engine.lake.table import ROW
 from engine.world import Home, World
 from stitching import field_based
+from stitching.identity import joined, parted
 from stitching.names import NOBODY, Codes, Names
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -193,6 +193,7 @@ class _Persons:
         names: what the codes stand for.
         known: whether a person id says who they belong to now.
         changed: whether person or namespace differ.
+        spaces: the namespaces that rows get, where rows tell them.
     """
 
     names: Names
@@ -200,12 +201,16 @@ class _Persons:
     after: Codes
     known: Mask
     changed: Mask
+    spaces: pl.Series | None = None
 
     def adds(self, member: Member, rows: pl.Series) -> pl.DataFrame:
         """Return ``row, _person, _namespace`` of the rows that change, which have these ids."""
         codes, known = self.after[self.changed], self.known[self.changed]
         told = pl.DataFrame({"row": rows, "person": self.names.texts_of(codes), "known": known})
-        return named(member, told)
+        if self.spaces is None:
+            return intake.named(member, told)
+        spaces = self.spaces.filter(pl.Series(self.changed))
+        return told.select("row", pl.col("person").alias(PERSON), spaces.alias(NAMESPACE))
 
     def distinct(self, codes: Codes) -> _Distinct:
         """Return the persons among codes, each once."""
@@ -226,20 +231,38 @@ def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _
     device, person = intake.journey_identity(member)
     events = field_based.coded(rows.select(device=device, person=person, time=TIME))
     seen = events.names.texts().head(events.devices)
-    return _Found(events, field_based.restitch(events, _evidence(task, member, window, seen)))
+    known = _evidence(task, member, window, seen)
+    last = member.stitching is not None and member.stitching.shared_devices == "last"
+    return _Found(events, field_based.restitch(events, known, last=last))
 
 
 def _persons(member: Member, found: _Found, rows: pl.DataFrame) -> _Persons:
     """Compare the persons that rows have with those that were found for them."""
+    if member.varies:
+        return _joined_persons(found, rows)
     known, names = found.persons != NOBODY, found.events.names
     # Devices and persons share their codes: who is not known is called like the device.
     after = np.where(known, found.persons, found.events.device)
     before = names.number(rows[PERSON], likely=after)
     own, other = (
-        (rows[NAMESPACE] == member.namespace(path)).to_numpy()
-        for path in (member.person_path, str(member.device_path))
+        (rows[NAMESPACE] == member.namespace(reference)).to_numpy()
+        for reference in (member.person, member.device)
     )
     return _Persons(names, before, after, known, (before != after) | ~np.where(known, own, other))
+
+
+def _joined_persons(found: _Found, rows: pl.DataFrame) -> _Persons:
+    """Compare persons where each row tells its namespace: codes stand for namespaces and values."""
+    known, names = found.persons != NOBODY, found.events.names
+    after = np.where(known, found.persons, found.events.device)
+    told = rows.select(joined(pl.col(NAMESPACE), pl.col(PERSON))).to_series()
+    before = names.number(told, likely=after)
+    namespace, value = parted(pl.col("text"))
+    texts = names.texts().to_frame("text").select(namespace=namespace, value=value)
+    plain = Names()
+    values = plain.number(texts["value"])
+    spaces = texts["namespace"].gather(after)
+    return _Persons(plain, values[before], values[after], known, before != after, spaces)
 
 
 def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
