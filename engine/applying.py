@@ -76,7 +76,7 @@ def apply(
             return Applied()
         datasets = {name: _dataset_table(home, world, definitions, name) for name in definitions.datasets}
         identities = maintain.apply(home, world, definitions, datasets, progress)
-        outcomes, rebuilt = _connections(home, world, definitions, datasets, progress)
+        outcomes, rebuilt = _connections(home, world, definitions, datasets, identities, progress)
         gone = world.definitions.connections.keys() - definitions.connections.keys()
         lease.publish(
             "apply",
@@ -163,6 +163,7 @@ def _connections(
     world: World,
     definitions: Definitions,
     datasets: dict[str, int],
+    graph: int | None,
     progress: Progress | None,
 ) -> tuple[dict[str, Outcome], list[str]]:
     """Bring all journeys in line; return what to publish, and which were rebuilt."""
@@ -174,7 +175,7 @@ def _connections(
             outcomes[name] = Outcome(replace(versions_of(world, name), journeys=version))
         else:
             keep = _kept(world.definitions, definitions, name)
-            done = rebuild(home, definitions, name, datasets, keep=keep, progress=progress)
+            done = rebuild(home, definitions, name, datasets, keep=keep, graph=graph, progress=progress)
             outcomes[name] = done.outcome
             rebuilt.append(name)
     return outcomes, rebuilt

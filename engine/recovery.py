@@ -71,7 +71,7 @@ def follow(
     """
     identities = maintain.follow(lease.home, world, datasets, progress)
     outcomes = {
-        name: append(lease.home, name, world, datasets, progress)
+        name: append(lease.home, name, world, datasets, progress, graph=identities)
         for name, connection in world.definitions.connections.items()
         if not connection.datasets.keys().isdisjoint(datasets)
     }

@@ -93,7 +93,7 @@ def live(
     fresh = np.flatnonzero(after != before).astype(np.int32)
     names = codes.names
     news = pl.DataFrame({"device": names.texts_of(fresh), "person": names.texts_of(after[fresh])})
-    return Stitched(_answer(events, codes, found), news)
+    return Stitched(answer(events, codes, found), news)
 
 
 def replay(
@@ -116,7 +116,7 @@ def replay(
     """
     codes = coded(events)
     found = restitch(codes, evidence, last=last, transition_limit=transition_limit)
-    return _answer(events, codes, found)
+    return answer(events, codes, found)
 
 
 def restitch(
@@ -173,7 +173,8 @@ def _ranks(events: Events) -> Codes:
     return ranks
 
 
-def _answer(events: pl.DataFrame, codes: Events, found: Codes) -> pl.DataFrame:
+def answer(events: pl.DataFrame, codes: Events, found: Codes) -> pl.DataFrame:
+    """Return ``row, person, known`` of events, which belong to int32[N] persons or else to their devices."""
     person = codes.names.texts_of(found)
     return events.select(
         "row",

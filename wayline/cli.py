@@ -39,6 +39,7 @@ from wayline import upkeep, worlds
 from wayline.batches import batch_app
 from wayline.diff import diff
 from wayline.explain import explain
+from wayline.graph import graph_app
 from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption, duration, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 from wayline.person_of import person_of
@@ -73,6 +74,7 @@ app.command()(person_of)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
+app.add_typer(graph_app, name="graph")
 
 
 class FileFormat(StrEnum):

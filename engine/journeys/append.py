@@ -16,13 +16,14 @@ from engine.journeys import change, device_table, devices, intake, withdraw
 from engine.journeys.change import Change, Outcome, Versions
 from engine.journeys.columns import journey_schema
 from engine.journeys.duplicates import Resolution, resolve, touches
+from engine.journeys.graph import Graph, look_up
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
 from engine.lake import table as lake
 from engine.lake.table import LakeFile
 from engine.world import Home, World
-from stitching import field_based
+from stitching import field_based, graph_based
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ def append(
     world: World,
     datasets: Mapping[str, int],
     progress: Progress | None = None,
+    *,
+    graph: int | None = None,
 ) -> Outcome:
     """Bring a connection's journeys from a world's dataset versions to newer ones.
 
@@ -55,8 +58,10 @@ def append(
         world: the newest published world.
         datasets: changed datasets and their versions; those outside the connection are ignored.
         progress: told (phase, done, total).
+        graph: version of the identity graph that has taken in the newer versions; None if there is none.
     """
     definitions = world.definitions
+    identities = Graph(home, graph)
     versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
     source = devices.journeys(home, definitions, name, versions.journeys)
     schema = journey_schema(definitions, name)
@@ -71,10 +76,10 @@ def append(
         events, gone = arrival.resolution.events, arrival.resolution.dead
         known = _states(home, name, versions, member, arrival.resolution)
         memory = withdraw.memory(source, member, known, arrival.resolution)
-        parts.append(Part(member, arrival.files, stitch(member, events, memory)))
+        parts.append(Part(member, arrival.files, stitch(member, events, memory, identities)))
         dead.append(change.masks_of(source.files, schema, member.index, gone))
         skips += arrival.skips
-        if member.stitching is not None:
+        if member.field_based:
             learned[member.index] = devices.learn(source, member, known, events, gone)
     if learned and versions.devices is not None:
         told = device_table.commit(home.devices_path(name), versions.devices, learned)
@@ -89,7 +94,7 @@ def _states(
 ) -> pl.DataFrame:
     """Return what is known of the devices of rows that come or go."""
     seen = pl.concat([resolution.events["device"], resolution.dead["device"]]).drop_nulls().unique()
-    if versions.devices is None:
+    if versions.devices is None or not member.field_based:
         return pl.DataFrame(schema=device_table.STATES)
     return device_table.read(home.devices_path(name), versions.devices, member.index, seen)
 
@@ -129,16 +134,19 @@ def arrive(
     return Arrival(_holding(earlier, added, resolution.revived), resolution, skips)
 
 
-def stitch(member: Member, events: pl.DataFrame, memory: pl.DataFrame) -> pl.DataFrame:
+def stitch(member: Member, events: pl.DataFrame, memory: pl.DataFrame, graph: Graph) -> pl.DataFrame:
     """Give new events their persons: ``row, _person, _namespace``.
 
     Args:
         member: the dataset in its connection.
         events: identity rows.
         memory: ``device, person``: whom the devices saw last before the events.
+        graph: the identity graph of the world that will show the events.
     """
     if member.stitching is None:
         return intake.own_person(member, events)
+    if member.graph is not None:
+        return intake.named(member, graph_based.stitch(events, look_up(graph, member)))
     stitched = field_based.live(events.select("row", "device", "person", "time"), memory)
     return intake.named(member, stitched.rows)
 

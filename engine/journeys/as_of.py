@@ -1,7 +1,8 @@
 """Whom events belonged to as of an instant: what the stitch log said then, on the events of now.
 
 A row that the log knew by then keeps the person that it had. One that came later gets its own person, else
-whom its device knew then, else the device. Only rows whose person is another one than now are looked for.
+whom its device knew then, else the device; or whom the identity graph of then knew the device as. Only rows
+whose person is another one than now are looked for.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ import polars as pl
 import pyarrow as pa
 
 from engine.journeys import devices, intake, lacking, runs, stitch_log, store
-from engine.journeys.append import named
 from engine.journeys.columns import DATASET, HASH_HIGH, NAMESPACE, PERSON, TIME, journey_schema
 from engine.journeys.copies import live
 from engine.journeys.delta import NewFile
 from engine.journeys.devices import Journeys
+from engine.journeys.graph import Graph, look_up
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part
 from engine.lake.table import ROW
 from engine.world import Home, World
+from stitching import graph_based
 
 _LABELS = (ROW, DATASET, HASH_HIGH, TIME, PERSON, NAMESPACE)
 
@@ -104,7 +106,8 @@ def _moved(task: _Task, member: Member) -> pl.DataFrame:
     known = stitch_log.entries(task.log, task.logged, member.index, until=task.instant)
     said = stitch_log.last_said(known.join(rows.lazy().select("row"), on="row", how="semi"))
     fresh = rows.join(said, on="row", how="anti")
-    then = pl.concat([said, named(member, _persons(task, member, fresh))])
+    found = (_persons if member.field_based else _persons_in_graph)(task, member, fresh)
+    then = pl.concat([said, intake.named(member, found)])
     then = then.select("row", then=PERSON, then_namespace=NAMESPACE)
     other = (pl.col(PERSON) != pl.col("then")) | (pl.col(NAMESPACE) != pl.col("then_namespace"))
     return rows.join(then, on="row").filter(other).drop("device", "person")
@@ -128,8 +131,14 @@ def _persons(task: _Task, member: Member, fresh: pl.DataFrame) -> pl.DataFrame:
     return met.select("row", person=pl.coalesce(told, "device"), known=told.is_not_null())
 
 
+def _persons_in_graph(task: _Task, member: Member, fresh: pl.DataFrame) -> pl.DataFrame:
+    """Say whose rows are that came after the instant, by the graph of then: ``row, person, known``."""
+    graph = Graph(task.home, task.world.identities, task.world)
+    return graph_based.stitch(fresh.select("row", "device", time=pl.col(TIME)), look_up(graph, member))
+
+
 def _known_then(task: _Task, member: Member, asked: pl.Series, later: pl.Series) -> pl.DataFrame:
-    """Return whom devices knew at the instant (``device, person``): the one place that knows how.
+    """Return whom devices knew at the instant (``device, person``).
 
     Args:
         task: the connection.

@@ -84,6 +84,16 @@ class Member:
         return self.part.stitching
 
     @property
+    def graph(self) -> str | None:
+        """The namespace of persons that the identity graph gives; None unless stitching is graph-based."""
+        return self.stitching.graph if self.stitching else None
+
+    @property
+    def field_based(self) -> bool:
+        """Whether events of a device give other events of it their person."""
+        return self.stitching is not None and self.graph is None
+
+    @property
     def person(self) -> IdentityReference | None:
         """Where the person is found; None if the identity graph says who it is."""
         return self.stitching.person_id if self.stitching else self.part.person_id
@@ -116,7 +126,7 @@ class Member:
     def namespace(self, reference: IdentityReference | None) -> str | None:
         """Return the namespace of an identity; a field without one is its own. None if rows tell it."""
         if reference is None:
-            return self.stitching.graph if self.stitching else None
+            return self.graph
         if isinstance(reference, MapIdentity):
             return reference.namespace
         return self.dataset.field(reference).identity or reference
@@ -258,7 +268,9 @@ def _stitched(
     if isinstance(reference, str):
         found = identifying(leaf(reference).cast(pl.String), member.rules)
     elif reference.namespace is None:
-        return lowest_primary(leaf(reference.map), member.rules, without=member.namespace(other))
+        # What the graph is asked for may be a person itself.
+        others = None if other is None else member.namespace(other)
+        return lowest_primary(leaf(reference.map), member.rules, without=others)
     else:
         found = lowest(leaf(reference.map), reference.namespace, member.rules)
     return joined(pl.lit(member.namespace(reference)), found) if member.varies else found

@@ -32,12 +32,13 @@ from engine.journeys.columns import (
 )
 from engine.journeys.copies import live
 from engine.journeys.devices import Journeys
+from engine.journeys.graph import Graph, look_up
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
 from engine.lake.table import ROW
 from engine.world import Home, World
-from stitching import field_based
+from stitching import field_based, graph_based
 from stitching.identity import joined, parted
 from stitching.names import NOBODY, Codes, Names
 
@@ -101,7 +102,7 @@ def replay(
     definitions = world.definitions
     versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
     source = devices.journeys(home, definitions, name, versions.journeys)
-    task = _Task(home, name, versions, source)
+    task = _Task(home, name, versions, source, Graph(home, world.identities))
     carried = journey_schema(definitions, name)
     moves = []
     for member in intake.members(definitions, name):
@@ -159,6 +160,7 @@ class _Task:
     name: str
     versions: Versions
     source: Journeys
+    graph: Graph
 
 
 def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -> _Move:
@@ -169,7 +171,7 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         # While one core finds persons, the other reads what else is in the rows.
         labels = _live(task.source, member, window, [*_LABELS, *(further if small else ())])
         labels_read = beside.submit(labels.collect)
-        found = _found(task, member, window, events)
+        found = (_found if member.field_based else _found_in_graph)(task, member, window, events)
         rows = labels_read.result()
     persons = _persons(member, found, rows)
     changed = pl.Series(persons.changed)
@@ -234,6 +236,13 @@ def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _
     known = _evidence(task, member, window, seen)
     last = member.stitching is not None and member.stitching.shared_devices == "last"
     return _Found(events, field_based.restitch(events, known, last=last))
+
+
+def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
+    """Find whom the graph knows the devices as; what was before the window tells nothing."""
+    device, nobody = intake.journey_identity(member)
+    events = field_based.coded(rows.select(device=device, person=nobody, time=TIME))
+    return _Found(events, graph_based.restitch(events, look_up(task.graph, member)))
 
 
 def _persons(member: Member, found: _Found, rows: pl.DataFrame) -> _Persons:
