@@ -1,15 +1,14 @@
 """Whom events belonged to as of an instant: what the stitch log said then, on the events of now.
 
 A row that the log knew by then keeps the person that it had. One that came later gets its own person, else
-whom its device knew then, else the device; by the identity graph, whom the graph of then knows its device as.
-Only rows whose person is another one than now are looked for.
+whom its device knew then, else the device; or whom the identity graph of then knew the device as. Only rows
+whose person is another one than now are looked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -25,6 +24,7 @@ from engine.journeys.intake import Member
 from engine.journeys.runs import Part
 from engine.lake.table import ROW
 from engine.world import Home, World
+from stitching import graph_based
 
 _LABELS = (ROW, DATASET, HASH_HIGH, TIME, PERSON, NAMESPACE)
 
@@ -108,7 +108,8 @@ def _moved(task: _Task, member: Member) -> pl.DataFrame:
     known = stitch_log.entries(task.log, task.logged, member.index, until=task.instant)
     said = stitch_log.last_said(known.join(rows.lazy().select("row"), on="row", how="semi"))
     fresh = rows.join(said, on="row", how="anti")
-    then = pl.concat([said, intake.named(member, _persons(task, member, fresh))])
+    found = (_persons if member.field_based else _persons_in_graph)(task, member, fresh)
+    then = pl.concat([said, intake.named(member, found)])
     then = then.select("row", then=PERSON, then_namespace=NAMESPACE)
     other = (pl.col(PERSON) != pl.col("then")) | (pl.col(NAMESPACE) != pl.col("then_namespace"))
     return rows.join(then, on="row").filter(other).drop("device", "person")
@@ -132,8 +133,14 @@ def _persons(task: _Task, member: Member, fresh: pl.DataFrame) -> pl.DataFrame:
     return met.select("row", person=pl.coalesce(told, "device"), known=told.is_not_null())
 
 
+def _persons_in_graph(task: _Task, member: Member, fresh: pl.DataFrame) -> pl.DataFrame:
+    """Say whose rows are that came after the instant, by the graph of then: ``row, person, known``."""
+    graph = Graph(task.home, task.world.identities, task.world)
+    return graph_based.stitch(fresh.select("row", "device", time=pl.col(TIME)), look_up(graph, member))
+
+
 def _known_then(task: _Task, member: Member, asked: pl.Series, later: pl.Series) -> pl.DataFrame:
-    """Return whom devices knew at the instant (``device, person``): the one place that knows how.
+    """Return whom devices knew at the instant (``device, person``).
 
     Args:
         task: the connection.
@@ -143,15 +150,7 @@ def _known_then(task: _Task, member: Member, asked: pl.Series, later: pl.Series)
     """
     if not len(asked):
         return pl.DataFrame(schema={"device": pl.String, "person": pl.String})
-    if member.graph is None:
-        return devices.memory_without(task.source, member, asked, later)
-    graph = Graph(task.home, task.world.identities, (task.world.definitions, _moment(task.instant)))
-    found = pl.DataFrame({"device": asked, "person": look_up(graph, member)(asked)})
-    return found.drop_nulls("person")
-
-
-def _moment(instant: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant)
+    return devices.memory_without(task.source, member, asked, later)
 
 
 def _carried(source: Journeys, moved: pl.DataFrame, schema: pa.Schema) -> pa.Schema:

@@ -22,6 +22,7 @@ from typing import Any, Final
 from engine.catalog.lock import exclusive
 from engine.errors import BusyError
 from engine.folders import new_folder, sync_folders
+from engine.identities import past
 from engine.journeys import as_of, stitch_log, store
 from engine.journeys.delta import NewFile
 from engine.journeys.store import Files, JourneyFile, Kind
@@ -39,6 +40,7 @@ _KINDS: Final = (Kind.LEVEL0, Kind.MASK)
 _MANIFEST: Final = "files.json"
 _FORMAT: Final = 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _PATIENCE: Final = 0.2
 """Seconds between two looks at whether a question that waits was cancelled."""
 
@@ -87,7 +89,7 @@ def seen(home: Home, world: World, name: str, version: int, check: Callable[[], 
     files = store.files(home.journeys_path(name), version)
     if world.identity_as_of is None or name not in world.stitch_logs:
         return Seen(files)
-    instant = (world.identity_as_of.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+    instant = (world.identity_as_of - _EPOCH) // _MICROSECOND
     cut = _last_learned(home, world, name, instant)
     if cut is None:
         return Seen(files)
@@ -130,7 +132,16 @@ def _last_learned(home: Home, world: World, name: str, instant: int) -> int | No
     spans = [stitch_log.logged_between(path) for path in stitch_log.paths(log, world.stitch_logs[name])]
     if all(last <= instant for _, last in spans):
         return None
-    return max((min(last, instant) for first, last in spans if first <= instant), default=0)
+    known = [min(last, instant) for first, last in spans if first <= instant]
+    linked = past.last_came(home, world, _EPOCH + timedelta(microseconds=instant))
+    if linked is not None and _asks_graph(world, name):
+        known.append((linked - _EPOCH) // _MICROSECOND)
+    return max(known, default=0)
+
+
+def _asks_graph(world: World, name: str) -> bool:
+    parts = world.definitions.connections[name].datasets.values()
+    return any(part.stitching is not None and part.stitching.graph is not None for part in parts)
 
 
 def _state(world: World, name: str) -> str:
@@ -139,6 +150,7 @@ def _state(world: World, name: str) -> str:
     parts = [
         _FORMAT,
         world.stitch_logs[name],
+        world.identities if _asks_graph(world, name) else None,
         connection.model_dump_json(),
         *(
             [dataset, world.datasets[dataset], world.definitions.datasets[dataset].model_dump_json()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,6 +16,7 @@ from engine.journeys.copies import live
 from engine.journeys.intake import Member
 from engine.lake.table import ROW
 from engine.world import Home, World
+from stitching.identity import parted
 
 _INSTANT: Final = pa.timestamp("us")
 HISTORY: Final = pa.schema(
@@ -52,10 +54,20 @@ _EVENT: Final = pl.Schema({"row": pl.Int64, "time": pl.Int64, "person": pl.Strin
 
 @dataclass(frozen=True)
 class _Asked:
-    """A device in a dataset that may know it."""
+    """A device in a dataset that may know it; no namespace where it may be in any."""
 
     member: Member
     device: str
+    namespace: str | None
+
+    @property
+    def is_it(self) -> pl.Expr:
+        """The condition under which rows of journeys are the device's."""
+        device, _ = intake.journey_identity(self.member)
+        if not self.member.varies:
+            return device == self.device
+        namespace, value = parted(device)
+        return (value == self.device) & (True if self.namespace is None else namespace == self.namespace)
 
 
 def history(home: Home, world: World, name: str, device: str) -> pa.Table:
@@ -145,8 +157,7 @@ def _events(home: Home, world: World, name: str, asked: _Asked) -> pl.DataFrame:
     member = asked.member
     files = as_of_files.seen(home, world, name, world.journeys[name])
     columns = runs.polars_columns(journey_schema(world.definitions, name))
-    device, _ = intake.journey_identity(member)
-    where = (pl.col(DATASET) == member.index) & (device == asked.device)
+    where = (pl.col(DATASET) == member.index) & asked.is_it
     rows = live(files.files, columns, [ROW, TIME, PERSON, NAMESPACE], where=where).collect()
     return pl.DataFrame(list(rows), schema=_EVENT)
 
@@ -160,8 +171,16 @@ def _asked(world: World, name: str, device: str) -> list[_Asked]:
         )
     members = [member for member in intake.members(world.definitions, name) if member.stitching is not None]
     namespace, colon, value = device.partition(":")
-    named = [member for member in members if colon and member.namespace(str(member.device_path)) == namespace]
-    return [_Asked(member, value if named else device) for member in named or members]
+    spaces = {member.name: member.namespace(member.device) for member in members}
+    named = [member for member in members if colon and spaces[member.name] in (namespace, None)]
+    if any(spaces[member.name] is not None for member in named) or (named and namespace in _codes(world)):
+        return [_Asked(member, value, namespace) for member in named]
+    return [_Asked(member, device, None) for member in members]
+
+
+def _codes(world: World) -> Collection[str]:
+    """Return the namespaces that are known by name."""
+    return world.definitions.namespace_types()
 
 
 def unknown(name: str, device: str) -> UnknownNameError:

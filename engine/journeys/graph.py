@@ -1,16 +1,15 @@
-"""Whom the identity graph of a world knows the devices of a dataset as."""
+"""Whom the identity graph of a world knows the devices of a dataset as, now or as of an instant."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import polars as pl
 
-from engine.definitions.model import Definitions
-from engine.identities.lookup import persons_of, persons_then
+from engine.identities.lookup import persons_of
+from engine.identities.past import persons_then
 from engine.journeys.intake import Member
-from engine.world import Home
+from engine.world import Home, World
 from stitching.graph_based import LookUp
 from stitching.identity import joined, parted
 
@@ -21,12 +20,12 @@ class Graph:
 
     Attributes:
         version: of its table; None if the world has none, so that nobody is known.
-        then: definitions and an instant, aware, if it shall be the graph of that instant.
+        past: the world that is asked as it was as of its ``identity_as_of``; None asks the version.
     """
 
     home: Home
     version: int | None
-    then: tuple[Definitions, datetime] | None = None
+    past: World | None = None
 
 
 def look_up(graph: Graph, member: Member) -> LookUp:
@@ -38,14 +37,12 @@ def look_up(graph: Graph, member: Member) -> LookUp:
 
 
 def _persons(graph: Graph, member: Member, devices: pl.Series, namespace: str) -> pl.Series:
+    if graph.past is not None and graph.past.identity_as_of is not None:
+        instant = graph.past.identity_as_of
+        return persons_then(graph.home, graph.past, instant, devices, namespace, str(member.graph))
     if graph.version is None:
         return pl.Series([None] * len(devices), dtype=pl.String)
-    if graph.then is None:
-        return persons_of(graph.home, graph.version, devices, namespace, str(member.graph))
-    definitions, instant = graph.then
-    return persons_then(
-        graph.home, graph.version, definitions, instant, devices, namespace, str(member.graph)
-    )
+    return persons_of(graph.home, graph.version, devices, namespace, str(member.graph))
 
 
 def _in_their_namespaces(graph: Graph, member: Member, devices: pl.Series) -> pl.Series:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC
 
 from sqlglot import exp
 
@@ -46,7 +45,7 @@ def explain(request: ReportRequest, world: World, trace: Trace | None = None) ->
 
 def _as_of(world: World) -> str:
     instant = world.identity_as_of
-    return "" if instant is None else f", identities as of {instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return "" if instant is None else f", identities as of {instant:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _took(taken: Taken) -> str:

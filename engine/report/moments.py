@@ -27,7 +27,7 @@ def range_of(start: str | None, end: str | None, zone: str) -> TimeRange:
 
 
 def instant_of(moment: date | str) -> datetime:
-    """Return an instant, aware: a time or a day (its beginning), in UTC where it has no offset.
+    """Return an instant in UTC: a time or a day (its beginning), read in UTC where it has no offset.
 
     Raises:
         InputError: it is no time.
@@ -36,7 +36,10 @@ def instant_of(moment: date | str) -> datetime:
         moment = _read(moment)
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    try:
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise InputError(f"{moment} is not a time", hint="Write a year from 1 to 9999.") from None
 
 
 def _moment(text: str | None, zone: str) -> int | None:

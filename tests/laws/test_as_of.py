@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from engine import flow
 from engine.journeys import as_of_files
 from engine.world import Home, World
-from tests.journeys.support import journeys
+from tests.journeys.support import journeys, new_home
 from tests.laws import arrivals
+from tests.laws import test_graph_based as shops
 from tests.laws.test_journeys import answer, carry_out, compaction, law, run
 from tests.oracle import as_of as oracle
 from tests.oracle.journeys import Operation
@@ -102,3 +104,23 @@ def test_it_rests_on_lake_and_log_alone(
     flow.rebuild(home, "shop")
     as_of_files.sweep(home, everything=True)
     assert answer(home, then(home, moment)) == before
+
+
+@law
+@given(history=shops.histories(), data=st.data())
+def test_the_graph_of_then_is_asked(folder: Path, history: list[Any], data: st.DataObject) -> None:
+    home, model = new_home(folder, shops.DEFINITIONS), shops.Model()
+    moments, had, come = [home.current().published_at], [{}], [set()]
+    for operation in history:
+        shops.carry_out(home, model, operation)
+        moments.append(home.current().published_at)
+        had.append(dict(model.persons))
+        come.append({*come[-1], *model.live})
+    step = data.draw(st.integers(0, len(history)))
+    then_known = shops.Model({key: batch for key, batch in model.live.items() if key in come[step]})
+    then_known.stitch([row for batch in model.live.values() for row in batch.rows if batch.dataset == "web"])
+    told = {number: who for persons in had[: step + 1] for number, who in persons.items()}
+    expected = {number: told.get(number, then_known.persons[number]) for number in model.persons}
+    assert shops.answer(home, then(home, moments[step])) == expected
+    assert shops.answer(home) == model.persons
+    home.close()

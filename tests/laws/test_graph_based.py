@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from engine import batches, flow
 from engine.definitions.model import Definitions
-from engine.world import Home
+from engine.world import Home, World
 from tests.journeys.support import ingest_rows, journeys, new_home
 from tests.oracle import graph as graph_oracle
 from tests.oracle import graph_based as oracle
@@ -187,8 +187,8 @@ def carry_out(home: Home, model: Model, operation: Batch | Revert | Replay) -> N
         model.give_up(key)
 
 
-def answer(home: Home) -> dict[int, tuple[str, bool]]:
-    rows = [row for rows in journeys(home, ["number", "_person", "_namespace"]) for row in rows]
+def answer(home: Home, world: World | None = None) -> dict[int, tuple[str, bool]]:
+    rows = [row for rows in journeys(home, ["number", "_person", "_namespace"], world) for row in rows]
     found = {number: (person, namespace == "Email") for _, number, person, namespace in rows}
     assert len(found) == len(rows)
     return found
