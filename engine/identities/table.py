@@ -64,7 +64,7 @@ class _Kind:
     told: str
 
 
-_IDENTITIES: Final = _Kind("identities", IDENTITIES, ("namespace", "value"), "component")
+_IDENTITIES: Final = _Kind("members", IDENTITIES, ("namespace", "value"), "component")
 _LINKS: Final = _Kind("links", LINKS, ("component",), "namespace_a")
 _FIRSTS: Final = _Kind("firsts", FIRSTS, ("graph",), "namespace")
 
