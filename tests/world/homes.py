@@ -76,7 +76,7 @@ def graph_rows(home: Home, world: World) -> tuple[Any, ...]:
     if world.identities is None:
         return ()
     kept = table.content(home.identities_path(), world.identities)
-    return tuple(sorted(part.rows(), key=repr) for part in (kept.identities, kept.links, kept.firsts))
+    return tuple(tuple(sorted(part.rows(), key=repr)) for part in (kept.identities, kept.links, kept.firsts))
 
 
 def data_files(home: Home) -> set[Path]:
