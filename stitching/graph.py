@@ -17,7 +17,7 @@ import polars as pl
 
 from stitching.components import components
 from stitching.devices import Timelines, grouped
-from stitching.identity import joined
+from stitching.identity import BETWEEN
 from stitching.links import Links, merged, rivals, stars
 from stitching.names import Codes
 from stitching.nodes import Nodes, lexical, nodes_of, smallest
@@ -78,8 +78,9 @@ class Resolved:
 
     Attributes:
         nodes: ``namespace``, ``value``; ``component``, the name of all that any link leads to; ``graph``, the
-            name of the graph it is in, or null; ``seen`` int64, the time of its newest link. A name is
-            the lexically smallest member as one text (``stitching.identity.joined``).
+            name of the graph it is in, or null; ``seen`` int64, the time of its newest link; ``evicted``,
+            whether it left a graph that was too large. A name is the lexically smallest member,
+            ``NAMESPACE:VALUE``.
         links: distinct links as ``LINKS``, ``a`` the one of higher priority, and ``state``: ``kept``, ``cut``
             or ``evicted`` (with one of its ends). A cut link says whom it would have put together:
             ``because`` a namespace, ``because_a`` and ``because_b`` its values on either side.
@@ -110,6 +111,31 @@ def links_of(records: pl.DataFrame, rules: Rules, *, most: int = LINKS_PER_BATCH
     return _texts(nodes, _newest(nodes, merged(sights, len(nodes)), most))
 
 
+def unlinked(records: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Return the records that link nothing, and why: ``record``, ``reason``.
+
+    Args:
+        records: as for ``links_of``.
+        rules: what keeps persons apart.
+    """
+    inside = ~pl.col("namespace").is_in(_outside(rules))
+    unique = pl.col("namespace").filter(pl.col("namespace").is_in(list(rules.unique)))
+    distinct = records.select("record", "namespace", "value").unique()
+    found = distinct.group_by("record").agg(
+        size=inside.sum(), collapsed=unique.filter(unique.is_duplicated()).min()
+    )
+    few, many = pl.col("size") < 2, pl.col("size") > IDENTITIES_PER_RECORD
+    reason = (
+        pl.when(few)
+        .then(pl.lit("fewer than two identities"))
+        .when(many)
+        .then(pl.format("{} identities, more than {}", "size", pl.lit(IDENTITIES_PER_RECORD)))
+        .when(pl.col("collapsed").is_not_null())
+        .then(pl.format("two identities of {}, which is unique", "collapsed"))
+    )
+    return found.select("record", reason=reason).drop_nulls("reason").sort("record")
+
+
 def resolve(links: pl.DataFrame, rules: Rules) -> Resolved:
     """Return the graphs of links, all of the components that they make, in no order.
 
@@ -135,7 +161,8 @@ def resolve(links: pl.DataFrame, rules: Rules) -> Resolved:
     states = pl.Series("state", np.where(left, _KEPT, np.where(stays, _EVICTED, _CUT)).astype(np.uint8))
     because = reasons(ranked, np.flatnonzero(~stays), together)
     told = [_texts(nodes, distinct), states.cat.to(STATES).to_frame(), because]
-    return Resolved(_named(nodes, component, graph, ranked.seen), pl.concat(told, how="horizontal"))
+    seen = pl.DataFrame({"seen": ranked.seen, "evicted": leaves})
+    return Resolved(_named(nodes, component, graph).hstack(seen), pl.concat(told, how="horizontal"))
 
 
 def lookup(nodes: pl.DataFrame, identities: pl.DataFrame, wanted: str) -> pl.Series:
@@ -237,13 +264,24 @@ def _texts(nodes: Nodes, links: Links) -> pl.DataFrame:
     return pl.DataFrame({**ends, "first": links.first, "last": links.last, "records": links.records})
 
 
-def _named(nodes: Nodes, component: Codes, graph: Codes, seen: npt.NDArray[np.int64]) -> pl.DataFrame:
+def _names(nodes: Nodes, codes: Codes) -> pl.Series:
+    """Return ``NAMESPACE:VALUE`` of nodes, null for negative numbers.
+
+    No two have one name: a colon in a namespace is written otherwise.
+    """
+    chosen = np.zeros(len(nodes), np.bool_)
+    chosen[codes[codes >= 0]] = True
+    texts = nodes.texts.filter(pl.Series(chosen))
+    namespace = pl.col("namespace").str.replace_all(":", BETWEEN, literal=True)
+    names = texts.select(name=pl.concat_str(namespace, pl.lit(":"), "value"))["name"]
+    places = pl.Series((np.cumsum(chosen) - 1)[codes])
+    return names.gather(places.set(pl.Series(codes < 0), None))
+
+
+def _named(nodes: Nodes, component: Codes, graph: Codes) -> pl.DataFrame:
     """Return nodes with the names of their components and graphs; a graph has two nodes or more."""
-    names = nodes.texts.select(name=joined(pl.col("namespace"), pl.col("value")))["name"]
     alone = (np.bincount(graph, minlength=1) < 2)[graph]
-    inside = pl.Series(np.where(alone, -1, smallest(nodes, graph)))
     return nodes.texts.with_columns(
-        component=names.gather(smallest(nodes, component)),
-        graph=names.gather(inside.set(inside < 0, None)),
-        seen=pl.Series(seen),
+        component=_names(nodes, smallest(nodes, component)),
+        graph=_names(nodes, np.where(alone, -1, smallest(nodes, graph))),
     )

@@ -38,15 +38,20 @@ def load(path: Path | str, base: Definitions | None = None, *, then: tuple[Check
     if not isinstance(source.data, dict):
         hint = "Begin with datasets:, connections: or data_views:."
         raise source.error((), "holds no definitions", hint)
-    try:
-        definitions = Definitions.model_validate(source.data)
-    except ValidationError as error:
-        raise _validation_error(source, error) from None
+    definitions = parsed(source)
     merged = merge(base or Definitions(), definitions)
     for check in (problems, *then):
         for problem in check(merged):
             raise source.error(problem.path, problem.message, problem.hint)
     return definitions
+
+
+def parsed(source: YamlSource) -> Definitions:
+    """Return what a file defines, each part well-formed by itself; DefinitionError where one is not."""
+    try:
+        return Definitions.model_validate(source.data)
+    except ValidationError as error:
+        raise _validation_error(source, error) from None
 
 
 def merge(old: Definitions, new: Definitions) -> Definitions:
