@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_a_graph_is_drawn(home, wayline):
 def test_history_says_what_each_batch_made_of_it(home, wayline):
     told = wayline("graph", "show", "COOKIE:d1", "--history", "--home", home).out
     lines = told.splitlines()
-    first, second = (place for place, line in enumerate(lines) if line.startswith(f"{datetime.now():%Y}"))
+    first, second = (place for place, line in enumerate(lines) if line.startswith(f"{datetime.now(UTC):%Y}"))
     assert lines[first].endswith("  web batch 1") and lines[second].endswith("  web batch 2")
     assert lines[first + 1] == "CRMID:Tom  cross device"
     assert lines[second + 1] == "CRMID:Summer  cross device"
