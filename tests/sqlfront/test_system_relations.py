@@ -14,6 +14,7 @@ from engine.definitions.model import Definitions
 from engine.errors import UnknownNameError
 from engine.world import Home
 from sqlfront.auth import verifier
+from sqlfront.difference import why
 from sqlfront.front import open_front
 from sqlfront.server import running
 from sqlfront.system import RELATIONS
@@ -122,6 +123,15 @@ def test_rows_follow_the_newest_world(tmp_path: Path) -> None:
     assert rows(home, counted) == [(2, 1)]
     flow.replay(home, "shop", at=NOON)
     assert rows(home, counted) == [(2, 2)]
+
+
+def test_older_worlds_can_be_compared(tmp_path: Path) -> None:
+    home = new_home(tmp_path, given())
+    first = ingest_rows(home, "web", [{"id": "1", "at": NOON, "device": "x"}])
+    last = ingest_rows(home, "web", [{"id": "2", "at": NOON, "device": "x"}])
+    asked = "SELECT dataset, SUM(rows) AS rows FROM system.stitching_quality GROUP BY dataset"
+    (change,) = why(home, first.id, last.id, asked).difference.changes
+    assert (change.key, change.before, change.after) == (("web",), 1, 2)
 
 
 def test_over_the_wire_with_parameters(home: Home) -> None:
