@@ -264,18 +264,24 @@ def _texts(nodes: Nodes, links: Links) -> pl.DataFrame:
     return pl.DataFrame({**ends, "first": links.first, "last": links.last, "records": links.records})
 
 
-def _name() -> pl.Expr:
-    """Return the name of an identity, which no other has: a colon in a namespace is written otherwise."""
+def _names(nodes: Nodes, codes: Codes) -> pl.Series:
+    """Return ``NAMESPACE:VALUE`` of nodes, null for negative numbers.
+
+    No two have one name: a colon in a namespace is written otherwise.
+    """
+    chosen = np.zeros(len(nodes), np.bool_)
+    chosen[codes[codes >= 0]] = True
+    texts = nodes.texts.filter(pl.Series(chosen))
     namespace = pl.col("namespace").str.replace_all(":", BETWEEN, literal=True)
-    return pl.concat_str(namespace, pl.lit(":"), "value")
+    names = texts.select(name=pl.concat_str(namespace, pl.lit(":"), "value"))["name"]
+    places = pl.Series((np.cumsum(chosen) - 1)[codes])
+    return names.gather(places.set(pl.Series(codes < 0), None))
 
 
 def _named(nodes: Nodes, component: Codes, graph: Codes) -> pl.DataFrame:
     """Return nodes with the names of their components and graphs; a graph has two nodes or more."""
-    names = nodes.texts.select(name=_name())["name"]
     alone = (np.bincount(graph, minlength=1) < 2)[graph]
-    inside = pl.Series(np.where(alone, -1, smallest(nodes, graph)))
     return nodes.texts.with_columns(
-        component=names.gather(smallest(nodes, component)),
-        graph=names.gather(inside.set(inside < 0, None)),
+        component=_names(nodes, smallest(nodes, component)),
+        graph=_names(nodes, np.where(alone, -1, smallest(nodes, graph))),
     )

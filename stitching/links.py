@@ -35,7 +35,7 @@ class Links:
     last: _Numbers
     records: _Numbers
 
-    def __getitem__(self, chosen: _Array) -> Links:
+    def __getitem__(self, chosen: _Array | slice) -> Links:
         return Links(
             self.ends[chosen],
             self.others[chosen],
@@ -55,22 +55,86 @@ def merged(links: Links, count: int) -> Links:
     if not links.ends.size:
         return links
     order = grouped(links.ends, count, links.others.astype(np.int64)).order
-    ends, others = links.ends[order], links.others[order]
-    fresh = np.ones(order.size, np.bool_)
-    fresh[1:] = (ends[1:] != ends[:-1]) | (others[1:] != others[:-1])
-    begins = np.flatnonzero(fresh)
-    return Links(
-        ends[begins],
-        others[begins],
-        np.minimum.reduceat(links.first[order], begins),
-        np.maximum.reduceat(links.last[order], begins),
-        np.add.reduceat(links.records[order], begins),
+    ends, others = np.empty_like(links.ends), np.empty_like(links.others)
+    first, last, records = (np.empty_like(links.first) for _ in range(3))
+    found = _merge(
+        order,
+        links.ends,
+        links.others,
+        links.first,
+        links.last,
+        links.records,
+        ends,
+        others,
+        first,
+        last,
+        records,
     )
+    return Links(ends, others, first, last, records)[:found]
 
 
 _NUMBERS: Final = nb.types.Array(nb.int64, 1, "C", readonly=True)
 _CODES: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
 _MASK: Final = nb.types.Array(nb.boolean, 1, "C", readonly=True)
+
+
+@nb.njit(
+    nb.int64(
+        _CODES,
+        _CODES,
+        _CODES,
+        _NUMBERS,
+        _NUMBERS,
+        _NUMBERS,
+        nb.int32[::1],
+        nb.int32[::1],
+        nb.int64[::1],
+        nb.int64[::1],
+        nb.int64[::1],
+    ),
+    nogil=True,
+    cache=True,
+)
+def _merge(
+    order: Codes,
+    sight_ends: Codes,
+    sight_others: Codes,
+    sight_first: _Numbers,
+    sight_last: _Numbers,
+    sight_records: _Numbers,
+    ends: Codes,
+    others: Codes,
+    first: _Numbers,
+    last: _Numbers,
+    records: _Numbers,
+) -> int:
+    """Make one link of neighbours in the order that are sights of the same; return how many. O(L).
+
+    Args:
+        order: int32[L], the sights by their ends.
+        sight_ends: int32[L]; this and the next four as in ``Links``, by sight.
+        sight_others: int32[L].
+        sight_first: int64[L].
+        sight_last: int64[L].
+        sight_records: int64[L].
+        ends: int32[L], the first ones filled; this and the next four by link.
+        others: int32[L].
+        first: int64[L].
+        last: int64[L].
+        records: int64[L].
+    """
+    found = -1
+    for sight in order:
+        if found < 0 or ends[found] != sight_ends[sight] or others[found] != sight_others[sight]:
+            found += 1
+            ends[found], others[found] = sight_ends[sight], sight_others[sight]
+            first[found], last[found] = sight_first[sight], sight_last[sight]
+            records[found] = sight_records[sight]
+        else:
+            first[found] = min(first[found], sight_first[sight])
+            last[found] = max(last[found], sight_last[sight])
+            records[found] += sight_records[sight]
+    return found + 1
 
 
 @nb.njit(nogil=True)

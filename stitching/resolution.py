@@ -69,9 +69,11 @@ def _collapsed(ranked: Ranked, component: Codes) -> _Flags:
 def _order(ranked: Ranked, links: Links, component: Codes) -> _Array:
     """Return the order of admission: by component, the most personal first, then the newest."""
     ranks = int(ranked.rank.max()) + 1
-    present, dense = np.unique(component[links.ends], return_inverse=True)
-    group = (dense * ranks + ranked.rank[links.others]).astype(np.int32)
-    order = grouped(group, present.size * ranks, ~links.last).order
+    disputed = np.zeros(component.size, np.bool_)
+    disputed[component[links.ends]] = True
+    dense = np.cumsum(disputed) - 1
+    group = (dense[component[links.ends]] * ranks + ranked.rank[links.others]).astype(np.int32)
+    order = grouped(group, (dense[-1] + 1) * ranks, ~links.last).order
     alike = (group[order][1:] == group[order][:-1]) & (links.last[order][1:] == links.last[order][:-1])
     if alike.any():
         tied = np.flatnonzero(np.append(alike, False) | np.append(False, alike))

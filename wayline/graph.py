@@ -1,4 +1,4 @@
-"""``wayline graph``: look at the identity graph, and try its rules on a few records."""
+"""``wayline graph``: the graph of an identity, and the graphs that a few records would make."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from wayline.simulation import Simulation, read_case, simulate
 graph_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="""The identity graph: which identities are one person's, and why.
+    help="""The identity graph: whose identities belong together, and why.
 
     Example: wayline graph show Email:ann@example.com
 
     Example: wayline graph simulate family.yaml
     """,
 )
-graph_app.command()(show)
+
+
+graph_app.command("show")(show)
 
 
 @graph_app.command("simulate")

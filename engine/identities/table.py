@@ -64,7 +64,7 @@ class _Kind:
     told: str
 
 
-_IDENTITIES: Final = _Kind("identities", IDENTITIES, ("namespace", "value"), "component")
+_IDENTITIES: Final = _Kind("members", IDENTITIES, ("namespace", "value"), "component")
 _LINKS: Final = _Kind("links", LINKS, ("component",), "namespace_a")
 _FIRSTS: Final = _Kind("firsts", FIRSTS, ("graph",), "namespace")
 
@@ -132,16 +132,27 @@ def commit(table: Path, version: int, changed: Content) -> int:
     return delta.commit(table, version, written, removed) if written or removed else version
 
 
+def tidied(table: Path, version: int) -> int:
+    """Commit the table anew with what a version says and no more; return the new version.
+
+    Files of before, which also hold what was said of identities that are gone, are needed by older
+    versions only.
+    """
+    whole = content(table, version)
+    return delta.overwrite(table, version, SCHEMA, _whole(table, version + 1, whole))
+
+
 def overwrite(table: Path, whole: Content) -> int:
     """Make the table anew, whatever it held, in one commit; return its version."""
     version = delta.create(table, SCHEMA, "batch")
     delta.sweep(table, version)
-    written = [
-        file
-        for kind, rows in _kinds(whole)
-        for file in _written(table, version + 1, kind, _hashed(kind, rows))
+    return delta.overwrite(table, version, SCHEMA, _whole(table, version + 1, whole))
+
+
+def _whole(table: Path, sequence: int, told: Content) -> list[delta.NewFile]:
+    return [
+        file for kind, rows in _kinds(told) for file in _written(table, sequence, kind, _hashed(kind, rows))
     ]
-    return delta.overwrite(table, version, SCHEMA, written)
 
 
 def _kinds(told: Content) -> list[tuple[_Kind, pl.DataFrame]]:

@@ -40,6 +40,7 @@ CASES = {
     "keep up": Case("keep up", before=(("runs",),), repeatable=True),
     "fields": Case("fields", before=(("compact",),), repeatable=True),
     "apply": Case("apply", repeatable=True),
+    "link": Case("link", repeatable=True),
     "vacuum": Case("vacuum", before=(("compact",), ("replay",)), repeatable=True),
     "rebuild": Case("rebuild", before=(("replay",),), repeatable=True),
     "rollback": Case("rollback", (5,), before=(("compact",), ("revert",))),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 from hypothesis import given
+from hypothesis import settings as with_settings
 from hypothesis import strategies as st
 
 from stitching.graph import LINKS, Rules, links_of, lookup, resolve, unlinked
@@ -14,6 +15,7 @@ from tests.oracle import graph as oracle
 RECORDS = {"record": pl.Int64, "time": pl.Int64, "namespace": pl.String, "value": pl.String}
 TYPES = {"C": "cross_device", "M": "email", "P": "phone", "D": "device", "E": "cookie", "N": "non_people"}
 NAMESPACES = [*TYPES, "X"]
+few = with_settings(max_examples=40)
 PARTS = ("namespace", "value")
 SETTINGS = oracle.Settings(["C", "E"], frozenset("C"), TYPES, 50)
 
@@ -117,6 +119,7 @@ def test_graphs_agree_with_the_oracle(case):
     assert pairs_of(found.links) == right.links
 
 
+@few
 @given(cases())
 def test_records_link_nothing_for_a_reason(case):
     found = dict(unlinked(case.frame, case.rules).iter_rows())
@@ -125,6 +128,7 @@ def test_records_link_nothing_for_a_reason(case):
         assert (place in found) == (bool(identities) and not linked)
 
 
+@few
 @given(st.lists(records(4), max_size=4), settings(), st.randoms())
 def test_neither_the_order_of_records_nor_the_batches_they_came_in_matter(batches, chosen, random):
     together = [record for batch in batches for record in batch]
@@ -136,12 +140,14 @@ def test_neither_the_order_of_records_nor_the_batches_they_came_in_matter(batche
     assert pairs_of(found.links) == pairs_of(expected.links)
 
 
+@few
 @given(cases())
 def test_a_link_told_the_other_way_round_or_twice_is_the_same_link(case):
     twice = pl.concat([case.links, turned(case.links)])
     assert answers(resolve(twice, case.rules)) == answers(resolve(case.links, case.rules))
 
 
+@few
 @given(cases())
 def test_what_was_merged_resolves_to_itself(case):
     found = resolve(case.links, case.rules)
@@ -150,6 +156,7 @@ def test_what_was_merged_resolves_to_itself(case):
     assert again.links.equals(found.links)
 
 
+@few
 @given(records(), records(4), settings())
 def test_records_change_only_the_components_that_they_touch(before, more, chosen):
     case = Case(before, chosen, 50)
@@ -162,6 +169,7 @@ def test_records_change_only_the_components_that_they_touch(before, more, chosen
         assert said[0] in components or nodes[one] == said
 
 
+@few
 @given(cases())
 def test_a_component_resolves_alone_as_among_others(case):
     whole = resolve(case.links, case.rules)
@@ -174,6 +182,7 @@ def test_a_component_resolves_alone_as_among_others(case):
         assert alone.links.equals(whole.links.filter(component == name))
 
 
+@few
 @given(cases())
 def test_graphs_are_small_connected_parts_without_two_of_a_unique_namespace(case):
     found = resolve(case.links, case.rules)
@@ -192,6 +201,7 @@ def test_graphs_are_small_connected_parts_without_two_of_a_unique_namespace(case
         assert len(unique) == len(set(unique))
 
 
+@few
 @given(cases())
 def test_a_cut_link_names_two_that_must_stay_apart(case):
     found = resolve(case.links, case.rules)
