@@ -118,8 +118,9 @@ def unlinked(records: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         records: as for ``links_of``.
         rules: what keeps persons apart.
     """
-    inside = ~pl.col("namespace").is_in(_outside(rules))
-    unique = pl.col("namespace").filter(pl.col("namespace").is_in(list(rules.unique)))
+    namespace = pl.col("namespace")
+    inside = ~namespace.is_in(_outside(rules))
+    unique = namespace.filter(inside & namespace.is_in(list(rules.unique)))
     distinct = records.select("record", "namespace", "value").unique()
     found = distinct.group_by("record").agg(
         size=inside.sum(), collapsed=unique.filter(unique.is_duplicated()).min()
