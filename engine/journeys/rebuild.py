@@ -147,7 +147,7 @@ def _open_log(task: _Task) -> int | None:
 
 
 def _basis(task: _Task, schema: pa.Schema, log: int | None) -> staging.Basis:
-    parts = task.connection.datasets.values()
+    parts, identities = task.connection.datasets.values(), task.definitions.identities
     recipe = [
         version_of("wayline"),
         task.connection.model_dump_json(),
@@ -155,6 +155,7 @@ def _basis(task: _Task, schema: pa.Schema, log: int | None) -> staging.Basis:
         str(schema),
         sorted(task.keep),
         runs.SLICE_ROWS,
+        identities.model_dump_json() if identities else None,
         task.graph.version if any(part.stitching and part.stitching.graph for part in parts) else None,
     ]
     consumed = {name: task.datasets[name] for name in task.connection.datasets}

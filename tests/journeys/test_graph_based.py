@@ -13,7 +13,7 @@ import pytest
 
 from engine import batches, flow
 from engine.definitions.model import Definitions
-from engine.journeys import runs
+from engine.journeys import rebuild, runs
 from engine.rollback import roll_back
 from engine.world import Home, World
 from tests.journeys.support import commit_batch, ingest_rows, journeys, new_home
@@ -240,6 +240,32 @@ def test_windows_larger_than_a_slice(
     monkeypatch.setattr(runs, "SLICE_ROWS", slice_rows)
     assert replay(home).rows_changed == 6
     assert persons(home) == ["Ann", "Bob", "d2"] * 3
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [
+        ({}, {"unique": []}, ["Bob", "Bob", "Dan", "Dan"]),
+        ({"unique": []}, {}, ["Cleo", "Cleo", "Dan", "Dan"]),
+        ({}, {"identities": {"placeholders": ["d"]}}, ["Cleo", "Cleo"]),
+    ],
+)
+def test_an_interrupted_apply_leaves_nothing_to_other_settings(
+    tmp_path: Path,
+    first: dict[str, Any],
+    then: dict[str, Any],
+    expected: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home = new_home(tmp_path, definitions({"person_id": "device"}))
+    table = [("x", "Bob"), ("x", "Cleo"), ("d", "Dan"), ("d", None)]
+    ingest_rows(home, "web", [web(f"e{place}", place, *row) for place, row in enumerate(table)])
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuild, "_commit", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            flow.apply(home, definitions(stitched("Customer"), **first))
+    flow.apply(home, definitions(stitched("Customer"), **then))
+    assert persons(home) == expected
 
 
 MAPPED = {

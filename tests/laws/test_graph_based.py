@@ -49,8 +49,10 @@ RULES = graph_oracle.Settings(PRIORITY, frozenset(["Customer"]), TYPES, LIMIT)
 BASE = 1_700_000_000
 SPACES = {"visitor": "Visitor", "customer": "Customer", "email": "Email"}
 
+EXAMPLES = int(os.environ.get("WAYLINE_LAW_EXAMPLES", "8"))
+
 law = settings(
-    max_examples=int(os.environ.get("WAYLINE_LAW_EXAMPLES", "8")),
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -206,7 +208,7 @@ def test_engine_and_oracle_agree_after_any_history_and_a_rebuild(folder, history
     home.close()
 
 
-@law
+@settings(law, max_examples=EXAMPLES // 2)
 @given(histories(), st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter_after_a_covering_replay(folder, history, random):
     given = [operation for operation in history if isinstance(operation, Batch)]
