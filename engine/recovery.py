@@ -16,10 +16,11 @@ from typing import Any
 from engine.catalog.records import BatchRecord, BatchStatus
 from engine.ingest.batch import abandon_unfinished
 from engine.ingest.ending import ended
-from engine.journeys import delta, staging, store
+from engine.journeys import staging, store
 from engine.journeys.append import append
 from engine.journeys.change import Outcome
 from engine.journeys.runs import Progress
+from engine.lake import delta
 from engine.lake import table as lake
 from engine.lake.removal import removed_batches
 from engine.world import Home, Lease, World
@@ -118,7 +119,7 @@ def _restored(
         table = path_of(name)
         if delta.latest_version(table) != version:
             restored[name] = delta.restore(table, version)
-        store.sweep(table, version, folders)
+        delta.sweep(table, version, folders)
     return restored
 
 

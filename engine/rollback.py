@@ -17,7 +17,7 @@ from engine.journeys import delta, intake
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
 from engine.recovery import recover
-from engine.tables import Kind, Table, check_files, read_by
+from engine.tables import GRAPH, Kind, Table, check_files, read_by
 from engine.world import Home, Lease, World
 
 
@@ -102,6 +102,7 @@ def _publish(
             journeys=versions[Kind.JOURNEYS],
             stitch_logs=versions[Kind.STITCH_LOG],
             devices=versions[Kind.DEVICES],
+            identities=versions[Kind.IDENTITIES].get(GRAPH),
         )
         catalog.add_world(connection, world)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from engine.errors import HomeError
 from engine.lake.log import needed_files
@@ -19,11 +20,16 @@ class Kind(StrEnum):
     JOURNEYS = "journeys"
     STITCH_LOG = "stitch log"
     DEVICES = "devices"
+    IDENTITIES = "identity"
+
+
+GRAPH: Final = "graph"
+"""The name of the one table of its kind: the identity graph's."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A Delta table of a home; ``name`` is that of its dataset or connection."""
+    """A Delta table of a home; ``name`` is that of its dataset or connection; the graph's own is ``graph``."""
 
     kind: Kind
     name: str
@@ -40,6 +46,7 @@ def versions_of(world: World) -> Mapping[Kind, Mapping[str, int]]:
         Kind.JOURNEYS: world.journeys,
         Kind.STITCH_LOG: world.stitch_logs,
         Kind.DEVICES: world.devices,
+        Kind.IDENTITIES: {} if world.identities is None else {GRAPH: world.identities},
     }
 
 
@@ -80,9 +87,12 @@ def _paths(home: Home) -> dict[Kind, Callable[[str], Path]]:
         Kind.JOURNEYS: home.journeys_path,
         Kind.STITCH_LOG: home.stitch_log_path,
         Kind.DEVICES: home.devices_path,
+        Kind.IDENTITIES: lambda _: home.identities_path(),
     }
 
 
 def _defined(world: World, kind: Kind) -> Mapping[str, object]:
     definitions = world.definitions
+    if kind is Kind.IDENTITIES:
+        return versions_of(world)[kind]
     return definitions.datasets if kind is Kind.DATASET else definitions.connections

@@ -23,6 +23,11 @@ SCALARS: Final[dict[str, pa.DataType]] = {
 }
 """Schema type name → Arrow type. Timestamps are microseconds in UTC."""
 
+IDENTITY_MAP: Final = pa.list_(
+    pa.struct([("namespace", pa.string()), ("id", pa.string()), ("primary", pa.bool_())])
+)
+"""Arrow type of an identity map: its identities in the order in which they were written."""
+
 _DECIMAL = re.compile(r"decimal\((\d{1,2}),\s*(\d{1,2})\)")
 
 _SQL_NAMES: Final[dict[pa.DataType, str]] = {

@@ -18,17 +18,17 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from engine.catalog.lock import exclusive
-from engine.catalog.migrations import to_format_2
+from engine.catalog.migrations import to_format_2, to_format_3
 from engine.catalog.pins import Pins
 from engine.catalog.records import BatchRecord, ReplayRecord, Skip, WorldRecord
 from engine.catalog.store import Catalog
 from engine.definitions.model import Definitions
 from engine.errors import HomeError, UnknownNameError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The format of homes that this version writes."""
 
-UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2,)
+UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2, to_format_3)
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
 
 _NO_CATALOG: Final = ("file is not a database", "no such table")
@@ -47,6 +47,8 @@ class World:
         stitch_logs: connection → Delta version of its stitch log; only connections that stitch.
         devices: connection → Delta version of what is known of its devices; likewise.
         vacuumed_at: since when its files may be gone; None while it can be rolled back to.
+        identities: Delta version of the identity graph, which has consumed all of ``datasets``; None if
+            the definitions ask for none.
     """
 
     id: int
@@ -58,6 +60,7 @@ class World:
     stitch_logs: Mapping[str, int]
     devices: Mapping[str, int]
     vacuumed_at: datetime | None = None
+    identities: int | None = None
 
 
 class Home:
@@ -136,6 +139,10 @@ class Home:
     def devices_path(self, connection: str) -> Path:
         """Return the Delta table of what a connection knows of its devices."""
         return self.root / "devices" / connection
+
+    def identities_path(self) -> Path:
+        """Return the Delta table of the identity graph."""
+        return self.root / "identities" / "graph"
 
     def current(self) -> World:
         """Return the newest published world."""
@@ -234,6 +241,7 @@ class Home:
             stitch_logs=record.stitch_logs,
             devices=record.devices,
             vacuumed_at=record.vacuumed_at,
+            identities=record.identities,
         )
 
     def world(self, number: int) -> World:
@@ -274,6 +282,7 @@ class Lease:
         journeys: Mapping[str, int] | None = None,
         stitch_logs: Mapping[str, int] | None = None,
         devices: Mapping[str, int] | None = None,
+        identities: int | None = None,
         batch: BatchRecord | None = None,
         ended: Sequence[BatchRecord] = (),
         replay: ReplayRecord | None = None,
@@ -287,6 +296,7 @@ class Lease:
             definitions: the new definitions, complete.
             datasets: changed dataset → Delta version.
             journeys, stitch_logs, devices: changed connection → Delta version of that table.
+            identities: new Delta version of the identity graph. Definitions that ask for none drop it.
             batch: the batch that this world shows; stored as it is given.
             ended: the batches that this world no longer shows; likewise.
             replay: the replay that this world shows.
@@ -312,6 +322,7 @@ class Lease:
                 journeys=_merge(previous.journeys, forget, journeys),
                 stitch_logs=_merge(previous.stitch_logs, forget, stitch_logs),
                 devices=_merge(previous.devices, forget, devices),
+                identities=_graph_version(previous, definitions, identities),
             )
             catalog.add_world(connection, record)
         return self.home._remember(record)
@@ -334,6 +345,14 @@ class Lease:
 def _merge(old: Mapping[str, int], forget: Collection[str], new: Mapping[str, int] | None) -> dict[str, int]:
     kept = {name: version for name, version in old.items() if name not in forget}
     return kept | dict(new or {})
+
+
+def _graph_version(
+    previous: WorldRecord, definitions: Definitions | None, version: int | None
+) -> int | None:
+    if definitions is not None and definitions.identities is None:
+        return None
+    return previous.identities if version is None else version
 
 
 def _document(definitions: Definitions) -> str:

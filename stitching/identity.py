@@ -1,29 +1,138 @@
-"""Which of a record's identities stands for it, where the record carries a map of several."""
+"""Which values are identities, and which one of several in an identity map is meant.
+
+Columns in, columns out: everything is a Polars expression over texts, or over lists of
+``{namespace, id, primary}``. An identity whose namespace varies from row to row is one text, the
+namespace before the value, so that it is compared, grouped and remembered as one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+LONGEST: Final = 1024
+"""Characters that an identity has at most."""
+BETWEEN: Final = "\x1f"
+"""Stands between namespace and value; in no namespace."""
+PLACEHOLDERS: Final = (
+    "undefined",
+    "null",
+    "none",
+    "unknown",
+    "anonymous",
+    "n/a",
+    "(null)",
+    "(none)",
+    "(not set)",
+    "[object object]",
+)
+"""Values that stand for a missing one, in lower case, with a capital first, or in capitals."""
+_ZEROS: Final = "^[0-]*0[0-]*$"
 
 
 @dataclass(frozen=True)
-class Identity:
-    """A value in a namespace; primary where the record says that it identifies the record."""
+class Rules:
+    """What is no identity.
 
-    namespace: str
-    value: str
-    primary: bool = False
+    Attributes:
+        placeholders: values that identify nobody, exactly as written.
+        usual: whether those of ``PLACEHOLDERS``, and zeros of any length, identify nobody.
+        formats: namespace → regular expression that its whole values match in the graph.
+    """
 
-
-def primary_identity(identities: Iterable[Identity]) -> Identity | None:
-    """Return the primary identity; the lexicographically first of several; None without."""
-    return _first(identity for identity in identities if identity.primary)
-
-
-def identity_of_namespace(identities: Iterable[Identity], namespace: str) -> Identity | None:
-    """Return the identity of a namespace; the lexicographically first of several; None without."""
-    return _first(identity for identity in identities if identity.namespace == namespace)
+    placeholders: frozenset[str] = frozenset()
+    usual: bool = True
+    formats: Mapping[str, str] | None = None
 
 
-def _first(candidates: Iterable[Identity]) -> Identity | None:
-    return min(candidates, key=lambda found: (found.value, found.namespace), default=None)
+def identifying(value: pl.Expr, rules: Rules) -> pl.Expr:
+    """Return a text, or null where it identifies nobody: blank, too long, or a placeholder."""
+    return pl.when(is_identity(value, rules)).then(value)
+
+
+def is_identity(value: pl.Expr, rules: Rules) -> pl.Expr:
+    """Return whether a text identifies somebody; never null."""
+    # White space alone is found without stripping every value.
+    good = (value.str.len_chars() <= LONGEST) & value.str.contains(r"\S")
+    words = sorted({*rules.placeholders, *(_spellings() if rules.usual else ())})
+    if words:
+        good &= ~value.is_in(words)
+    if rules.usual:
+        good &= ~value.str.contains(_ZEROS)
+    return good.fill_null(False)
+
+
+def well_formed(namespace: pl.Expr, value: pl.Expr, rules: Rules) -> pl.Expr:
+    """Return whether values have the formats of their namespaces."""
+    good = pl.lit(True)
+    for code, pattern in (rules.formats or {}).items():
+        good &= (namespace != code) | value.str.contains(f"^(?:{pattern})$")
+    return good
+
+
+def lowest(entries: pl.Expr, namespace: str, rules: Rules) -> pl.Expr:
+    """Return the lexically first identity of a namespace in a list of identities, or null."""
+    return _each(_has(namespace) & _good(rules), _field("id"), entries).list.min()
+
+
+def lowest_primary(entries: pl.Expr, rules: Rules) -> pl.Expr:
+    """Return the primary identity of which namespace, then value, are lexically first, as ``joined``."""
+    entry = joined(_field("namespace"), _field("id"))
+    return _each(_is_primary() & _good(rules), entry, entries).list.min()
+
+
+def first(entries: pl.Expr, namespace: str) -> pl.Expr:
+    """Return the identity of a namespace that is written first, as it is, or null."""
+    return _each(_has(namespace), _field("id"), entries).list.drop_nulls().list.first()
+
+
+def first_primary(entries: pl.Expr) -> pl.Expr:
+    """Return the primary identity written first, of the alphabetically first namespace, as ``joined``."""
+    spaces = _each(_is_primary(), _field("namespace"), entries)
+    found = entries.list.get(spaces.list.arg_min(), null_on_oob=True)
+    return joined(found.struct.field("namespace"), found.struct.field("id"))
+
+
+def joined(namespace: pl.Expr, value: pl.Expr) -> pl.Expr:
+    """Return namespace and value as one text, null where either is."""
+    return pl.concat_str(namespace, pl.lit(BETWEEN), value)
+
+
+def parted(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Return the namespace and the value of texts of ``joined``."""
+    parts = text.str.splitn(BETWEEN, 2).struct
+    return parts.field("field_0"), parts.field("field_1")
+
+
+def _spellings() -> set[str]:
+    words = {spelled for word in PLACEHOLDERS for spelled in (word, word.capitalize(), word.upper())}
+    return {*words, "[object Object]", "(Null)", "(None)", "(Not set)", "(Not Set)"}
+
+
+def _each(where: pl.Expr, entry: pl.Expr, entries: pl.Expr) -> pl.Expr:
+    return entries.list.eval(pl.when(where).then(entry))
+
+
+def _field(name: str) -> pl.Expr:
+    return pl.element().struct.field(name)
+
+
+def _has(namespace: str) -> pl.Expr:
+    return (_field("namespace") == namespace) & _field("id").is_not_null()
+
+
+def _is_primary() -> pl.Expr:
+    named = is_code(_field("namespace")) & _field("id").is_not_null()
+    return _field("primary").fill_null(False) & named
+
+
+def _good(rules: Rules) -> pl.Expr:
+    return is_identity(_field("id"), rules)
+
+
+def is_code(namespace: pl.Expr) -> pl.Expr:
+    """Return whether a text can be the code of a namespace."""
+    return ((namespace != "") & ~namespace.str.contains(BETWEEN, literal=True)).fill_null(False)

@@ -14,6 +14,17 @@ def to_format_2(catalog: Catalog) -> None:
     add_ends_to_batches(catalog)
 
 
+def to_format_3(catalog: Catalog) -> None:
+    """Format 2 to 3: worlds know the version of the identity graph."""
+    add_identities_to_worlds(catalog)
+
+
+def add_identities_to_worlds(catalog: Catalog) -> None:
+    """A world also says which version of the identity graph it shows; no home had one."""
+    with catalog.writing() as connection:
+        _add_column(connection, "worlds", "identities", "BIGINT")
+
+
 def add_devices_to_worlds(catalog: Catalog) -> None:
     """What is known of devices leaves the catalog for tables that worlds have versions of.
 

@@ -116,6 +116,7 @@ class WorldRecord:
 
     Attributes:
         vacuumed_at: since when its files may be gone; None while it can be read and rolled back to.
+        identities: version of the identity graph; None if there is none.
     """
 
     id: int
@@ -127,3 +128,4 @@ class WorldRecord:
     stitch_logs: Mapping[str, int]
     devices: Mapping[str, int]
     vacuumed_at: datetime | None = None
+    identities: int | None = None

@@ -70,6 +70,7 @@ worlds: Final = Table(
     Column("stitch_logs", JSON, nullable=False),
     Column("devices", JSON, nullable=False),
     Column("vacuumed_at", UtcDateTime),
+    Column("identities", BigInteger),
 )
 
 pins: Final = Table(

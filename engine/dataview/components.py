@@ -272,8 +272,8 @@ def _source(datasets: list[DatasetDefinition], view: str, component_id: str, pat
             repeated = pa.types.is_list(kind)
             return FieldSource(path, None, kind.value_type if repeated else kind, repeated)
         head, _, element = path.rpartition(".")
-        if head in leaves and element in leaves[head].fields:
-            return FieldSource(head, element, leaves[head].fields[element].arrow(), repeated=True)
+        if head in leaves and element in leaves[head].elements:
+            return FieldSource(head, element, leaves[head].elements[element].arrow(), repeated=True)
     raise DefinitionError(
         f'data view "{view}", component "{component_id}": no dataset of its connection has a field "{path}"',
         hint=did_you_mean(path, field_paths(datasets)),
@@ -284,7 +284,7 @@ def field_paths(datasets: list[DatasetDefinition]) -> list[str]:
     """Return every path that a component may name, elements of arrays of objects included."""
 
     def paths(leaf: str, field: FieldDefinition) -> list[str]:
-        return [f"{leaf}.{child}" for child in field.fields] if field.fields else [leaf]
+        return [f"{leaf}.{child}" for child in field.elements] if field.elements else [leaf]
 
     return [
         path

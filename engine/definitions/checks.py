@@ -105,9 +105,9 @@ def component_fields(dataset: DatasetDefinition) -> dict[str, FieldDefinition]:
     """Return the fields of a dataset that a component may read; see ``connection_fields``."""
     found: dict[str, FieldDefinition] = {}
     for path, field in dataset.leaves().items():
-        if field.type == "array" and field.fields:
-            inner = DatasetDefinition.model_construct(fields=field.fields).leaves()
-            found |= {f"{path}.{name}": child for name, child in inner.items() if child.type != "array"}
+        if field.elements:
+            inner = DatasetDefinition.model_construct(fields=field.elements).leaves()
+            found |= {f"{path}.{name}": child for name, child in inner.items() if not child.is_list}
         else:
             found[path] = field
     return found
@@ -205,7 +205,7 @@ def _arrays(definitions: Definitions, connection: ConnectionDefinition) -> dict[
         f"{path}.{child}": path
         for dataset in datasets
         for path, field in dataset.leaves().items()
-        for child in field.fields
+        for child in field.elements
     }
 
 

@@ -12,6 +12,18 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from engine.definitions.base import Definition, ShortForm
+from engine.definitions.identity import (
+    STANDARD,
+    Code,
+    ConnectionDatasetDefinition,
+    IdentitiesDefinition,
+    IdentityReference,
+    MapIdentity,
+    NamespaceDefinition,
+    NamespaceType,
+    StitchingDefinition,
+    path_of,
+)
 from engine.definitions.settings import (
     COUNTABLE,
     OF_SESSIONS,
@@ -32,7 +44,7 @@ from engine.definitions.values import (
     write_duration,
 )
 from engine.errors import did_you_mean
-from engine.types import SCALARS, scalar_type
+from engine.types import IDENTITY_MAP, SCALARS, scalar_type
 
 __all__ = [
     "COUNTABLE",
@@ -46,19 +58,25 @@ __all__ = [
     "Definitions",
     "DimensionDefinition",
     "FieldDefinition",
+    "IdentitiesDefinition",
+    "IdentityReference",
+    "MapIdentity",
     "MetricDefinition",
+    "NamespaceDefinition",
+    "NamespaceType",
     "PersistenceDefinition",
     "SegmentDefinition",
     "SessionDefinition",
     "StitchingDefinition",
     "ValueRule",
     "parse_duration",
+    "path_of",
     "write_duration",
 ]
 
 
 def _unknown_type(name: str, key: str) -> RefusalError:
-    known = [*SCALARS, "decimal(12,2)", "object", "array"]
+    known = [*SCALARS, "decimal(12,2)", "object", "array", "identity_map"]
     return RefusalError(f"unknown type {name!r}", hint=did_you_mean(name, known), key=key)
 
 
@@ -66,7 +84,7 @@ class FieldDefinition(ShortForm):
     """One field of a schema. ``channel: string`` is short for ``channel: {type: string}``.
 
     Attributes:
-        type: scalar type name, ``object`` or ``array``.
+        type: scalar type name, ``object``, ``array`` or ``identity_map``.
         identity: namespace code, if the field's value identifies a person or device.
         required: a record without it is rejected.
         fields: children of an object, or of the objects in an array.
@@ -88,16 +106,30 @@ class FieldDefinition(ShortForm):
             raise ValueError("an object needs fields")
         if self.type == "array" and bool(self.fields) == bool(self.items):
             raise ValueError("an array needs either fields (objects) or items (a scalar type)")
-        if self.type not in ("object", "array") and scalar_type(self.type) is None:
+        if self.type not in _COMPOSED and scalar_type(self.type) is None:
             raise _unknown_type(self.type, "type")
+        if self.type == "array" and any(child.type == "identity_map" for child in self.fields.values()):
+            raise ValueError("an identity map cannot be part of an array")
         if self.items is not None and scalar_type(self.items) is None:
             raise _unknown_type(self.items, "items")
         if self.identity and self.type != "string":
             raise ValueError("an identity must be a string")
         return self
 
+    @property
+    def is_list(self) -> bool:
+        """Whether the field has any number of values on one row."""
+        return self.type in ("array", "identity_map")
+
+    @property
+    def elements(self) -> dict[str, FieldDefinition]:
+        """The fields of each element, where the field is a list of objects."""
+        return _IDENTITY if self.type == "identity_map" else self.fields if self.type == "array" else {}
+
     def arrow(self) -> pa.DataType:
         """Return the field's Arrow type."""
+        if self.type == "identity_map":
+            return IDENTITY_MAP
         if self.type == "object":
             return pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()])
         if self.type == "array":
@@ -105,6 +137,14 @@ class FieldDefinition(ShortForm):
                 return pa.list_(scalar_type(self.items))
             return pa.list_(pa.struct([pa.field(name, child.arrow()) for name, child in self.fields.items()]))
         return scalar_type(self.type)
+
+
+_COMPOSED = ("object", "array", "identity_map")
+_IDENTITY = {
+    "namespace": FieldDefinition(type="string"),
+    "id": FieldDefinition(type="string"),
+    "primary": FieldDefinition(type="boolean"),
+}
 
 
 class DatasetDefinition(Definition):
@@ -115,6 +155,7 @@ class DatasetDefinition(Definition):
         timestamp: the event time's field; only for events.
         event_id: the field that identifies an event; without it nothing is a duplicate.
         key: the person's field of a profile, the key field of a lookup.
+        graph: whether identities that stand in one record are linked, if there is an identity graph.
     """
 
     kind: Literal["event", "profile", "lookup"] = "event"
@@ -122,6 +163,7 @@ class DatasetDefinition(Definition):
     timestamp: str | None = None
     event_id: str | None = None
     key: str | None = None
+    graph: bool = True
     fields: dict[str, FieldDefinition]
 
     @model_validator(mode="after")
@@ -135,7 +177,7 @@ class DatasetDefinition(Definition):
         elif self.key is None:
             raise ValueError(f"a {self.kind} dataset needs key")
         for key, path in (("event_id", self.event_id), ("key", self.key)):
-            if path is not None and self.field(path, key).type in ("object", "array"):
+            if path is not None and self.field(path, key).type in _COMPOSED:
                 raise RefusalError(f"{path!r} must be a single value", key=key)
         return self
 
@@ -172,36 +214,23 @@ class DatasetDefinition(Definition):
 
         return walk("", self.fields)
 
+    def identity_fields(self) -> dict[str, FieldDefinition]:
+        """Return dotted path → field of those that carry identities: labelled ones and identity maps."""
+        return {
+            path: field
+            for path, field in self.leaves().items()
+            if field.identity or field.type == "identity_map"
+        }
+
+    def feeds_graph(self) -> bool:
+        """Return whether a record can hold two identities, so that it may link them."""
+        fields = self.identity_fields().values()
+        several = len(fields) > 1 or any(field.type == "identity_map" for field in fields)
+        return self.graph and several
+
     def arrow(self) -> pa.Schema:
         """Return the dataset's Arrow schema, nested as written."""
         return pa.schema([pa.field(name, child.arrow()) for name, child in self.fields.items()])
-
-
-class StitchingDefinition(Definition):
-    """Field-based stitching of one dataset.
-
-    Attributes:
-        persistent_id: the device's field.
-        person_id: the field that carries the person once known.
-        lookback: how far back a replay restitches.
-    """
-
-    persistent_id: str
-    person_id: str
-    lookback: Duration = timedelta(days=7)
-
-
-class ConnectionDatasetDefinition(Definition):
-    """A dataset's part in a connection: where its person comes from."""
-
-    person_id: str | None = None
-    stitching: StitchingDefinition | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> ConnectionDatasetDefinition:
-        if (self.person_id is None) == (self.stitching is None):
-            raise ValueError("give either person_id or stitching")
-        return self
 
 
 class ConnectionDefinition(Definition):
@@ -242,8 +271,34 @@ class DataViewDefinition(Definition):
 
 
 class Definitions(Definition):
-    """Everything that has been applied to a home."""
+    """Everything that has been applied to a home.
 
+    Attributes:
+        namespaces: code → namespace, beside the standard ones.
+        identities: without it there is no identity graph.
+    """
+
+    namespaces: dict[Code, NamespaceDefinition] = Field(default_factory=dict)
+    identities: IdentitiesDefinition | None = None
     datasets: dict[Name, DatasetDefinition] = Field(default_factory=dict)
     connections: dict[Name, ConnectionDefinition] = Field(default_factory=dict)
     data_views: dict[Name, DataViewDefinition] = Field(default_factory=dict)
+
+    def namespace(self, code: str) -> NamespaceDefinition:
+        """Return what is known of a namespace; one that nobody declared names persons across devices."""
+        return self.namespaces.get(code) or STANDARD.get(code) or _UNDECLARED
+
+    def namespace_types(self) -> dict[str, NamespaceType]:
+        """Return code → type of all namespaces that are declared, standard, or a field's."""
+        labels = {field.identity for each in self.datasets.values() for field in each.leaves().values()}
+        codes = [*STANDARD, *self.namespaces, *sorted(filter(None, labels))]
+        return {code: self.namespace(code).type for code in codes}
+
+    def feeders(self) -> dict[str, DatasetDefinition]:
+        """Return the datasets whose records link identities; none if there is no identity graph."""
+        if self.identities is None or not self.identities.graph:
+            return {}
+        return {name: dataset for name, dataset in self.datasets.items() if dataset.feeds_graph()}
+
+
+_UNDECLARED = NamespaceDefinition(type="cross_device")

@@ -52,6 +52,8 @@ def load(path: Path | str, base: Definitions | None = None, *, then: tuple[Check
 def merge(old: Definitions, new: Definitions) -> Definitions:
     """Return what an apply leaves: new definitions replace those of equal name, others stay."""
     return Definitions(
+        namespaces={**old.namespaces, **new.namespaces},
+        identities=new.identities or old.identities,
         datasets={**old.datasets, **new.datasets},
         connections={**old.connections, **new.connections},
         data_views={**old.data_views, **new.data_views},

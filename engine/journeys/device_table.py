@@ -115,7 +115,7 @@ def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int
 def overwrite(table: Path, states: Mapping[int, pl.DataFrame]) -> int:
     """Make the table anew, whatever it held, in one commit; return its version."""
     version = delta.create(table, SCHEMA, "dataset")
-    store.sweep(table, version, ("",))
+    delta.sweep(table, version)
     rows = _rows(states)
     written = [_write(table, version + 1, rows)] if rows.height else []
     return delta.overwrite(table, version, SCHEMA, written)

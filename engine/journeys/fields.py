@@ -5,7 +5,7 @@ All other fields stay in the lake, where a row finds them by its dataset and row
 
 from __future__ import annotations
 
-from engine.definitions.model import Definitions
+from engine.definitions.model import Definitions, path_of
 
 
 def needed(definitions: Definitions, name: str) -> frozenset[str]:
@@ -28,4 +28,5 @@ def _identities(definitions: Definitions, name: str) -> set[str]:
     """Return what a replay reads of stitched datasets."""
     connection = definitions.connections[name]
     stitched = [part.stitching for part in connection.datasets.values() if part.stitching is not None]
-    return {path for settings in stitched for path in (settings.persistent_id, settings.person_id)}
+    found = [reference for each in stitched for reference in (each.persistent_id, each.person_id)]
+    return {path_of(reference) for reference in found if reference is not None}

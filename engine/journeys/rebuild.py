@@ -222,7 +222,7 @@ def _write_slice(
 
 def _commit(table: Path, schema: pa.Schema, slices: Sequence[_Slice]) -> int:
     version = delta.create(table, schema, TIME)
-    store.sweep(table, version)
+    delta.sweep(table, version, store.KINDS)
     files = [file for piece in slices for file in piece.files]
     return delta.overwrite(table, version, schema, staging.named(table, version + 1, files))
 

@@ -12,9 +12,6 @@ different sizes, are equal or apart.
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
@@ -26,6 +23,7 @@ from deltalake import DeltaTable
 
 from engine.journeys.columns import DATASET, HASH_HIGH, TIME
 from engine.journeys.order import bucket_bounds
+from engine.lake.delta import sequence_of, unique_name
 from engine.lake.table import ROW
 
 MASK_COLUMNS: Final = (DATASET, ROW, HASH_HIGH)
@@ -159,7 +157,7 @@ def files(table: Path, version: int) -> Files:
 
 def base_path(sequence: int, bucket: int, buckets: int, month: str) -> str:
     """Return the name of a new base file whose first month is ``month`` (``2024-01``)."""
-    return f"{Kind.BASE}/{_folder((bucket, buckets))}/{month}-{_unique(sequence)}.parquet"
+    return f"{Kind.BASE}/{_folder((bucket, buckets))}/{month}-{unique_name(sequence)}.parquet"
 
 
 def level0_path(sequence: int, place: tuple[int, int] | None = None) -> str:
@@ -172,11 +170,6 @@ def mask_path(sequence: int, place: tuple[int, int] | None = None) -> str:
     return _path(Kind.MASK, sequence, place)
 
 
-def sequence_of(path: str) -> int:
-    """Return the number in a file's name: the version of the commit that it was written for."""
-    return int(path.rpartition("/")[2].split("-")[-2])
-
-
 def renumbered(path: str, sequence: int) -> str:
     """Return the name that a file has if it is written for the commit with this number."""
     folder, _, name = path.rpartition("/")
@@ -184,35 +177,13 @@ def renumbered(path: str, sequence: int) -> str:
     return f"{folder}/{'-'.join([*month, f'{sequence:012d}', unique])}"
 
 
-def sweep(table: Path, version: int, folders: Iterable[str] = KINDS) -> int:
-    """Remove files written for commits after a version, which no published world knows.
-
-    Returns:
-        The number of files removed.
-    """
-    removed = 0
-    for folder in folders:
-        # Names alone: every change of a home looks at all its files, so objects per file would tell.
-        for place, inner, names in os.walk(table / folder):
-            inner[:] = [name for name in inner if not name.startswith("_")]
-            for name in names:
-                if name.endswith(".parquet") and sequence_of(name) > version:
-                    Path(place, name).unlink()
-                    removed += 1
-    return removed
-
-
 def _path(kind: Kind, sequence: int, place: tuple[int, int] | None) -> str:
     folder = kind if place is None else f"{kind}/{_folder(place)}"
-    return f"{folder}/{_unique(sequence)}.parquet"
+    return f"{folder}/{unique_name(sequence)}.parquet"
 
 
 def _folder(place: tuple[int, int]) -> str:
     return f"b{place[0]:04d}-of-{place[1]:04d}"
-
-
-def _unique(sequence: int) -> str:
-    return f"{sequence:012d}-{uuid.uuid4().hex[:12]}"
 
 
 def _file(action: dict[str, Any]) -> JourneyFile:

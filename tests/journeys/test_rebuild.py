@@ -102,7 +102,7 @@ def pieces(home: Home) -> Path:
 def is_clean(home: Home) -> bool:
     table = home.journeys_path("shop")
     version = home.current().journeys["shop"]
-    return delta.latest_version(table) == version and not store.sweep(table, version)
+    return delta.latest_version(table) == version and not delta.sweep(table, version, store.KINDS)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
