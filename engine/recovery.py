@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from engine.catalog.privacy import requests
 from engine.catalog.records import BatchRecord, BatchStatus
 from engine.ingest.batch import abandon_unfinished
 from engine.ingest.ending import ended
@@ -20,7 +21,7 @@ from engine.journeys import staging, store
 from engine.journeys.append import append
 from engine.journeys.change import Outcome
 from engine.journeys.runs import Progress
-from engine.lake import delta
+from engine.lake import delta, erasure
 from engine.lake import table as lake
 from engine.lake.removal import removed_batches
 from engine.world import Home, Lease, World
@@ -40,6 +41,7 @@ def recover(lease: Lease, progress: Progress | None = None) -> World:
         if name in world.datasets:
             world = _finish(lease, world, name, progress)
     abandon_unfinished(lease)
+    _sweep_erasures(home, world)
     for name in world.journeys:
         staging.sweep(home.journeys_path(name), world.datasets, world.stitch_logs.get(name))
     return world
@@ -135,6 +137,12 @@ def _finish(lease: Lease, world: World, name: str, progress: Progress | None) ->
         cause = ingest_cause(batch, gone) if batch else revert_cause(gone)
         world = follow(lease, world, {name: version}, cause, batch=batch, gone=gone, progress=progress)
     return world
+
+
+def _sweep_erasures(home: Home, world: World) -> None:
+    published = {request.erasure for request in requests(home.catalog)}
+    for name in world.datasets:
+        erasure.sweep(home.dataset_path(name), published)
 
 
 def _ended(home: Home, batch: BatchRecord | None, information: Mapping[str, Any]) -> tuple[BatchRecord, ...]:

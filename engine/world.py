@@ -288,6 +288,7 @@ class Lease:
         replay: ReplayRecord | None = None,
         skips: Sequence[Skip] = (),
         forget: Collection[str] = (),
+        also: Callable[[Connection], None] | None = None,
     ) -> World:
         """Publish a new world in one transaction: the previous one with the given changes.
 
@@ -303,6 +304,7 @@ class Lease:
             skips: rows that connections did not take.
             forget: connections whose versions and skips are dropped before the other changes are
                 made: removed ones, and ones that were rebuilt from nothing.
+            also: changes more of the catalog in the same transaction, when the world is in it.
         """
         with (catalog := self.home.catalog).writing() as connection:
             previous = catalog.newest_world(connection)
@@ -325,6 +327,8 @@ class Lease:
                 identities=_graph_version(previous, definitions, identities),
             )
             catalog.add_world(connection, record)
+            if also is not None:
+                also(connection)
         return self.home._remember(record)
 
     def _record(
@@ -347,9 +351,7 @@ def _merge(old: Mapping[str, int], forget: Collection[str], new: Mapping[str, in
     return kept | dict(new or {})
 
 
-def _graph_version(
-    previous: WorldRecord, definitions: Definitions | None, version: int | None
-) -> int | None:
+def _graph_version(previous: WorldRecord, definitions: Definitions | None, version: int | None) -> int | None:
     if definitions is not None and definitions.identities is None:
         return None
     return previous.identities if version is None else version

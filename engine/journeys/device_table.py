@@ -112,6 +112,24 @@ def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int
     return delta.commit(table, version, [_write(table, version + 1, rows)], [file.path for file in merged])
 
 
+def purge(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int:
+    """Commit what changed so that the new version's files hold nothing else; return it.
+
+    All files are merged, and devices of which nothing is known go, as does what was known before.
+    """
+    sources = files(table, version)
+    told = [_scan(table, sources).collect()] if sources else []
+    rows = _rows(states)
+    if rows.height:
+        told.append(rows.with_columns(sequence=pl.lit(version + 1, pl.Int64)))
+    if not told:
+        return version
+    known = pl.col("known").is_not_null() | (pl.col("runs").list.len() > 0)
+    left = _newest(pl.concat(told)).filter(known).select(SCHEMA.names)
+    written = [_write(table, version + 1, left)] if left.height else []
+    return delta.commit(table, version, written, [file.path for file in sources])
+
+
 def overwrite(table: Path, states: Mapping[int, pl.DataFrame]) -> int:
     """Make the table anew, whatever it held, in one commit; return its version."""
     version = delta.create(table, SCHEMA, "dataset")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import change, device_table, devices, intake, lacking, runs, store
+from engine.journeys import change, device_table, devices, intake, lacking, runs, store, tombstones
 from engine.journeys.append import named
 from engine.journeys.change import Change, Versions
 from engine.journeys.columns import (
@@ -171,7 +171,7 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         labels_read = beside.submit(labels.collect)
         found = _found(task, member, window, events)
         rows = labels_read.result()
-    persons = _persons(member, found, rows)
+    persons = _persons(member, _respecting(task, member, found, rows[ROW]), rows)
     changed = pl.Series(persons.changed)
     moved = rows.filter(changed)
     adds = persons.adds(member, moved[ROW])
@@ -227,6 +227,22 @@ def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _
     events = field_based.coded(rows.select(device=device, person=person, time=TIME))
     seen = events.names.texts().head(events.devices)
     return _Found(events, field_based.restitch(events, _evidence(task, member, window, seen)))
+
+
+def _respecting(task: _Task, member: Member, found: _Found, rows: pl.Series) -> _Found:
+    """Leave rows with their devices where the person found for them was deleted after they arrived."""
+    codes = np.unique(found.persons[found.persons != NOBODY])
+    namespace = pl.lit(member.namespace(member.person_path)).alias(NAMESPACE)
+    persons = found.events.names.texts_of(codes).alias(PERSON).to_frame().with_columns(namespace)
+    buried = tombstones.buried(task.home, member.name, persons)
+    if not buried.height:
+        return found
+    upto = dict(buried.select(PERSON, "upto").iter_rows())
+    forbidden, batches = np.zeros(found.persons.size, np.bool_), rows.to_numpy() >> 32
+    for code, person in zip(codes.tolist(), persons[PERSON], strict=True):
+        if person in upto:
+            forbidden |= (found.persons == code) & (batches <= upto[person])
+    return replace(found, persons=np.where(forbidden, np.int32(NOBODY), found.persons))
 
 
 def _persons(member: Member, found: _Found, rows: pl.DataFrame) -> _Persons:

@@ -7,6 +7,7 @@ depends on the order of arrival, which nothing else remembers.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +41,7 @@ class Kind(StrEnum):
 
     LIVE = "live"
     REPLAY = "replay"
+    ERASURE = "erasure"
 
 
 def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind) -> delta.NewFile:
@@ -61,15 +63,45 @@ def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind
         sequence=pl.lit(sequence, pl.Int64),
         logged_at=pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")),
     )
+    return _write_entries(log, sequence, entries)
+
+
+def purge(log: Path, version: int, persons: pl.DataFrame, rows: Mapping[int, pl.Series]) -> int:
+    """Commit files without what they say of persons and of rows; return the new version.
+
+    Args:
+        log: folder of the log.
+        version: its newest version.
+        persons: ``namespace, person``: entries that gave a row to one of them go.
+        rows: dataset's place in the connection → ids of rows all of whose entries go.
+    """
+    added: list[delta.NewFile] = []
+    removed: list[str] = []
+    for path in _files(log, version):
+        entries = pl.read_parquet(log / path, glob=False)
+        left = entries.join(persons, on=["namespace", "person"], how="anti", maintain_order="left")
+        for dataset, ids in rows.items():
+            left = left.filter(~((pl.col("dataset") == dataset) & pl.col("row").is_in(ids.implode())))
+        if left.height < entries.height:
+            removed.append(path)
+            added += [_write_entries(log, version + 1, left)] if left.height else []
+    return delta.commit(log, version, added, removed) if removed else version
+
+
+def _write_entries(log: Path, sequence: int, entries: pl.DataFrame) -> delta.NewFile:
     name = f"{sequence:012d}-{uuid.uuid4().hex[:12]}.parquet"
     return delta.write_file(log, name, entries, group=_GROUP)
 
 
+def _files(log: Path, version: int) -> list[str]:
+    actions = pa.table(DeltaTable(log, version=version).get_add_actions())
+    return list(actions["path"].to_pylist())
+
+
 def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:
     """Return what a version last says of a dataset's rows: ``row, _person, _namespace``."""
-    actions = pa.table(DeltaTable(log, version=version).get_add_actions())
     # The library's URIs would be quoted, and a home may lie in any folder.
-    files = [log / path for path in actions["path"].to_pylist()]
+    files = [log / path for path in _files(log, version)]
     if not files:
         return pl.DataFrame(schema={"row": pl.Int64, PERSON: pl.String, NAMESPACE: pl.String})
     entries = pl.scan_parquet(files, glob=False).filter(pl.col("dataset") == dataset)
