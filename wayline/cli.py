@@ -39,6 +39,7 @@ from wayline.diff import diff
 from wayline.explain import explain
 from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, duration, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
+from wayline.privacy import privacy_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -69,6 +70,7 @@ app.command()(explain)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
+app.add_typer(privacy_app, name="privacy")
 
 
 class FileFormat(StrEnum):

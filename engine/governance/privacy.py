@@ -148,7 +148,7 @@ def _publish(
     watermarks = {batch.dataset: batch.number for batch in batches}
     lost = _lost(gone)
     left = [
-        replace(batch, output_records=batch.output_records - lost[batch.dataset, batch.number])
+        replace(batch, output_records=max(batch.output_records - lost[batch.dataset, batch.number], 0))
         for batch in batches
         if (batch.dataset, batch.number) in lost
     ]

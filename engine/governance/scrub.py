@@ -42,6 +42,11 @@ def texts(table: Table) -> Iterator[Column[Any]]:
             yield column
 
 
+def is_structure(column: Column[Any]) -> bool:
+    """Return whether a home works with a column, so that nothing is taken out of it."""
+    return column.name in _STRUCTURE or column.primary_key
+
+
 def finds(words: Words, column: str, text: str) -> bool:
     """Return whether a text of a column holds one of some identities."""
     pattern = words.anywhere if column in _RECORDS else words.marked
@@ -50,7 +55,7 @@ def finds(words: Words, column: str, text: str) -> bool:
 
 def _scrub_table(connection: Connection, table: Table, words: Words) -> int:
     keys = list(table.primary_key.columns)
-    columns = [column for column in texts(table) if column.name not in _STRUCTURE and column not in keys]
+    columns = [column for column in texts(table) if not is_structure(column)]
     changed = 0
     for row in connection.execute(select(*keys, *columns)).all() if columns else ():
         before = {column.name: row._mapping[column.name] for column in columns}
