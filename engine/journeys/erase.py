@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -26,6 +27,7 @@ from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
 from engine.lake import table as lake
 from engine.lake.carriers import Wanted
+from engine.lake.log import needed_files
 from engine.lake.table import ROW, LakeFile
 from engine.world import Home, World
 
@@ -221,6 +223,7 @@ def _purged(
     buckets = task.world.definitions.connections[name].buckets
     table = home.journeys_path(name)
     based = compact.compact_all(table, versions.journeys, _schema(task), buckets, progress)
+    _drop_between(table, task.versions.journeys, based)
     versions = replace(versions, journeys=based)
     if versions.stitch_log is not None:
         rows = {
@@ -235,6 +238,13 @@ def _purged(
         told = device_table.purge(home.devices_path(name), versions.devices, learned)
         versions = replace(versions, devices=told)
     return versions
+
+
+def _drop_between(table: Path, before: int, after: int) -> None:
+    """Remove files that came and went between two versions of a table, of which no world knows."""
+    ends = needed_files(table, [before, after])
+    for name in needed_files(table, range(before, after + 1)) - ends:
+        (table / name).unlink()
 
 
 def _skips(task: _Task) -> tuple[Skip, ...]:
