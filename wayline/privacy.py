@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,13 +59,14 @@ def privacy_delete(
     texts = [*(identity or ()), *(read_file(file) if file is not None else ())]
     if not texts:
         raise InputError("there is nothing to delete", hint="Name NAMESPACE:VALUE, or --file.")
-    opened, wanted = Home.open(home), parse(texts)
-    if dry_run:
-        _print_deletion(privacy.plan(opened, wanted), None, json)
-        return
-    with progress_bar(not json) as report:
-        done = privacy.delete(opened, wanted, progress=report, on_wait=say)
-        swept = vacuum_home(opened, progress=report, on_wait=say) if vacuum else None
+    wanted = parse(texts)
+    with closing(Home.open(home)) as opened:
+        if dry_run:
+            _print_deletion(privacy.plan(opened, wanted), None, json)
+            return
+        with progress_bar(not json) as report:
+            done = privacy.delete(opened, wanted, progress=report, on_wait=say)
+            swept = vacuum_home(opened, progress=report, on_wait=say) if vacuum else None
     _print_deletion(done, swept, json)
 
 
@@ -79,8 +81,8 @@ def privacy_check(
     Example: wayline privacy check Email:ann@example.com
     """
     [(namespace, values)] = parse([identity]).items()
-    with progress_bar(not json) as report:
-        proof = prove(Home.open(home), namespace, values.pop(), report)
+    with closing(Home.open(home)) as opened, progress_bar(not json) as report:
+        proof = prove(opened, namespace, values.pop(), report)
     if json:
         print_json({"absent": not proof.traces, **asdict(proof)})
     else:
@@ -95,7 +97,8 @@ def privacy_list(home: HomeOption = HERE, json: JsonOption = False) -> None:
 
     Example: wayline privacy list --json
     """
-    found = requests(Home.open(home).catalog)
+    with closing(Home.open(home)) as opened:
+        found = requests(opened.catalog)
     if json:
         print_json([_facts(request) for request in found])
         return
@@ -114,11 +117,10 @@ def _print_deletion(done: Deletion, swept: Vacuumed | None, json: bool) -> None:
         told = {name: value for name, value in asdict(done).items() if name != "request"}
         print_json({**told, "request": request, "dry_run": request is None, "vacuumed": swept is not None})
         return
-    would = "" if done.request else "would "
     counts = [("records deleted from", done.erased), ("events unstitched in", done.unstitched)]
     rows = [(f"{what} {name}", count) for what, each in counts for name, count in each.items()]
     if rows:
-        print_table(["", f"{would}change"], rows)
+        print_table(["", "rows" if done.request else "rows that would be"], rows)
     elif not done.texts:
         console.print("No record carries it, and no event is stitched to it.")
     if done.request is None:
