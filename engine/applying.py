@@ -18,6 +18,7 @@ from engine.definitions.model import (
 )
 from engine.definitions.problem import Problem
 from engine.errors import DefinitionError
+from engine.identities import maintain
 from engine.journeys import delta, intake, staging
 from engine.journeys.change import Outcome, versions_of
 from engine.journeys.columns import journey_schema, leaf_columns
@@ -25,6 +26,7 @@ from engine.journeys.intake import Member
 from engine.journeys.rebuild import rebuild
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
+from engine.lake.identities import rules_of
 from engine.recovery import publication, recover
 from engine.world import Home, World
 
@@ -73,12 +75,14 @@ def apply(
         if definitions == world.definitions:
             return Applied()
         datasets = {name: _dataset_table(home, world, definitions, name) for name in definitions.datasets}
-        outcomes, rebuilt = _connections(home, world, definitions, datasets, progress)
+        identities = maintain.apply(home, world, definitions, datasets, progress)
+        outcomes, rebuilt = _connections(home, world, definitions, datasets, identities, progress)
         gone = world.definitions.connections.keys() - definitions.connections.keys()
         lease.publish(
             "apply",
             definitions=definitions,
             datasets=datasets,
+            identities=identities,
             forget=sorted({*gone, *rebuilt}),
             **publication(outcomes),
         )
@@ -159,6 +163,7 @@ def _connections(
     world: World,
     definitions: Definitions,
     datasets: dict[str, int],
+    graph: int | None,
     progress: Progress | None,
 ) -> tuple[dict[str, Outcome], list[str]]:
     """Bring all journeys in line; return what to publish, and which were rebuilt."""
@@ -170,7 +175,7 @@ def _connections(
             outcomes[name] = Outcome(replace(versions_of(world, name), journeys=version))
         else:
             keep = _kept(world.definitions, definitions, name)
-            done = rebuild(home, definitions, name, datasets, keep=keep, progress=progress)
+            done = rebuild(home, definitions, name, datasets, keep=keep, graph=graph, progress=progress)
             outcomes[name] = done.outcome
             rebuilt.append(name)
     return outcomes, rebuilt
@@ -207,7 +212,9 @@ def _identity_settings(definitions: Definitions, name: str, dataset: str) -> tup
     """Return what decides whom the dataset's rows belong to; the lookback is not part of it."""
     definition, place = definitions.datasets[dataset], list(definitions.connections[name].datasets)
     part: ConnectionDatasetDefinition = definitions.connections[name].datasets[dataset]
-    member = Member(place.index(dataset), dataset, definition, part)
-    paths = [path for path in (member.person_path, member.device_path) if path is not None]
-    spaces = [member.namespace(path) for path in paths]
-    return (definition.timestamp, definition.event_id, paths, spaces)
+    rules = rules_of(definitions)
+    member = Member(place.index(dataset), dataset, definition, part, rules)
+    found = [member.person, member.device]
+    spaces = [member.namespace(reference) for reference in found]
+    nobody = (rules.placeholders, rules.usual) if member.stitching else None
+    return (definition.timestamp, definition.event_id, found, spaces, nobody)

@@ -201,7 +201,13 @@ def rebuild(
             if part.stitching is not None
         ]
         done = rebuild_journeys(
-            home, world.definitions, connection, world.datasets, keep=stitched, progress=progress
+            home,
+            world.definitions,
+            connection,
+            world.datasets,
+            keep=stitched,
+            graph=world.identities,
+            progress=progress,
         )
         rebuilt = lease.publish(
             f"rebuild {connection}", forget=[connection], **publication({connection: done.outcome})

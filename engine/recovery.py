@@ -1,8 +1,9 @@
 """Brings a home back to a published state, and lets journeys follow the lake to the next one.
 
-Lake, devices, stitch logs and journeys are committed one after the other and become visible together,
-when a world is published. What a dead process left between is undone (journeys, logs, devices, files,
-lake commits that are no batch) or finished (batches in the lake, and those that left it).
+Lake, identity graph, devices, stitch logs and journeys are committed one after the other and become
+visible together, when a world is published. What a dead process left between is undone (journeys, logs,
+devices, graph, files, lake commits that are no batch) or finished (batches in the lake, and those that
+left it).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from engine.catalog.privacy import requests
 from engine.catalog.records import BatchRecord, BatchStatus
+from engine.identities import maintain
 from engine.ingest.batch import abandon_unfinished
 from engine.ingest.ending import ended
 from engine.journeys import staging, store
@@ -24,16 +26,17 @@ from engine.journeys.runs import Progress
 from engine.lake import delta, erasure
 from engine.lake import table as lake
 from engine.lake.removal import removed_batches
+from engine.tables import GRAPH, Kind, versions_of
 from engine.world import Home, Lease, World
 
 
 def recover(lease: Lease, progress: Progress | None = None) -> World:
     """Undo or finish what a process left unpublished; return the newest world.
 
-    Journeys, stitch logs and devices go back to the world's versions; batches that the lake took in or
-    gave up are followed by the journeys and published; other commits of the lake, such as those of an
-    unfinished rollback, are taken back; other unfinished batches have failed. Pieces of a rebuild stay
-    for as long as one can go on from them.
+    Journeys, stitch logs, devices and identity graph go back to the world's versions; batches that the
+    lake took in or gave up are followed by the journeys and published; other commits of the lake, such as
+    those of an unfinished rollback, are taken back; other unfinished batches have failed. Pieces of a
+    rebuild stay for as long as one can go on from them.
     """
     home = lease.home
     world = _undo(lease, home.current())
@@ -57,7 +60,7 @@ def follow(
     gone: Sequence[BatchRecord] = (),
     progress: Progress | None = None,
 ) -> World:
-    """Append new dataset versions to all connections that use them, and publish all as one world.
+    """Let identity graph and connections follow new dataset versions, and publish all as one world.
 
     Args:
         lease: proof that nobody else writes.
@@ -68,12 +71,20 @@ def follow(
         gone: the batches that it no longer holds, likewise.
         progress: told (phase, done, total).
     """
+    identities = maintain.follow(lease.home, world, datasets, progress)
     outcomes = {
-        name: append(lease.home, name, world, datasets, progress)
+        name: append(lease.home, name, world, datasets, progress, graph=identities)
         for name, connection in world.definitions.connections.items()
         if not connection.datasets.keys().isdisjoint(datasets)
     }
-    return lease.publish(cause, datasets=datasets, batch=batch, ended=gone, **publication(outcomes))
+    return lease.publish(
+        cause,
+        datasets=datasets,
+        identities=identities,
+        batch=batch,
+        ended=gone,
+        **publication(outcomes),
+    )
 
 
 def ingest_cause(batch: BatchRecord, replaced: Sequence[BatchRecord] = ()) -> str:
@@ -107,9 +118,13 @@ def _undo(lease: Lease, world: World) -> World:
     journeys = _restored(home.journeys_path, world.journeys, store.KINDS)
     logs = _restored(home.stitch_log_path, world.stitch_logs, ("",))
     devices = _restored(home.devices_path, world.devices, ("",))
-    if not journeys and not logs and not devices:
+    known = versions_of(world)[Kind.IDENTITIES]
+    identities = _restored(lambda _: home.identities_path(), known, ("",)).get(GRAPH)
+    if not journeys and not logs and not devices and identities is None:
         return world
-    return lease.publish("recover", journeys=journeys, stitch_logs=logs, devices=devices)
+    return lease.publish(
+        "recover", journeys=journeys, stitch_logs=logs, devices=devices, identities=identities
+    )
 
 
 def _restored(

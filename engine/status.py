@@ -126,9 +126,8 @@ def _stitched_rate(world: World, name: str, counts: pl.DataFrame) -> float | Non
         if member.stitching is None:
             continue
         of_member = counts.filter(pl.col(DATASET) == member.index)
-        namespace = member.namespace(member.person_path)
         rows += int(of_member["len"].sum())
-        known += int(of_member.filter(pl.col(NAMESPACE) == namespace)["len"].sum())
+        known += int(of_member.filter(intake.is_stitched(member))["len"].sum())
     return known / rows if rows else None
 
 

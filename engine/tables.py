@@ -29,7 +29,7 @@ GRAPH: Final = "graph"
 
 @dataclass(frozen=True)
 class Table:
-    """A Delta table of a home; ``name`` is that of its dataset or connection; the graph's own is ``graph``."""
+    """A Delta table of a home; ``name`` is that of its dataset or connection, or ``graph``."""
 
     kind: Kind
     name: str

@@ -352,7 +352,7 @@ def _merge(old: Mapping[str, int], forget: Collection[str], new: Mapping[str, in
 
 
 def _graph_version(previous: WorldRecord, definitions: Definitions | None, version: int | None) -> int | None:
-    if definitions is not None and definitions.identities is None:
+    if definitions is not None and not definitions.has_graph:
         return None
     return previous.identities if version is None else version
 

@@ -20,6 +20,13 @@ from stitching.names import NOBODY, Codes, Names
 TRANSITION_LIMIT: Final = 50_000
 """A device whose person changes more often than this is a public place, not a person's device."""
 
+_TO_LATER: Final = 0
+"""A person reaches anonymous events after one that names them."""
+_TO_ANONYMOUS: Final = 1
+"""The first person also reaches the events before."""
+_TO_ALL: Final = 2
+"""The last person reaches all events, those that name others too."""
+
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -82,17 +89,18 @@ def live(
     """
     codes = coded(events)
     before = _before(codes, memory)
-    found, after = _walk(codes, before, transition_limit, look_ahead=False)
+    found, after = _walk(codes, before, transition_limit, _TO_LATER)
     fresh = np.flatnonzero(after != before).astype(np.int32)
     names = codes.names
     news = pl.DataFrame({"device": names.texts_of(fresh), "person": names.texts_of(after[fresh])})
-    return Stitched(_answer(events, codes, found), news)
+    return Stitched(answer(events, codes, found), news)
 
 
 def replay(
     events: pl.DataFrame,
     evidence: pl.DataFrame,
     *,
+    last: bool = False,
     transition_limit: int = TRANSITION_LIMIT,
 ) -> pl.DataFrame:
     """Restitch all events of a window, texts in, texts out; as ``restitch``.
@@ -100,28 +108,38 @@ def replay(
     Args:
         events: ``row`` int64, ``device`` and ``person`` strings or null, ``time`` int64.
         evidence: as there.
+        last: as there.
         transition_limit: as there.
 
     Returns:
         ``row``, ``person`` and ``known`` as in ``Stitched.rows``.
     """
     codes = coded(events)
-    return _answer(events, codes, restitch(codes, evidence, transition_limit=transition_limit))
+    found = restitch(codes, evidence, last=last, transition_limit=transition_limit)
+    return answer(events, codes, found)
 
 
-def restitch(events: Events, evidence: pl.DataFrame, *, transition_limit: int = TRANSITION_LIMIT) -> Codes:
+def restitch(
+    events: Events,
+    evidence: pl.DataFrame,
+    *,
+    last: bool = False,
+    transition_limit: int = TRANSITION_LIMIT,
+) -> Codes:
     """Restitch all events of a window: the person known before an event, else the next one known.
 
     Args:
         events: the events.
         evidence: ``device``, ``person`` strings: the last known persons before the window, each
             device once.
+        last: whether all events of a device belong to the person known last, whoever they name.
         transition_limit: a device whose person changes more often than this is not stitched.
 
     Returns:
         int32[N], the person of each event, ``NOBODY`` where none is known.
     """
-    found, _ = _walk(events, _before(events, evidence), transition_limit, look_ahead=True)
+    reach = _TO_ALL if last else _TO_ANONYMOUS
+    found, _ = _walk(events, _before(events, evidence), transition_limit, reach)
     return found
 
 
@@ -134,13 +152,13 @@ def _before(events: Events, known: pl.DataFrame) -> Codes:
     return before
 
 
-def _walk(events: Events, before: Codes, transition_limit: int, *, look_ahead: bool) -> tuple[Codes, Codes]:
+def _walk(events: Events, before: Codes, transition_limit: int, reach: int) -> tuple[Codes, Codes]:
     """Return the person of each event, int32[N], and whom each device knows in the end, int32[D]."""
     timelines = grouped(events.device, events.devices, events.times)
     start = np.full(timelines.offsets.size - 1, NOBODY, np.int32)
     start[: before.size] = before
     found, after = np.empty(events.times.size, np.int32), np.empty(start.size, np.int32)
-    walk = (timelines.offsets, timelines.order, events.times, events.person, start, look_ahead)
+    walk = (timelines.offsets, timelines.order, events.times, events.person, start, reach)
     if not _walk_devices(*walk, transition_limit, np.empty(0, np.int32), found, after):
         _walk_devices(*walk, transition_limit, _ranks(events), found, after)
     # Events without a device are no device's timeline: they keep what they said.
@@ -155,7 +173,8 @@ def _ranks(events: Events) -> Codes:
     return ranks
 
 
-def _answer(events: pl.DataFrame, codes: Events, found: Codes) -> pl.DataFrame:
+def answer(events: pl.DataFrame, codes: Events, found: Codes) -> pl.DataFrame:
+    """Return ``row, person, known`` of events, which belong to int32[N] persons or else to their devices."""
     person = codes.names.texts_of(found)
     return events.select(
         "row",
@@ -211,7 +230,7 @@ def _walk_device(
         _NUMBERS,
         _CODES,
         _CODES,
-        nb.boolean,
+        nb.int64,
         nb.int64,
         _CODES,
         nb.int32[::1],
@@ -226,7 +245,7 @@ def _walk_devices(
     times: _Numbers,
     persons: Codes,
     before: Codes,
-    look_ahead: bool,
+    reach: int,
     transition_limit: int,
     ranks: Codes,
     found: Codes,
@@ -240,7 +259,7 @@ def _walk_devices(
         times: int64[N], by row.
         persons: int32[N], by row.
         before: int32[D], the persons known before.
-        look_ahead: whether events before the first known person get that one.
+        reach: to which events a person reaches: one of ``_TO_LATER``, ``_TO_ANONYMOUS``, ``_TO_ALL``.
         transition_limit: a device whose person changes more often keeps what its events said.
         ranks: int32[P], the alphabetical order of the persons, or empty.
         found: int32[N], the answer by row.
@@ -256,7 +275,10 @@ def _walk_devices(
         if transitions > transition_limit:
             for row in order[begin:end]:
                 found[row] = persons[row]
-        elif look_ahead:
+        elif reach == _TO_ALL:
+            for row in order[begin:end]:
+                found[row] = after[device]
+        elif reach == _TO_ANONYMOUS:
             place = begin
             while place < end and found[order[place]] == NOBODY:
                 found[order[place]] = first

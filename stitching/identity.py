@@ -29,7 +29,7 @@ PLACEHOLDERS: Final = (
     "(not set)",
     "[object object]",
 )
-"""Values that stand for a missing one, in lower case, with a capital first, or in capitals."""
+"""Values that stand for a missing one; also with a capital first, or in capitals."""
 _ZEROS: Final = "^[0-]*0[0-]*$"
 
 
@@ -74,26 +74,38 @@ def well_formed(namespace: pl.Expr, value: pl.Expr, rules: Rules) -> pl.Expr:
 
 
 def lowest(entries: pl.Expr, namespace: str, rules: Rules) -> pl.Expr:
-    """Return the lexically first identity of a namespace in a list of identities, or null."""
+    """Return the lexically first identity of a namespace in lists of identities, or null."""
     return _each(_has(namespace) & _good(rules), _field("id"), entries).list.min()
 
 
-def lowest_primary(entries: pl.Expr, rules: Rules) -> pl.Expr:
-    """Return the primary identity of which namespace, then value, are lexically first, as ``joined``."""
-    entry = joined(_field("namespace"), _field("id"))
-    return _each(_is_primary() & _good(rules), entry, entries).list.min()
+def lowest_primary(entries: pl.Expr, rules: Rules, without: str | None = None) -> pl.Expr:
+    """Return the primary identity whose value is lexically first, as ``joined``, or null.
+
+    Args:
+        entries: lists of identities, sorted by namespace, which decides between equal values.
+        rules: what is no identity.
+        without: a namespace that is not looked at.
+    """
+    asked = _is_primary() & _good(rules)
+    asked &= pl.lit(True) if without is None else _field("namespace") != without
+    place = _each(asked, _field("id"), entries).list.arg_min()
+    found = entries.list.get(place, null_on_oob=True).struct
+    return joined(found.field("namespace"), found.field("id"))
 
 
 def first(entries: pl.Expr, namespace: str) -> pl.Expr:
-    """Return the identity of a namespace that is written first, as it is, or null."""
+    """Return the identity of a namespace that is written first, whatever it is, or null."""
     return _each(_has(namespace), _field("id"), entries).list.drop_nulls().list.first()
 
 
 def first_primary(entries: pl.Expr) -> pl.Expr:
-    """Return the primary identity written first, of the alphabetically first namespace, as ``joined``."""
-    spaces = _each(_is_primary(), _field("namespace"), entries)
-    found = entries.list.get(spaces.list.arg_min(), null_on_oob=True)
-    return joined(found.struct.field("namespace"), found.struct.field("id"))
+    """Return the first primary identity of the alphabetically first namespace, as ``joined``, or null.
+
+    Args:
+        entries: lists of identities, sorted by namespace.
+    """
+    entry = joined(_field("namespace"), _field("id"))
+    return _each(_is_primary(), entry, entries).list.drop_nulls().list.first()
 
 
 def joined(namespace: pl.Expr, value: pl.Expr) -> pl.Expr:
@@ -135,4 +147,4 @@ def _good(rules: Rules) -> pl.Expr:
 
 def is_code(namespace: pl.Expr) -> pl.Expr:
     """Return whether a text can be the code of a namespace."""
-    return ((namespace != "") & ~namespace.str.contains(BETWEEN, literal=True)).fill_null(False)
+    return ((namespace != "") & ~namespace.str.contains(f"[:{BETWEEN}]")).fill_null(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from engine.definitions.identifying import graph_problems, identity_problems
 from engine.definitions.keeping import deduplication_problems, persistence_problems
 from engine.definitions.model import (
     COUNTABLE,
@@ -60,6 +61,7 @@ def problems(definitions: Definitions) -> Iterator[Problem]:
             yield Problem(("datasets", name), f'"{name}": names that begin with pg_ belong to the catalogs')
         for field in _RESERVED & dataset.fields.keys():
             yield Problem((*where, field), f'"{field}" is a name that wayline uses itself')
+    yield from graph_problems(definitions)
     for name, connection in definitions.connections.items():
         yield from _connection(("connections", name), connection, definitions)
     for name in definitions.data_views.keys() & definitions.datasets.keys():
@@ -123,23 +125,8 @@ def _connection(path: Path, connection: ConnectionDefinition, definitions: Defin
             continue
         if dataset.kind != "event":
             yield Problem(where, f'"{name}" is a {dataset.kind} dataset; a connection joins events')
-        if part.person_id is not None:
-            yield from _identity((*where, "person_id"), part.person_id, dataset)
-        if part.stitching is not None:
-            inside = (*where, "stitching")
-            persistent, person = part.stitching.persistent_id, part.stitching.person_id
-            yield from _identity((*inside, "persistent_id"), persistent, dataset)
-            yield from _identity((*inside, "person_id"), person, dataset)
+        yield from identity_problems(where, part, dataset, definitions)
     yield from _same_paths(path, connection, definitions)
-
-
-def _identity(path: Path, field: str, dataset: DatasetDefinition) -> Iterator[Problem]:
-    leaves = dataset.leaves()
-    if field not in leaves:
-        yield Problem(path, f'there is no field "{field}"', did_you_mean(field, leaves))
-    elif leaves[field].type != "string":
-        kind = leaves[field].type
-        yield Problem(path, f'"{field}" has type {kind}; an identity must be a string')
 
 
 def _same_paths(path: Path, connection: ConnectionDefinition, definitions: Definitions) -> Iterator[Problem]:

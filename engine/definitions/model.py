@@ -294,9 +294,14 @@ class Definitions(Definition):
         codes = [*STANDARD, *self.namespaces, *sorted(filter(None, labels))]
         return {code: self.namespace(code).type for code in codes}
 
+    @property
+    def has_graph(self) -> bool:
+        """Whether identities are linked to graphs."""
+        return self.identities is not None and self.identities.graph
+
     def feeders(self) -> dict[str, DatasetDefinition]:
         """Return the datasets whose records link identities; none if there is no identity graph."""
-        if self.identities is None or not self.identities.graph:
+        if not self.has_graph:
             return {}
         return {name: dataset for name, dataset in self.datasets.items() if dataset.feeds_graph()}
 

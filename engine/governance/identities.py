@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from engine.definitions.model import DatasetDefinition, Definitions
+from engine.definitions.model import DatasetDefinition, Definitions, IdentityReference
 from engine.errors import InputError, UnknownNameError, did_you_mean
-from engine.journeys.intake import lake_rows
 from engine.lake import table as lake
 from engine.lake.carriers import Wanted, carries, namespaces
+from engine.lake.rows import lake_rows
 from engine.lake.table import ROW, LakeFile
 from engine.world import Home, World
 
@@ -73,13 +73,14 @@ def check(definitions: Definitions, wanted: Wanted) -> None:
 def unlabelled(definitions: Definitions, name: str) -> dict[str, str]:
     """Return dotted path → namespace, which is the path, of fields that name somebody without a label."""
     dataset = definitions.datasets[name]
-    paths = {dataset.key} if dataset.kind == "profile" else set()
+    found: list[IdentityReference | None] = [dataset.key if dataset.kind == "profile" else None]
     for connection in definitions.connections.values():
         part = connection.datasets.get(name)
-        if part is not None:
-            settings = part.stitching
-            paths |= {part.person_id} if settings is None else {settings.persistent_id, settings.person_id}
-    return {path: path for path in paths if isinstance(path, str) and not dataset.field(path).identity}
+        if part is not None and part.stitching is not None:
+            found += [part.stitching.persistent_id, part.stitching.person_id]
+        elif part is not None:
+            found.append(part.person_id)
+    return {path: path for path in found if isinstance(path, str) and not dataset.field(path).identity}
 
 
 def rows_with(home: Home, world: World, wanted: Wanted) -> dict[str, dict[LakeFile, pl.Series]]:

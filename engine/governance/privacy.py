@@ -20,6 +20,7 @@ from engine.catalog.privacy import PrivacyRequest
 from engine.governance import identities
 from engine.governance.scrub import scrub
 from engine.governance.words import words_of
+from engine.identities import maintain, table
 from engine.journeys import cache, devices, staging
 from engine.journeys.erase import Erased, Gone, erase, stitched_to
 from engine.journeys.runs import Progress
@@ -93,13 +94,12 @@ def delete(
         name = uuid.uuid4().hex
         found = identities.rows_with(home, world, wanted)
         gone = _erased(home, world, found, name)
+        graph = _graph(home, world, gone, progress)
         outcomes = {
-            connection: erase(home, connection, world, gone, wanted, progress)
+            connection: erase(home, connection, world, gone, wanted, progress, graph=graph)
             for connection in world.journeys
         }
-        done = _publish(
-            lease, world, gone, outcomes, PrivacyRequestDraft(name, asked, wanted, _counts(found))
-        )
+        done = _publish(lease, world, gone, outcomes, graph, _Draft(name, asked, wanted, _counts(found)))
         for connection in world.journeys:
             staging.discard(home.journeys_path(connection))
     _forget(home)
@@ -107,7 +107,7 @@ def delete(
 
 
 @dataclass(frozen=True)
-class PrivacyRequestDraft:
+class _Draft:
     """A request that is not stored yet."""
 
     erasure: str
@@ -125,12 +125,21 @@ def _erased(home: Home, world: World, found: Rows, name: str) -> dict[str, Gone]
     return gone
 
 
+def _graph(home: Home, world: World, gone: Mapping[str, Gone], progress: Progress | None) -> int | None:
+    """Return the version of the identity graph without the rows; its files hold nothing of them."""
+    version = maintain.follow(home, world, {name: rows.after for name, rows in gone.items()}, progress)
+    if version is None or world.identities is None:
+        return version
+    return table.purge(home.identities_path(), world.identities, version)
+
+
 def _publish(
     lease: Lease,
     world: World,
     gone: Mapping[str, Gone],
     outcomes: Mapping[str, Erased],
-    draft: PrivacyRequestDraft,
+    graph: int | None,
+    draft: _Draft,
 ) -> Deletion:
     """Publish the world without the identities; catalog and tombstones change in the same transaction."""
     catalog, texts = lease.home.catalog, 0
@@ -163,6 +172,7 @@ def _publish(
     lease.publish(
         "privacy delete",
         datasets={name: rows.after for name, rows in gone.items()},
+        identities=graph,
         also=also,
         **publication({name: found.outcome for name, found in outcomes.items()}),
     )

@@ -15,7 +15,7 @@ from typing import Final
 
 from engine.catalog.records import BatchError, BatchRecord, BatchStatus
 from engine.catalog.store import Catalog
-from engine.definitions.model import DatasetDefinition, Definitions
+from engine.definitions.model import DatasetDefinition, Definitions, IdentityReference
 from engine.errors import InputError, UnknownNameError, WaylineError, did_you_mean
 from engine.ingest.accept import accept
 from engine.ingest.block import Block, prefetched
@@ -110,13 +110,14 @@ def abandon_unfinished(lease: Lease) -> list[BatchRecord]:
 def sort_fields(definitions: Definitions, dataset: str) -> tuple[str, ...]:
     """Return the fields by which a dataset's files are sorted: its device or person, then time."""
     definition = definitions.datasets[dataset]
-    owners = [definition.key]
+    owners: list[IdentityReference | None] = [definition.key]
     for connection in definitions.connections.values():
         part = connection.datasets.get(dataset)
         if part is not None:
             owners.append(part.stitching.persistent_id if part.stitching else part.person_id)
     owners += [path for path, field in definition.leaves().items() if field.identity]
-    owner = next((path for path in owners if path is not None), None)
+    # Files are sorted by single values only, not by what is in a map.
+    owner = next((path for path in owners if isinstance(path, str)), None)
     return tuple(path for path in (owner, definition.timestamp) if path is not None)
 
 

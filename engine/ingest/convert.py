@@ -15,8 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.definitions.model import FieldDefinition
+from engine.errors import InputError
 from engine.ingest.diagnostics import NOT_CONVERTIBLE, REQUIRED_MISSING
+from engine.ingest.identity_map import entries_of, listed
 from engine.ingest.scalars import convert_scalar
+from engine.types import IDENTITY_MAP
 
 Mask = npt.NDArray[np.bool_]
 
@@ -68,6 +71,8 @@ def _field(path: str, field: FieldDefinition, raw: Any, rows: int, problems: lis
         column, bad = _object(path, field, raw, rows, problems)
     elif field.type == "array":
         column, bad = _array(path, field, raw, problems)
+    elif field.type == "identity_map":
+        column, bad = _identity_map(path, field, raw, problems)
     else:
         column, bad = _scalar(raw, field.arrow(), rows)
     _report(problems, NOT_CONVERTIBLE, f"{path}: not a valid {field.type}", bad)
@@ -112,16 +117,40 @@ def _array(path: str, field: FieldDefinition, raw: Any, problems: list[Problem])
     inner: list[Problem] = []
     element = FieldDefinition(type=field.items) if field.items else _element(field)
     values = _field(path, element, elements, len(elements), inner)
-    parents = pc.list_parent_indices(raw).to_numpy()
+    _report_inner(problems, inner, pc.list_parent_indices(raw).to_numpy(), rows)
+    return _list(raw, values), np.zeros(rows, np.bool_)
+
+
+def _identity_map(
+    path: str, field: FieldDefinition, raw: Any, problems: list[Problem]
+) -> tuple[pa.Array, Mask]:
+    if isinstance(raw, dict):
+        # Columns with dotted names: a flat file's.
+        raise InputError(f"{path} is an identity map, not several columns", hint="Give it as JSON text.")
+    found, bad = entries_of(raw)
+    parents, identities = [np.zeros(0, np.int64)], [pa.array([], IDENTITY_MAP.value_type)]
+    for each in found:
+        inner: list[Problem] = []
+        columns = _children(path, _element(field), each.columns, len(each.parents), inner)
+        columns[-1] = columns[-1].fill_null(False)
+        parents.append(each.parents)
+        identities.append(pa.StructArray.from_arrays(columns, fields=list(IDENTITY_MAP.value_type)))
+        _report_inner(problems, inner, each.parents, len(raw))
+    return listed(raw, np.concatenate(parents), pa.concat_arrays(identities)), bad
+
+
+def _report_inner(
+    problems: list[Problem], inner: list[Problem], parents: npt.NDArray[np.int64], rows: int
+) -> None:
+    """Report problems of the elements of lists for the rows that they belong to."""
     for problem in inner:
         mask = np.zeros(rows, np.bool_)
         mask[parents[problem.rows]] = True
         _report(problems, problem.code, problem.reason, mask)
-    return _list(raw, values), np.zeros(rows, np.bool_)
 
 
 def _element(field: FieldDefinition) -> FieldDefinition:
-    return FieldDefinition(type="object", fields=field.fields)
+    return FieldDefinition(type="object", fields=field.elements)
 
 
 def _list(raw: pa.Array, values: pa.Array) -> pa.Array:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +25,11 @@ from engine.ingest.guess import (
     guess_timestamp,
     guess_type,
 )
+from engine.ingest.identity_map import is_identity_map, is_identity_text
 from engine.ingest.sample import read_sample
+
+_TEXTS: Final = 100
+"""Texts of a column that are looked into."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ def _tree(table: pa.Table) -> dict[str, Any]:
 def _children(raw: Any) -> dict[str, Any] | None:
     if isinstance(raw, dict):
         return raw
+    if is_identity_map(raw.type):
+        return None
     if pa.types.is_struct(raw.type) and raw.type.num_fields:
         return {field_name(child.name): pc.struct_field(raw, [child.name]) for child in raw.type}
     return None
@@ -103,6 +109,8 @@ def _leaf_values(prefix: str, tree: Mapping[str, Any]) -> dict[str, pa.Array]:
 
 def _field(name: str, raw: Any) -> FieldDefinition:
     children = _children(raw)
+    if children is None and _is_identity_map(raw):
+        return FieldDefinition(type="identity_map")
     if children is not None:
         fields = {child: _field(child, column) for child, column in children.items()}
         return FieldDefinition(type="object", fields=fields)
@@ -116,6 +124,13 @@ def _field(name: str, raw: Any) -> FieldDefinition:
     kind = guess_type(name, raw)
     identity = guess_identity(name) if kind == "string" else None
     return FieldDefinition(type=kind, identity=identity)
+
+
+def _is_identity_map(raw: pa.Array) -> bool:
+    if not pa.types.is_string(raw.type):
+        return is_identity_map(raw.type)
+    texts = raw.drop_null().slice(0, _TEXTS).to_pylist()
+    return bool(texts) and all(map(is_identity_text, texts))
 
 
 def _definition(
@@ -134,6 +149,8 @@ def _definition(
 
 
 def _note(field: FieldDefinition, raw: pa.Array) -> str | None:
+    if field.type == "identity_map":
+        return "identities by namespace"
     if field.identity:
         return "an identity, going by its name"
     if raw.null_count == len(raw):

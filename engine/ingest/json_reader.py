@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from engine.ingest.block import Block
 from engine.ingest.diagnostics import RECORD_LENGTH
 from engine.ingest.formats import FormatOptions, SourceFile, told_as_input_error
 from engine.ingest.json_record import RecordError, record_reader, text_type
-from engine.ingest.json_shape import fast_schema, observed_schema
+from engine.ingest.json_shape import fast_schema, has_identity_map, is_expected, observed_schema
 
 _BLOCK_BYTES: Final = 8 << 20
 _FEW: Final = 1000
@@ -42,7 +43,8 @@ class _Context:
     file: str
     schema: pa.Schema
     text_schema: pa.Schema
-    ignore_unknown: bool
+    unexpected: str
+    fits: Callable[[pa.Schema], bool]
     read_record: Callable[[bytes], dict[str, Any]]
 
 
@@ -67,11 +69,15 @@ def _context(
     source: SourceFile, dataset: DatasetDefinition, options: FormatOptions, first: bytes
 ) -> _Context:
     fields, ignore = dataset.fields, options.ignore_unknown
+    # Which namespaces an identity map has is only known once it is parsed.
+    open_ended = has_identity_map(fields)
+    expected = partial(is_expected, fields)
     return _Context(
         file=str(source.path),
         schema=fast_schema(fields, observed_schema(first)),
         text_schema=pa.schema([pa.field(name, text_type(field)) for name, field in fields.items()]),
-        ignore_unknown=ignore,
+        unexpected="infer" if open_ended else "ignore" if ignore else "error",
+        fits=expected if open_ended else (lambda _: True),
         read_record=record_reader(fields, ignore_unknown=ignore),
     )
 
@@ -123,16 +129,17 @@ def _parse(data: bytes, context: _Context) -> pa.Table | None:
         # The parser does not look whether text is UTF-8.
         if not data.isascii():
             data.decode()
-        return arrow_json.read_json(
+        table = arrow_json.read_json(
             pa.BufferReader(data),
             read_options=arrow_json.ReadOptions(use_threads=len(data) > _SMALL_BYTES),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=context.schema,
-                unexpected_field_behavior="ignore" if context.ignore_unknown else "error",
+                unexpected_field_behavior=context.unexpected,
             ),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
+    return table if context.fits(table.schema) else None
 
 
 def read_pieces(source: SourceFile) -> Iterator[tuple[bytes, int]]:

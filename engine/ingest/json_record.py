@@ -15,6 +15,7 @@ import pyarrow as pa
 from engine.definitions.model import FieldDefinition
 from engine.errors import did_you_mean
 from engine.ingest.diagnostics import NOT_CONVERTIBLE, UNKNOWN_FIELD, UNPARSABLE
+from engine.ingest.identity_map import TEXTS, read_entries
 
 Reader = Callable[[Any], Any]
 
@@ -70,6 +71,8 @@ def text_type(field: FieldDefinition) -> pa.DataType:
         return _text_struct(field)
     if field.type == "array":
         return pa.list_(pa.string() if field.items else _text_struct(field))
+    if field.type == "identity_map":
+        return TEXTS
     return pa.string()
 
 
@@ -89,6 +92,8 @@ def _reader(field: FieldDefinition, path: str, ignore: bool) -> Reader:
         return _object_reader(field.fields, f"{path}.", ignore)
     if field.type == "array":
         return _array_reader(field, path, ignore)
+    if field.type == "identity_map":
+        return _identity_map_reader(field, path)
     return _scalar_reader(field.type, path)
 
 
@@ -122,6 +127,19 @@ def _array_reader(field: FieldDefinition, path: str, ignore: bool) -> Reader:
         if not isinstance(value, list):
             raise RecordError(NOT_CONVERTIBLE, f"{path}: not a valid array")
         return [None if inner is None else element(inner) for inner in value]
+
+    return read
+
+
+def _identity_map_reader(field: FieldDefinition, path: str) -> Reader:
+    # Entries may tell more, such as a login state.
+    element = _object_reader(field.elements, f"{path}.", ignore=True)
+
+    def read(value: Any) -> list[Any]:
+        found = read_entries(value)
+        if found is None:
+            raise RecordError(NOT_CONVERTIBLE, f"{path}: not a valid identity_map")
+        return [element(entry) for entry in found]
 
     return read
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -47,7 +47,8 @@ def _record_text(table: pa.Table, row: int) -> str:
 
 def _columns(file: str, schema: pa.Schema, dataset: DatasetDefinition, ignore_unknown: bool) -> list[str]:
     known = set(_known_paths(dataset.fields, ""))
-    present = {column.name: _stored_paths(column) for column in schema}
+    maps = {path for path, field in dataset.leaves().items() if field.type == "identity_map"}
+    present = {column.name: _stored_paths(column, maps) for column in schema}
     every = [path for paths in present.values() for path in paths]
     unknown = [path for path in every if path not in known]
     if unknown and not ignore_unknown:
@@ -64,11 +65,13 @@ def _known_paths(fields: Mapping[str, FieldDefinition], prefix: str) -> Iterator
         yield from _known_paths(field.fields, f"{prefix}{name}.")
 
 
-def _stored_paths(column: pa.Field, prefix: str = "") -> list[str]:
+def _stored_paths(column: pa.Field, maps: Collection[str], prefix: str = "") -> list[str]:
     path, kind = f"{prefix}{column.name}", column.type
-    found = []
+    found: list[str] = []
+    if path in maps:
+        return [path]
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         found, kind = [path], kind.value_type
     if pa.types.is_struct(kind):
-        return found + [inner for child in kind for inner in _stored_paths(child, f"{path}.")]
+        return found + [inner for child in kind for inner in _stored_paths(child, maps, f"{path}.")]
     return found or [path]

@@ -14,15 +14,16 @@ import polars as pl
 from engine.catalog.records import Skip
 from engine.journeys import change, device_table, devices, intake, tombstones, withdraw
 from engine.journeys.change import Change, Outcome, Versions
-from engine.journeys.columns import NAMESPACE, PERSON, journey_schema
+from engine.journeys.columns import journey_schema
 from engine.journeys.duplicates import Resolution, resolve, touches
+from engine.journeys.graph import Graph, look_up
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
 from engine.lake import table as lake
 from engine.lake.table import LakeFile
 from engine.world import Home, World
-from stitching import field_based
+from stitching import field_based, graph_based
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ def append(
     world: World,
     datasets: Mapping[str, int],
     progress: Progress | None = None,
+    *,
+    graph: int | None = None,
 ) -> Outcome:
     """Bring a connection's journeys from a world's dataset versions to newer ones.
 
@@ -55,8 +58,10 @@ def append(
         world: the newest published world.
         datasets: changed datasets and their versions; those outside the connection are ignored.
         progress: told (phase, done, total).
+        graph: version of the identity graph that has taken in the newer versions; None if there is none.
     """
     definitions = world.definitions
+    identities = Graph(home, graph)
     versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
     source = devices.journeys(home, definitions, name, versions.journeys)
     schema = journey_schema(definitions, name)
@@ -71,11 +76,11 @@ def append(
         events, gone = arrival.resolution.events, arrival.resolution.dead
         known = _states(home, name, versions, member, arrival.resolution)
         memory = withdraw.memory(source, member, known, arrival.resolution)
-        adds = respecting(home, member, events, stitch(member, events, memory))
+        adds = respecting(home, member, events, stitch(member, events, memory, identities))
         parts.append(Part(member, arrival.files, adds))
         dead.append(change.masks_of(source.files, schema, member.index, gone))
         skips += arrival.skips
-        if member.stitching is not None:
+        if member.field_based:
             learned[member.index] = devices.learn(source, member, known, events, gone)
     if learned and versions.devices is not None:
         told = device_table.commit(home.devices_path(name), versions.devices, learned)
@@ -90,7 +95,7 @@ def _states(
 ) -> pl.DataFrame:
     """Return what is known of the devices of rows that come or go."""
     seen = pl.concat([resolution.events["device"], resolution.dead["device"]]).drop_nulls().unique()
-    if versions.devices is None:
+    if versions.devices is None or not member.field_based:
         return pl.DataFrame(schema=device_table.STATES)
     return device_table.read(home.devices_path(name), versions.devices, member.index, seen)
 
@@ -130,18 +135,21 @@ def arrive(
     return Arrival(_holding(earlier, added, resolution.revived), resolution, skips)
 
 
-def stitch(member: Member, events: pl.DataFrame, memory: pl.DataFrame) -> pl.DataFrame:
+def stitch(member: Member, events: pl.DataFrame, memory: pl.DataFrame, graph: Graph) -> pl.DataFrame:
     """Give new events their persons: ``row, _person, _namespace``.
 
     Args:
         member: the dataset in its connection.
         events: identity rows.
         memory: ``device, person``: whom the devices saw last before the events.
+        graph: the identity graph of the world that will show the events.
     """
     if member.stitching is None:
         return intake.own_person(member, events)
+    if member.graph is not None:
+        return intake.named(member, graph_based.stitch(events, look_up(graph, member)))
     stitched = field_based.live(events.select("row", "device", "person", "time"), memory)
-    return named(member, stitched.rows)
+    return intake.named(member, stitched.rows)
 
 
 def respecting(home: Home, member: Member, events: pl.DataFrame, adds: pl.DataFrame) -> pl.DataFrame:
@@ -159,19 +167,8 @@ def respecting(home: Home, member: Member, events: pl.DataFrame, adds: pl.DataFr
     if not forbidden.any():
         return adds
     lost = events.join(adds.filter(forbidden), on="row", how="semi")
-    own = named(member, lost.select("row", person="device", known=pl.lit(False)))
+    own = intake.named(member, lost.select("row", person="device", known=pl.lit(False)))
     return pl.concat([adds.filter(~forbidden), own])
-
-
-def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
-    """Turn what a kernel says (``row, person, known``) into ``row, _person, _namespace``."""
-    namespace = (
-        pl.when(pl.col("known"))
-        .then(pl.lit(member.namespace(member.person_path)))
-        .otherwise(pl.lit(member.namespace(str(member.device_path))))
-    )
-    taken = rows.filter(pl.col("person").is_not_null())
-    return taken.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
 
 
 def _holding(earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame) -> list[LakeFile]:

@@ -1,25 +1,16 @@
-"""The table of a connection's devices: one row per dataset and device, the newest commit's row wins.
-
-Few files, by size in tiers: a commit takes in the files before it that are no larger than what it
-brings, so a row is rewritten a few times at most and a look-up opens a few files.
-"""
+"""The table of a connection's devices: one row per dataset and device, the newest commit's row wins."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable
 
-from engine.journeys import delta, store
-from engine.lake.hashes import text_hashes
+from engine.journeys import delta
+from engine.lake import keyed
 
 _RUN: Final = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("person", pa.string())])
 
@@ -47,21 +38,8 @@ STATES: Final = pl.Schema(
 )
 """What is known of devices of one dataset; ``known`` and ``runs`` are null once nothing is."""
 
-_GROUP: Final = 1 << 16
 _KEY: Final = ("dataset", "device")
-_FEW: Final = 8
-
-
-@dataclass(frozen=True)
-class DeviceFile:
-    """A file of the table.
-
-    Attributes:
-        path: relative to the table.
-    """
-
-    path: str
-    rows: int
+_ORDER: Final = ("dataset", "hash")
 
 
 def read(
@@ -81,18 +59,12 @@ def read(
             equal by chance may be returned with them.
         columns: the columns to return.
     """
-    sources = files(table, version)
+    sources = keyed.files(table, version)
     if not sources or (devices is not None and not len(devices)):
         return pl.DataFrame(schema={name: STATES[name] for name in columns})
-    wanted = dict.fromkeys(["dataset", "hash", "device", *columns, "sequence"])
-    rows = _scan(table, sources).filter(pl.col("dataset") == dataset).select(*wanted)
-    if devices is None:
-        return _newest(rows.collect()).select(*columns)
-    asked = pl.col("hash").is_in(pl.Series(text_hashes(devices).view(np.int64)).implode())
-    few = len(devices) * _FEW < sum(file.rows for file in sources)
-    # Looking for many while reading costs more than reading everything.
-    found = rows.filter(asked).collect() if few else rows.collect().filter(asked)
-    return _newest(found).select(*columns)
+    asked = None if devices is None else keyed.hashes(devices)
+    mine = pl.col("dataset") == dataset
+    return keyed.find(table, sources, _KEY, columns, asked=asked, where=mine)
 
 
 def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int:
@@ -104,12 +76,9 @@ def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int
     rows = _rows(states)
     if not rows.height:
         return version
-    merged = _tier(files(table, version), rows.height)
-    if merged:
-        old = _scan(table, merged).collect()
-        fresh = rows.with_columns(sequence=pl.lit(version + 1, pl.Int64))
-        rows = _newest(pl.concat([old, fresh])).select(SCHEMA.names)
-    return delta.commit(table, version, [_write(table, version + 1, rows)], [file.path for file in merged])
+    rows, merged = keyed.taken_in(table, keyed.files(table, version), rows, _KEY, version + 1)
+    written = keyed.write(table, "", version + 1, rows, _ORDER)
+    return delta.commit(table, version, [written], [file.path for file in merged])
 
 
 def purge(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int:
@@ -117,16 +86,16 @@ def purge(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int:
 
     All files are merged, and devices of which nothing is known go, as does what was known before.
     """
-    sources = files(table, version)
-    told = [_scan(table, sources).collect()] if sources else []
+    sources = keyed.files(table, version)
     rows = _rows(states)
+    told = [keyed.scan(table, sources).collect()] if sources else []
     if rows.height:
-        told.append(rows.with_columns(sequence=pl.lit(version + 1, pl.Int64)))
+        told.append(rows.with_columns(pl.lit(version + 1, pl.Int64).alias(keyed.SEQUENCE)))
     if not told:
         return version
     known = pl.col("known").is_not_null() | (pl.col("runs").list.len() > 0)
-    left = _newest(pl.concat(told)).filter(known).select(SCHEMA.names)
-    written = [_write(table, version + 1, left)] if left.height else []
+    left = keyed.newest(pl.concat(told), _KEY).filter(known).select(SCHEMA.names)
+    written = [keyed.write(table, "", version + 1, left, _ORDER)] if left.height else []
     return delta.commit(table, version, written, [file.path for file in sources])
 
 
@@ -135,7 +104,7 @@ def overwrite(table: Path, states: Mapping[int, pl.DataFrame]) -> int:
     version = delta.create(table, SCHEMA, "dataset")
     delta.sweep(table, version)
     rows = _rows(states)
-    written = [_write(table, version + 1, rows)] if rows.height else []
+    written = [keyed.write(table, "", version + 1, rows, _ORDER)] if rows.height else []
     return delta.overwrite(table, version, SCHEMA, written)
 
 
@@ -145,49 +114,5 @@ def _rows(states: Mapping[int, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _numbered(dataset: int, states: pl.DataFrame) -> pl.DataFrame:
-    hashes = pl.Series(text_hashes(states["device"]).view(np.int64))
-    told = states.with_columns(dataset=pl.lit(dataset, pl.Int16), hash=hashes)
+    told = states.with_columns(keyed.hashes(states["device"]), dataset=pl.lit(dataset, pl.Int16))
     return told.select(SCHEMA.names)
-
-
-def _write(table: Path, sequence: int, rows: pl.DataFrame) -> delta.NewFile:
-    name = f"{sequence:012d}-{uuid.uuid4().hex[:12]}.parquet"
-    return delta.write_file(table, name, rows.sort("dataset", "hash"), group=_GROUP)
-
-
-def _tier(sources: Sequence[DeviceFile], rows: int) -> list[DeviceFile]:
-    """Return the newest files, in the order of commits, that a commit of so many rows takes in."""
-    taken: list[DeviceFile] = []
-    for file in reversed(sources):
-        if file.rows > rows:
-            break
-        rows += file.rows
-        taken.append(file)
-    return taken[::-1]
-
-
-def _scan(table: Path, sources: Iterable[DeviceFile]) -> pl.LazyFrame:
-    """Return the files' rows with ``sequence``, the number of the commit that wrote them."""
-    frames = [
-        pl.scan_parquet(table / file.path, glob=False).with_columns(
-            sequence=pl.lit(store.sequence_of(file.path), pl.Int64)
-        )
-        for file in sources
-    ]
-    return pl.concat(frames)
-
-
-def _newest(rows: pl.DataFrame) -> pl.DataFrame:
-    """Leave out what a later commit says anew; rows come in the order of commits."""
-    again = rows["hash"].is_duplicated()
-    if not again.any():
-        return rows
-    return pl.concat([rows.filter(~again), rows.filter(again).unique(_KEY, keep="last")])
-
-
-@lru_cache(maxsize=64)
-def files(table: Path, version: int) -> tuple[DeviceFile, ...]:
-    """Return the files of a version in the order of commits."""
-    actions = pa.table(DeltaTable(table, version=version).get_add_actions())
-    found = map(DeviceFile, actions["path"].to_pylist(), actions["num_records"].to_pylist())
-    return tuple(sorted(found, key=lambda file: file.path))

@@ -49,15 +49,12 @@ def journeys(home: Home, definitions: Definitions, name: str, version: int) -> J
 
 
 def ensure(home: Home, definitions: Definitions, name: str, versions: Versions) -> Versions:
-    """Return versions with a table of devices; a connection that lacks it gets it from its journeys."""
-    if versions.devices is not None or versions.stitch_log is None:
+    """Return versions with a table of devices, if any is asked for them; made of the journeys if lacking."""
+    asked = [member for member in intake.members(definitions, name) if member.field_based]
+    if versions.devices is not None or not asked:
         return versions
     source = journeys(home, definitions, name, versions.journeys)
-    states = {
-        member.index: states_of(_events(source, member))
-        for member in intake.members(definitions, name)
-        if member.stitching is not None
-    }
+    states = {member.index: states_of(_events(source, member)) for member in asked}
     return replace(versions, devices=device_table.overwrite(home.devices_path(name), states))
 
 
@@ -135,7 +132,7 @@ def refresh(
     states = {}
     for place, asked in devices.items():
         wanted = asked.drop_nulls().unique()
-        if members[place].stitching is not None and len(wanted):
+        if members[place].field_based and len(wanted):
             found = states_of(_events(source, members[place], wanted))
             states[place] = _with_empty(found, wanted)
     after = device_table.commit(home.devices_path(name), versions.devices, states)

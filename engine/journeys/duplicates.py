@@ -22,11 +22,10 @@ from engine.journeys.intake import (
     Member,
     admissible,
     identities,
-    lake_rows,
-    leaf,
 )
 from engine.lake import event_ids
 from engine.lake.hashes import Hashes, text_hashes
+from engine.lake.rows import lake_rows, leaf
 from engine.lake.table import ROW, LakeFile
 
 _BLOCK: Final = 1 << 13

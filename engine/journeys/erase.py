@@ -9,25 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
 from engine.catalog.records import Skip
-from engine.journeys import change, compact, device_table, devices, intake, stitch_log, withdraw
-from engine.journeys.append import named, respecting, stitch
+from engine.journeys import change, compact, delta, device_table, devices, intake, stitch_log, withdraw
+from engine.journeys.append import respecting, stitch
 from engine.journeys.change import Change, Outcome, Versions
 from engine.journeys.columns import DATASET, NAMESPACE, PERSON, TIME, journey_schema
 from engine.journeys.copies import live
 from engine.journeys.devices import Journeys
 from engine.journeys.duplicates import Resolution, resolve
+from engine.journeys.graph import Graph
 from engine.journeys.intake import IDENTITIES, Member
 from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
 from engine.lake import table as lake
 from engine.lake.carriers import Wanted
-from engine.lake.log import needed_files
 from engine.lake.table import ROW, LakeFile
 from engine.world import Home, World
 
@@ -72,6 +71,8 @@ def erase(
     gone: Mapping[str, Gone],
     wanted: Wanted,
     progress: Progress | None = None,
+    *,
+    graph: int | None = None,
 ) -> Erased:
     """Commit a connection's journeys, stitch log and devices without erased rows and deleted persons.
 
@@ -82,11 +83,12 @@ def erase(
         gone: dataset → the rows that left it.
         wanted: the deleted identities.
         progress: told (phase, done, total).
+        graph: version of the identity graph without them; None if there is none.
     """
     definitions = world.definitions
     versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
     source = devices.journeys(home, definitions, name, versions.journeys)
-    task = _Task(home, name, world, versions, source, gone)
+    task = _Task(home, name, world, versions, source, gone, Graph(home, graph))
     found = [_member(task, member, wanted) for member in intake.members(definitions, name)]
     masks = pl.concat([piece.dead for piece in found])
     changes = Change([piece.part for piece in found], masks, Kind.ERASURE)
@@ -120,6 +122,7 @@ class _Task:
     versions: Versions
     source: Journeys
     gone: Mapping[str, Gone]
+    graph: Graph
 
     def files(self, member: Member) -> tuple[LakeFile, ...]:
         """Return the lake files of a dataset as they are after the erasure."""
@@ -150,15 +153,15 @@ def _member(task: _Task, member: Member, wanted: Wanted) -> _Piece:
     events, dead = resolution.events, resolution.dead
     known = _states(task, member, resolution)
     memory = withdraw.memory(task.source, member, known, resolution)
-    again = respecting(task.home, member, events, stitch(member, events, memory))
+    again = respecting(task.home, member, events, stitch(member, events, memory, task.graph))
     freed = _freed(task, member, wanted, dead)
     own = again.clear()
     if member.stitching is not None:
-        own = named(member, freed.select("row", person="device", known=pl.lit(False)))
+        own = intake.named(member, freed.select("row", person="device", known=pl.lit(False)))
     files = _holding(task.files(member), pl.concat([again["row"], own["row"]]))
     lost = pl.concat([dead.select("row", "time"), freed.select("row", "time")])
     learned = known.clear()
-    if member.stitching is not None:
+    if member.field_based:
         learned = devices.learn(task.source, member, known, events, dead)
     return _Piece(
         member=member,
@@ -194,7 +197,7 @@ def _resolution(task: _Task, member: Member) -> Resolution:
 
 def _states(task: _Task, member: Member, resolution: Resolution) -> pl.DataFrame:
     seen = pl.concat([resolution.events["device"], resolution.dead["device"]]).drop_nulls().unique()
-    if task.versions.devices is None:
+    if task.versions.devices is None or not member.field_based:
         return pl.DataFrame(schema=device_table.STATES)
     return device_table.read(task.home.devices_path(task.name), task.versions.devices, member.index, seen)
 
@@ -203,7 +206,8 @@ def _freed(task: _Task, member: Member, wanted: Wanted, dead: pl.DataFrame) -> p
     """Return ``row, time, device`` of the rows that belong to deleted persons without naming them."""
     if member.stitching is None:
         return pl.DataFrame(schema={"row": pl.Int64, "time": pl.Int64, "device": pl.String})
-    rows = stitched_to(task.source, wanted, [ROW, TIME, DATASET, str(member.device_path)])
+    columns = dict.fromkeys([ROW, TIME, DATASET, str(member.device_path), member.person_path])
+    rows = stitched_to(task.source, wanted, list(columns))
     device, _ = intake.journey_identity(member)
     mine = rows.filter(pl.col(DATASET) == member.index).select(row=ROW, time=TIME, device=device)
     return mine.collect().join(dead, on="row", how="anti")
@@ -223,7 +227,7 @@ def _purged(
     buckets = task.world.definitions.connections[name].buckets
     table = home.journeys_path(name)
     based = compact.compact_all(table, versions.journeys, _schema(task), buckets, progress)
-    _drop_between(table, task.versions.journeys, based)
+    delta.drop_between(table, task.versions.journeys, based)
     versions = replace(versions, journeys=based)
     if versions.stitch_log is not None:
         rows = {
@@ -234,17 +238,10 @@ def _purged(
         log = stitch_log.purge(home.stitch_log_path(name), versions.stitch_log, persons(wanted), rows)
         versions = replace(versions, stitch_log=log)
     if versions.devices is not None:
-        learned = {piece.member.index: piece.learned for piece in found if piece.member.stitching is not None}
+        learned = {piece.member.index: piece.learned for piece in found if piece.member.field_based}
         told = device_table.purge(home.devices_path(name), versions.devices, learned)
         versions = replace(versions, devices=told)
     return versions
-
-
-def _drop_between(table: Path, before: int, after: int) -> None:
-    """Remove files that came and went between two versions of a table, of which no world knows."""
-    ends = needed_files(table, [before, after])
-    for name in needed_files(table, range(before, after + 1)) - ends:
-        (table / name).unlink()
 
 
 def _skips(task: _Task) -> tuple[Skip, ...]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
 
 from engine.definitions.model import (
     ConnectionDatasetDefinition,
     DatasetDefinition,
     Definitions,
+    IdentityReference,
+    MapIdentity,
     StitchingDefinition,
+    path_of,
 )
 from engine.errors import DefinitionError, did_you_mean
 from engine.journeys.columns import (
@@ -26,9 +27,19 @@ from engine.journeys.columns import (
     connection_of,
 )
 from engine.journeys.digests import content_digests
-from engine.lake.leaves import leaf_frame
-from engine.lake.schema import physical_schema
+from engine.lake.identities import rules_of
+from engine.lake.rows import in_microseconds, leaf, leaf_rows
 from engine.lake.table import ROW, LakeFile
+from stitching.identity import (
+    Rules,
+    first,
+    first_primary,
+    identifying,
+    joined,
+    lowest,
+    lowest_primary,
+    parted,
+)
 
 EARLIEST: Final = -2_208_988_800_000_000
 """1900-01-01 in microseconds: earlier events are not taken."""
@@ -49,18 +60,23 @@ IDENTITIES: Final = pl.Schema(
 """What a row is before it belongs to a person; ``event_id`` is NULL where the row has none."""
 
 
+_NOBODY: Final = pl.lit(None, pl.String)
+
+
 @dataclass(frozen=True)
 class Member:
     """A dataset in its connection.
 
     Attributes:
         index: place in the connection, from 0.
+        rules: which values are no identities.
     """
 
     index: int
     name: str
     dataset: DatasetDefinition
     part: ConnectionDatasetDefinition
+    rules: Rules
 
     @property
     def stitching(self) -> StitchingDefinition | None:
@@ -68,18 +84,52 @@ class Member:
         return self.part.stitching
 
     @property
+    def graph(self) -> str | None:
+        """The namespace of persons that the identity graph gives; None unless stitching is graph-based."""
+        return self.stitching.graph if self.stitching else None
+
+    @property
+    def field_based(self) -> bool:
+        """Whether events of a device give other events of it their person."""
+        return self.stitching is not None and self.graph is None
+
+    @property
+    def person(self) -> IdentityReference | None:
+        """Where the person is found; None if the identity graph says who it is."""
+        return self.stitching.person_id if self.stitching else self.part.person_id
+
+    @property
+    def device(self) -> IdentityReference | None:
+        """Where the device is found; None without stitching."""
+        return self.stitching.persistent_id if self.stitching else None
+
+    @property
     def person_path(self) -> str:
-        """The field that carries the person."""
-        return self.stitching.person_id if self.stitching else str(self.part.person_id)
+        """The field that carries the person; that of the device if none does."""
+        found = self.person if self.person is not None else self.device
+        assert found is not None  # noqa: S101 - definitions have one of them
+        return path_of(found)
 
     @property
     def device_path(self) -> str | None:
         """The field that carries the device; None without stitching."""
-        return self.stitching.persistent_id if self.stitching else None
+        return None if self.device is None else path_of(self.device)
 
-    def namespace(self, path: str) -> str:
-        """Return the identity namespace of a field; without one, the field's own path."""
-        return self.dataset.field(path).identity or path
+    @property
+    def varies(self) -> bool:
+        """Whether the namespace of device or person is another from row to row.
+
+        Then both are texts of namespace and value (``identity.joined``) until the person is known.
+        """
+        return any(isinstance(found, MapIdentity) and found.primary for found in (self.person, self.device))
+
+    def namespace(self, reference: IdentityReference | None) -> str | None:
+        """Return the namespace of an identity; a field without one is its own. None if rows tell it."""
+        if reference is None:
+            return self.graph
+        if isinstance(reference, MapIdentity):
+            return reference.namespace
+        return self.dataset.field(reference).identity or reference
 
 
 def members(definitions: Definitions, name: str) -> tuple[Member, ...]:
@@ -89,9 +139,9 @@ def members(definitions: Definitions, name: str) -> tuple[Member, ...]:
         UnknownNameError: there is no such connection.
         DefinitionError: it refers to a dataset or field that is not there or does not fit.
     """
-    parts = connection_of(definitions, name).datasets
+    parts, rules = connection_of(definitions, name).datasets, rules_of(definitions)
     return tuple(
-        Member(index, dataset, _event_dataset(definitions, name, dataset), part)
+        Member(index, dataset, _event_dataset(definitions, name, dataset), part, rules)
         for index, (dataset, part) in enumerate(parts.items())
     )
 
@@ -100,56 +150,34 @@ def check(definitions: Definitions, name: str) -> None:
     """Raise DefinitionError if a person or device field of a connection cannot be used."""
     for member in members(definitions, name):
         leaves = member.dataset.leaves()
-        for path in filter(None, (member.person_path, member.device_path)):
-            if path not in leaves or leaves[path].type == "array":
+        for reference in (member.person, member.device):
+            if reference is None:
+                continue
+            path, mapped = path_of(reference), isinstance(reference, MapIdentity)
+            if path not in leaves or leaves[path].is_list != mapped:
+                kind = "identity map" if mapped else "scalar field"
                 raise DefinitionError(
-                    f'connection "{name}": dataset "{member.name}" has no scalar field "{path}"',
+                    f'connection "{name}": dataset "{member.name}" has no {kind} "{path}"',
                     hint=did_you_mean(path, leaves),
                 )
 
 
-def lake_rows(files: Sequence[LakeFile], dataset: DatasetDefinition) -> pl.LazyFrame:
-    """Return the rows of lake files, nested as declared; fields that a file lacks are NULL."""
-    schema = _polars_schema(physical_schema(dataset.arrow()))
-    if not files:
-        return pl.LazyFrame(schema=schema)
-    return pl.scan_parquet(
-        [file.path for file in files],
-        schema=schema,
-        missing_columns="insert",
-        extra_columns="ignore",
-        cast_options=pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore"),
-        glob=False,
-    )
-
-
-def leaf(path: str) -> pl.Expr:
-    """Return the expression that reads a dotted path from nested rows."""
-    first, *rest = path.split(".")
-    expression = pl.col(first)
-    for name in rest:
-        expression = expression.struct.field(name)
-    return expression
-
-
 def identities(member: Member, rows: pl.LazyFrame, leaf: Callable[[str], pl.Expr] = leaf) -> pl.LazyFrame:
-    """Return the identity columns (``IDENTITIES``) of lake rows; a blank is NULL.
+    """Return the identity columns (``IDENTITIES``) of lake rows; what identifies nobody is NULL.
 
     Args:
         member: the dataset in its connection.
         rows: its rows.
         leaf: how a dotted path is read from them; default: they are nested.
     """
-
-    def text(path: str | None) -> pl.Expr:
-        return pl.lit(None, pl.String) if path is None else _unblank(leaf(path))
-
+    event_id = member.dataset.event_id
+    device, person = _identity_of(member, leaf)
     return rows.select(
         row=pl.col(ROW),
-        time=_in_microseconds(leaf(str(member.dataset.timestamp))),
-        event_id=text(member.dataset.event_id),
-        device=text(member.device_path),
-        person=text(member.person_path),
+        time=in_microseconds(leaf(str(member.dataset.timestamp))),
+        event_id=_NOBODY if event_id is None else _unblank(leaf(event_id)),
+        device=device,
+        person=person,
     )
 
 
@@ -175,14 +203,77 @@ def skipped(rows: pl.DataFrame) -> pl.DataFrame:
 
 def own_person(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
     """Give rows without stitching their own person: ``row, _person, _namespace``."""
-    namespace = pl.lit(member.namespace(member.person_path))
-    return rows.select("row", pl.col("person").alias(PERSON), namespace.alias(NAMESPACE))
+    namespace, person = pl.lit(member.namespace(member.person)), pl.col("person")
+    if member.varies:
+        namespace, person = parted(person)
+    return rows.select("row", person.alias(PERSON), namespace.alias(NAMESPACE))
+
+
+def named(member: Member, rows: pl.DataFrame) -> pl.DataFrame:
+    """Turn what stitching says into ``row, _person, _namespace``.
+
+    Args:
+        member: the stitched dataset in its connection.
+        rows: ``row``, ``person`` string or null, and ``known``: whether a person id says so.
+    """
+    taken, person = rows.filter(pl.col("person").is_not_null()), pl.col("person")
+    person_space, device_space = (member.namespace(found) for found in (member.person, member.device))
+    namespace = pl.when("known").then(pl.lit(person_space)).otherwise(pl.lit(device_space))
+    if member.varies:
+        namespace, person = parted(person)
+    return taken.select("row", person.alias(PERSON), namespace.alias(NAMESPACE))
+
+
+def is_stitched(member: Member) -> pl.Expr:
+    """Return the condition under which rows of a stitched dataset in journeys have a person's namespace."""
+    person, device = (member.namespace(found) for found in (member.person, member.device))
+    return pl.col(NAMESPACE) == person if person is not None else pl.col(NAMESPACE) != device
 
 
 def journey_identity(member: Member) -> tuple[pl.Expr, pl.Expr]:
-    """Return the expressions for device and person in journeys of a stitched dataset; blank is NULL."""
-    device, person = (pl.col(path).cast(pl.String) for path in (str(member.device_path), member.person_path))
-    return pl.when(device != "").then(device), pl.when(person != "").then(person)
+    """Return the expressions for device and person in journeys of a stitched dataset.
+
+    What identifies nobody is NULL.
+    """
+    return _identity_of(member, pl.col)
+
+
+def _identity_of(member: Member, leaf: Callable[[str], pl.Expr]) -> tuple[pl.Expr, pl.Expr]:
+    """Return device and person of rows, texts or NULL; both ``joined`` where a namespace varies."""
+    if member.stitching is None:
+        return _NOBODY, _NOBODY if member.person is None else _own(member.person, leaf)
+    return tuple(  # type: ignore[return-value]
+        _stitched(member, found, leaf, without)
+        for found, without in ((member.device, member.person), (member.person, member.device))
+    )
+
+
+def _own(reference: IdentityReference, leaf: Callable[[str], pl.Expr]) -> pl.Expr:
+    """Return the person of a dataset without stitching: whatever is written, but for blanks."""
+    if isinstance(reference, str):
+        return _unblank(leaf(reference))
+    ids = leaf(reference.map)
+    return first_primary(ids) if reference.namespace is None else first(ids, reference.namespace)
+
+
+def _stitched(
+    member: Member,
+    reference: IdentityReference | None,
+    leaf: Callable[[str], pl.Expr],
+    other: IdentityReference | None,
+) -> pl.Expr:
+    """Return the device or person of a stitched dataset; ``other`` is the other one of the two."""
+    if reference is None:
+        return _NOBODY
+    if isinstance(reference, str):
+        found = identifying(leaf(reference).cast(pl.String), member.rules)
+    elif reference.namespace is None:
+        # What the graph is asked for may be a person itself.
+        others = None if other is None else member.namespace(other)
+        return lowest_primary(leaf(reference.map), member.rules, without=others)
+    else:
+        found = lowest(leaf(reference.map), reference.namespace, member.rules)
+    return joined(pl.lit(member.namespace(reference)), found) if member.varies else found
 
 
 def full_rows(
@@ -215,41 +306,9 @@ def _wide(member: Member, files: Sequence[LakeFile], adds: pl.DataFrame, columns
     ids = adds.select(pl.col("row").alias(ROW)) if few else None
     rows = leaf_rows(dataset, files, sorted(fields | own), ids)
     event_id = _unblank(pl.col(dataset.event_id)) if dataset.event_id else pl.lit(None, pl.String)
-    moment = _in_microseconds(pl.col(str(dataset.timestamp)))
+    moment = in_microseconds(pl.col(str(dataset.timestamp)))
     timed = rows.with_columns(moment.alias(TIME), event_id.alias(EVENT_ID))
     return _with_event_ids(dataset, files, timed.drop(own - fields))
-
-
-def leaf_rows(
-    dataset: DatasetDefinition, files: Sequence[LakeFile], paths: Sequence[str], ids: pl.DataFrame | None
-) -> pl.DataFrame:
-    """Read ``_row`` and leaf fields under their dotted paths; nothing else is decoded.
-
-    Args:
-        dataset: the dataset.
-        files: its lake files.
-        paths: dotted paths of leaf fields.
-        ids: ``_row`` of the rows wanted; None takes all.
-    """
-    flat = [path for path in paths if "." not in path]
-    if len(flat) == len(paths):
-        return _only(lake_rows(files, dataset), ids).select(ROW, *flat).collect()
-    # Polars would decode objects whole.
-    kinds = {path: dataset.field(path).arrow() for path in paths if "." in path}
-    frames = []
-    for file in files:
-        inner = leaf_frame(file.path, kinds)
-        outer = lake_rows([file], dataset).select(ROW, *flat).collect()
-        frames.append(_only(outer.hstack(inner).lazy(), ids).select(ROW, *paths).collect())
-    return (
-        pl.concat(frames)
-        if frames
-        else lake_rows([], dataset).select(ROW, *(leaf(path).alias(path) for path in paths)).collect()
-    )
-
-
-def _only(rows: pl.LazyFrame, ids: pl.DataFrame | None) -> pl.LazyFrame:
-    return rows if ids is None else rows.join(ids.lazy(), on=ROW, how="semi", maintain_order="left")
 
 
 def _with_event_ids(
@@ -267,11 +326,6 @@ def _with_event_ids(
     return rows.with_columns(rows[EVENT_ID].scatter(places, content_digests(content.select(paths))))
 
 
-@lru_cache(maxsize=64)
-def _polars_schema(schema: pa.Schema) -> pl.Schema:
-    return pl.Schema(schema)
-
-
 def _event_dataset(definitions: Definitions, name: str, dataset: str) -> DatasetDefinition:
     if dataset not in definitions.datasets:
         hint = did_you_mean(dataset, definitions.datasets)
@@ -283,10 +337,6 @@ def _event_dataset(definitions: Definitions, name: str, dataset: str) -> Dataset
             hint="Only event datasets form journeys; profiles and lookups are joined in SQL.",
         )
     return found
-
-
-def _in_microseconds(moment: pl.Expr) -> pl.Expr:
-    return moment.cast(pl.Datetime("us", "UTC")).cast(pl.Int64)
 
 
 def _unblank(value: pl.Expr) -> pl.Expr:

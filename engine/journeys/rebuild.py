@@ -26,6 +26,7 @@ from engine.journeys.append import arrive, respecting, stitch
 from engine.journeys.change import Outcome, Versions
 from engine.journeys.columns import NAMESPACE, PERSON, TIME, journey_schema
 from engine.journeys.compact import covering, grown_buckets
+from engine.journeys.graph import Graph
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
 from engine.lake import table as lake
@@ -59,6 +60,7 @@ class _Task:
     name: str
     datasets: Mapping[str, int]
     keep: Collection[str]
+    graph: Graph
     progress: Progress
 
     @property
@@ -105,6 +107,7 @@ def rebuild(
     datasets: Mapping[str, int],
     *,
     keep: Collection[str] = (),
+    graph: int | None = None,
     progress: Progress | None = None,
 ) -> Rebuilt:
     """Write all journeys and devices of a connection anew, in commits that replace what was there.
@@ -117,9 +120,11 @@ def rebuild(
         name: the connection.
         datasets: dataset → version to consume.
         keep: stitched datasets whose log entries still hold; the others are stitched anew.
+        graph: version of the identity graph that has taken in these versions; None if there is none.
         progress: told (phase, done, total).
     """
-    task = _Task(home, definitions, name, datasets, keep, progress or (lambda *_: None))
+    identities = Graph(home, graph)
+    task = _Task(home, definitions, name, datasets, keep, identities, progress or (lambda *_: None))
     log = _open_log(task)
     stitched = list(_stitch_all(task, log))
     schema = journey_schema(definitions, name)
@@ -142,6 +147,7 @@ def _open_log(task: _Task) -> int | None:
 
 
 def _basis(task: _Task, schema: pa.Schema, log: int | None) -> staging.Basis:
+    parts = task.connection.datasets.values()
     recipe = [
         version_of("wayline"),
         task.connection.model_dump_json(),
@@ -149,6 +155,7 @@ def _basis(task: _Task, schema: pa.Schema, log: int | None) -> staging.Basis:
         str(schema),
         sorted(task.keep),
         runs.SLICE_ROWS,
+        task.graph.version if any(part.stitching and part.stitching.graph for part in parts) else None,
     ]
     consumed = {name: task.datasets[name] for name in task.connection.datasets}
     digest = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
@@ -171,7 +178,7 @@ def _stitch(task: _Task, member: Member, log: int | None) -> _Stitched:
     known = _logged(task, member, log).join(events.select("row"), on="row", how="semi")
     unknown = events.join(known, on="row", how="anti") if known.height else events
     told = events.join(known, on="row", how="semi") if known.height and unknown.height else events.clear()
-    adds = stitch(member, unknown, devices.memory(devices.states_of(told)))
+    adds = stitch(member, unknown, devices.memory(devices.states_of(told)), task.graph)
     adds = respecting(task.home, member, unknown, adds)
     every = pl.concat([known, adds]) if known.height else adds
     states = devices.states_of(events)
@@ -238,5 +245,5 @@ def _commit_log(task: _Task, version: int | None, unlogged: Sequence[Part]) -> i
 
 
 def _commit_devices(task: _Task, stitched: Sequence[_Stitched]) -> int | None:
-    states = {found.part.member.index: found.states for found in stitched if found.part.member.stitching}
+    states = {found.part.member.index: found.states for found in stitched if found.part.member.field_based}
     return device_table.overwrite(task.home.devices_path(task.name), states) if states else None

@@ -20,7 +20,6 @@ import polars as pl
 import pyarrow as pa
 
 from engine.journeys import change, device_table, devices, intake, lacking, runs, store, tombstones
-from engine.journeys.append import named
 from engine.journeys.change import Change, Versions
 from engine.journeys.columns import (
     DATASET,
@@ -33,12 +32,14 @@ from engine.journeys.columns import (
 )
 from engine.journeys.copies import live
 from engine.journeys.devices import Journeys
+from engine.journeys.graph import Graph, look_up
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
 from engine.lake.table import ROW
 from engine.world import Home, World
-from stitching import field_based
+from stitching import field_based, graph_based
+from stitching.identity import joined, parted
 from stitching.names import NOBODY, Codes, Names
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -101,7 +102,7 @@ def replay(
     definitions = world.definitions
     versions = devices.ensure(home, definitions, name, change.versions_of(world, name))
     source = devices.journeys(home, definitions, name, versions.journeys)
-    task = _Task(home, name, versions, source)
+    task = _Task(home, name, versions, source, Graph(home, world.identities))
     carried = journey_schema(definitions, name)
     moves = []
     for member in intake.members(definitions, name):
@@ -159,6 +160,7 @@ class _Task:
     name: str
     versions: Versions
     source: Journeys
+    graph: Graph
 
 
 def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -> _Move:
@@ -169,7 +171,7 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         # While one core finds persons, the other reads what else is in the rows.
         labels = _live(task.source, member, window, [*_LABELS, *(further if small else ())])
         labels_read = beside.submit(labels.collect)
-        found = _found(task, member, window, events)
+        found = (_found if member.field_based else _found_in_graph)(task, member, window, events)
         rows = labels_read.result()
     persons = _persons(member, _respecting(task, member, found, rows[ROW]), rows)
     changed = pl.Series(persons.changed)
@@ -193,6 +195,7 @@ class _Persons:
         names: what the codes stand for.
         known: whether a person id says who they belong to now.
         changed: whether person or namespace differ.
+        spaces: the namespaces that rows get, where rows tell them.
     """
 
     names: Names
@@ -200,12 +203,16 @@ class _Persons:
     after: Codes
     known: Mask
     changed: Mask
+    spaces: pl.Series | None = None
 
     def adds(self, member: Member, rows: pl.Series) -> pl.DataFrame:
         """Return ``row, _person, _namespace`` of the rows that change, which have these ids."""
         codes, known = self.after[self.changed], self.known[self.changed]
         told = pl.DataFrame({"row": rows, "person": self.names.texts_of(codes), "known": known})
-        return named(member, told)
+        if self.spaces is None:
+            return intake.named(member, told)
+        spaces = self.spaces.filter(pl.Series(self.changed))
+        return told.select("row", pl.col("person").alias(PERSON), spaces.alias(NAMESPACE))
 
     def distinct(self, codes: Codes) -> _Distinct:
         """Return the persons among codes, each once."""
@@ -226,36 +233,63 @@ def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _
     device, person = intake.journey_identity(member)
     events = field_based.coded(rows.select(device=device, person=person, time=TIME))
     seen = events.names.texts().head(events.devices)
-    return _Found(events, field_based.restitch(events, _evidence(task, member, window, seen)))
+    known = _evidence(task, member, window, seen)
+    last = member.stitching is not None and member.stitching.shared_devices == "last"
+    return _Found(events, field_based.restitch(events, known, last=last))
+
+
+def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
+    """Find whom the graph knows the devices as; what was before the window tells nothing."""
+    device, nobody = intake.journey_identity(member)
+    events = field_based.coded(rows.select(device=device, person=nobody, time=TIME))
+    return _Found(events, graph_based.restitch(events, look_up(task.graph, member)))
 
 
 def _respecting(task: _Task, member: Member, found: _Found, rows: pl.Series) -> _Found:
     """Leave rows with their devices where the person found for them was deleted after they arrived."""
     codes = np.unique(found.persons[found.persons != NOBODY])
-    namespace = pl.lit(member.namespace(member.person_path)).alias(NAMESPACE)
-    persons = found.events.names.texts_of(codes).alias(PERSON).to_frame().with_columns(namespace)
-    buried = tombstones.buried(task.home, member.name, persons)
+    namespace, person = pl.lit(member.namespace(member.person)), pl.col("text")
+    if member.varies:
+        namespace, person = parted(person)
+    texts = found.events.names.texts_of(codes).to_frame("text").with_columns(code=codes)
+    persons = texts.select("code", person.alias(PERSON), namespace.alias(NAMESPACE))
+    buried = tombstones.buried(task.home, member.name, persons.drop("code"))
     if not buried.height:
         return found
-    upto = dict(buried.select(PERSON, "upto").iter_rows())
     forbidden, batches = np.zeros(found.persons.size, np.bool_), rows.to_numpy() >> 32
-    for code, person in zip(codes.tolist(), persons[PERSON], strict=True):
-        if person in upto:
-            forbidden |= (found.persons == code) & (batches <= upto[person])
+    told = persons.join(buried, on=[NAMESPACE, PERSON]).select("code", "upto")
+    for code, upto in told.iter_rows():
+        forbidden |= (found.persons == code) & (batches <= upto)
     return replace(found, persons=np.where(forbidden, np.int32(NOBODY), found.persons))
 
 
 def _persons(member: Member, found: _Found, rows: pl.DataFrame) -> _Persons:
     """Compare the persons that rows have with those that were found for them."""
+    if member.varies:
+        return _joined_persons(found, rows)
     known, names = found.persons != NOBODY, found.events.names
     # Devices and persons share their codes: who is not known is called like the device.
     after = np.where(known, found.persons, found.events.device)
     before = names.number(rows[PERSON], likely=after)
     own, other = (
-        (rows[NAMESPACE] == member.namespace(path)).to_numpy()
-        for path in (member.person_path, str(member.device_path))
+        (rows[NAMESPACE] == member.namespace(reference)).to_numpy()
+        for reference in (member.person, member.device)
     )
     return _Persons(names, before, after, known, (before != after) | ~np.where(known, own, other))
+
+
+def _joined_persons(found: _Found, rows: pl.DataFrame) -> _Persons:
+    """Compare persons where each row tells its namespace: codes stand for namespaces and values."""
+    known, names = found.persons != NOBODY, found.events.names
+    after = np.where(known, found.persons, found.events.device)
+    told = rows.select(joined(pl.col(NAMESPACE), pl.col(PERSON))).to_series()
+    before = names.number(told, likely=after)
+    namespace, value = parted(pl.col("text"))
+    texts = names.texts().to_frame("text").select(namespace=namespace, value=value)
+    plain = Names()
+    values = plain.number(texts["value"])
+    spaces = texts["namespace"].gather(after)
+    return _Persons(plain, values[before], values[after], known, before != after, spaces)
 
 
 def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:

@@ -33,7 +33,7 @@ def memory(source: Journeys, member: Member, known: pl.DataFrame, resolution: Re
         resolution: which rows left, and which of them were events.
     """
     left = resolution.dead.join(resolution.departed, on="row", how="semi")
-    if member.stitching is None or not left.height:
+    if not member.field_based or not left.height:
         return devices.memory(known)
     without = devices.learn(source, member, known, left.clear(), left)
     untouched = known.join(without, on="device", how="anti")

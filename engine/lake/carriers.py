@@ -8,7 +8,7 @@ from typing import TypeAlias
 import polars as pl
 
 from engine.definitions.model import DatasetDefinition, FieldDefinition
-from engine.lake.identities import leaf
+from engine.lake.rows import leaf
 
 Wanted: TypeAlias = Mapping[str, Collection[str]]
 """Namespace → values, exactly as they are written."""

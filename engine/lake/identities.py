@@ -6,6 +6,7 @@ import polars as pl
 
 from engine.definitions.identity import STANDARD
 from engine.definitions.model import DatasetDefinition, Definitions
+from engine.lake.rows import leaf
 from engine.lake.schema import ROW
 from stitching import identity
 from stitching.identity import Rules
@@ -18,15 +19,6 @@ def rules_of(definitions: Definitions) -> Rules:
     if settings is None:
         return Rules(formats=formats)
     return Rules(frozenset(settings.placeholders), settings.default_placeholders, formats)
-
-
-def leaf(path: str) -> pl.Expr:
-    """Return the expression that reads a dotted path from nested rows."""
-    head, *rest = path.split(".")
-    expression = pl.col(head)
-    for name in rest:
-        expression = expression.struct.field(name)
-    return expression
 
 
 def record_identities(

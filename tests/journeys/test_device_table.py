@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from engine.journeys import device_table
+from engine.lake import keyed
 
 
 def states(names: list[str], known: str) -> pl.DataFrame:
@@ -29,7 +30,7 @@ def test_few_and_many_devices(tmp_path: Path, asked: int) -> None:
     names = [f"device-{number}" for number in range(100)]
     version = device_table.overwrite(tmp_path / "devices", {0: states(names, "Ann"), 1: states(names, "Zoe")})
     version = device_table.commit(tmp_path / "devices", version, {0: states(names[:2], "Bob")})
-    assert len(device_table.files(tmp_path / "devices", version)) == 2
+    assert len(keyed.files(tmp_path / "devices", version)) == 2
     wanted = pl.Series([*names[:asked], "unknown"])
     found = device_table.read(tmp_path / "devices", version, 0, wanted)
     told = {name: "Bob" if name in names[:2] else "Ann" for name in names[:asked]}

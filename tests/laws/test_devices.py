@@ -19,7 +19,9 @@ from engine.journeys import change, device_table, devices, intake
 from engine.journeys.change import Change
 from engine.journeys.columns import journey_schema
 from engine.journeys.stitch_log import Kind
+from engine.lake import keyed
 from engine.lake import table as lake
+from engine.lake.rows import lake_rows
 from engine.world import Home
 from tests.journeys.support import ingest_rows
 from tests.laws import arrivals
@@ -113,7 +115,7 @@ def test_removed_rows_are_forgotten(folder: Path, operations: list[Operation], d
     world = home.current()
     member = intake.members(world.definitions, "shop")[0]
     files = lake.files(home.dataset_path("web"), world.datasets["web"])
-    rows = intake.identities(member, intake.lake_rows(files, member.dataset)).collect()
+    rows = intake.identities(member, lake_rows(files, member.dataset)).collect()
     size = rows.height
     chosen = pl.Series(data.draw(st.lists(st.booleans(), min_size=size, max_size=size)), dtype=pl.Boolean)
     with home.lease() as lease:
@@ -181,5 +183,5 @@ def test_many_commits_make_few_files(folder: Path) -> None:
         row = journeys.Row(number, "web", arrivals.BASE + number, f"e{number}", f"d{number}", "Ann")
         ingest_rows(home, "web", [row.record()])
     version = home.current().devices["shop"]
-    assert len(device_table.files(home.devices_path("shop"), version)) <= 6
+    assert len(keyed.files(home.devices_path("shop"), version)) <= 6
     assert table(home).height == 40

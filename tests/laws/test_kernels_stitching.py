@@ -37,17 +37,30 @@ def test_live_agrees_with_the_oracle(events, memory):
     }
 
 
-@given(device_events(), known_persons())
-def test_replay_agrees_with_the_oracle(events, evidence):
-    rows = field_based.replay(event_frame(events), known_frame(evidence))
-    assert as_mapping(rows) == oracle.replay(events, evidence)
+@given(device_events(), known_persons(), st.booleans())
+def test_replay_agrees_with_the_oracle(events, evidence, last):
+    rows = field_based.replay(event_frame(events), known_frame(evidence), last=last)
+    assert as_mapping(rows) == oracle.replay(events, evidence, last=last)
     assert rows["row"].to_list() == [event["row"] for event in events]
 
 
-@given(device_events(), known_persons(), st.integers(0, 2))
-def test_a_restless_device_is_not_stitched(events, evidence, limit):
-    rows = field_based.replay(event_frame(events), known_frame(evidence), transition_limit=limit)
-    assert as_mapping(rows) == oracle.replay(events, evidence, transition_limit=limit)
+@given(device_events(), known_persons(), st.integers(0, 2), st.booleans())
+def test_a_restless_device_is_not_stitched(events, evidence, limit, last):
+    frame, known = event_frame(events), known_frame(evidence)
+    rows = field_based.replay(frame, known, last=last, transition_limit=limit)
+    assert as_mapping(rows) == oracle.replay(events, evidence, transition_limit=limit, last=last)
+
+
+@given(device_events(), known_persons())
+def test_the_last_person_of_a_device_has_all_its_events_and_no_replay_changes_that(events, evidence):
+    known = known_frame(evidence)
+    once = field_based.replay(event_frame(events), known, last=True)
+    owners = {}
+    for event, person in zip(events, once["person"], strict=True):
+        if event["device"] is not None:
+            assert owners.setdefault(event["device"], person) == person
+    again = field_based.replay(event_frame(events), known, last=True)
+    assert once.equals(again)
 
 
 @given(device_events(), known_persons(), st.randoms())

@@ -29,9 +29,15 @@ def live(events: Iterable[Event], memory: Mapping[str, str]) -> tuple[Stitched, 
 
 
 def replay(
-    events: Iterable[Event], evidence: Mapping[str, str], transition_limit: int | None = None
+    events: Iterable[Event],
+    evidence: Mapping[str, str],
+    transition_limit: int | None = None,
+    last: bool = False,
 ) -> Stitched:
-    """Restitch the events of one window; evidence is each device's last known person before it."""
+    """Restitch the events of one window; evidence is each device's last known person before it.
+
+    With ``last`` the person known last on a device gets all its events, those of other persons too.
+    """
     all_events = list(events)
     instants = _instants(all_events)
     result: Stitched = {}
@@ -52,9 +58,14 @@ def replay(
         person = before[-1] if before else after[0] if after else None
         sequence = [evidence[device]] if device in evidence else []
         sequence += [person for _, person in timeline]
+        if last and device is not None and sequence:
+            person = sequence[-1]
         changes = sum(left != right for left, right in pairwise(sequence))
         if transition_limit is not None and changes > transition_limit:
             person = None
+        elif last and device is not None and person is not None:
+            result[event["row"]] = (person, True)
+            continue
         result[event["row"]] = _answer(event, None if device is None else person)
     return result
 

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stitching import devices
+from stitching import devices, identity
 from stitching.field_based import live, replay
-from stitching.identity import Identity, identity_of_namespace, primary_identity
 
 EVENTS = {"row": pl.Int64, "device": pl.String, "person": pl.String, "time": pl.Int64}
 KNOWN = {"device": pl.String, "person": pl.String}
+IDS = pl.List(pl.Struct({"namespace": pl.String, "id": pl.String, "primary": pl.Boolean}))
 NOTHING_KNOWN = pl.DataFrame(schema=KNOWN)
 
 # time, device, person, after live stitching, after replay
@@ -57,18 +57,27 @@ def ex_st_1():
     return events(*((micros(time), device, person) for time, device, person, _, _ in EX_ST_1))
 
 
-def test_ex_st_0_primary_is_the_lexicographically_first_primary():
-    identities = [
-        Identity("ECID", "ecid-3"),
-        Identity("ECID", "ecid-2", primary=True),
-        Identity("ECID", "ecid-1", primary=True),
-        Identity("CCID", "ccid-1"),
-        Identity("CCID", "ccid-2", primary=True),
+def test_ex_st_0_of_several_identities_the_lexically_first_is_meant():
+    written = [
+        ("CCID", "ccid-1", False),
+        ("CCID", "ccid-2", True),
+        ("ECID", "ecid-3", False),
+        ("ECID", "ecid-2", True),
+        ("ECID", "ecid-1", True),
     ]
-    assert primary_identity(identities) == Identity("CCID", "ccid-2", primary=True)
-    assert identity_of_namespace(identities, "ECID") == Identity("ECID", "ecid-1", primary=True)
-    assert identity_of_namespace(identities, "Email") is None
-    assert primary_identity([]) is None
+    entries = [dict(zip(("namespace", "id", "primary"), entry, strict=True)) for entry in written]
+    rows = pl.DataFrame({"ids": [entries, [], None]}, schema={"ids": IDS})
+    ids, rules = pl.col("ids"), identity.Rules()
+    namespace, value = identity.parted(identity.lowest_primary(ids, rules))
+    found = rows.select(
+        namespace=namespace,
+        primary=value,
+        ecid=identity.lowest(ids, "ECID", rules),
+        first=identity.first(ids, "ECID"),
+        email=identity.lowest(ids, "Email", rules),
+    )
+    nothing = (None, None, None, None, None)
+    assert found.rows() == [("CCID", "ccid-2", "ecid-1", "ecid-3", None), nothing, nothing]
 
 
 def test_ex_st_1_live():
@@ -89,16 +98,33 @@ def test_ex_st_3_rows_known_by_a_person_id():
     assert replay(ex_st_1(), NOTHING_KNOWN)["known"].sum() == 10
 
 
+EX_ST_2 = [
+    (micros("12:01"), "1234", None),
+    (micros("12:02"), "1234", None),
+    (micros("12:03"), "1234", "ryan"),
+    (micros("12:07"), "1234", None),
+    (micros("12:08"), "1234", "cassidy"),
+    (micros("11:08", day=13), "1234", None),
+]
+
+
 def test_ex_st_2_a_shared_device_is_split():
-    rows = [
-        (micros("12:01"), "1234", None),
-        (micros("12:02"), "1234", None),
-        (micros("12:03"), "1234", "ryan"),
-        (micros("12:07"), "1234", None),
-        (micros("12:08"), "1234", "cassidy"),
-        (micros("11:08", day=13), "1234", None),
+    stitched = replay(events(*EX_ST_2), NOTHING_KNOWN)
+    assert stitched["person"].to_list() == ["ryan"] * 4 + ["cassidy"] * 2
+
+
+def test_ex_st_2_a_shared_device_belongs_to_the_last_person():
+    stitched = replay(events(*EX_ST_2), NOTHING_KNOWN, last=True)
+    assert stitched["person"].to_list() == ["cassidy"] * 6
+    assert stitched["known"].all()
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_ex_st_2_a_device_id_that_is_reset_at_each_login_is_not_shared(last):
+    reset = [
+        (time, device if place < 4 else "5678", who) for place, (time, device, who) in enumerate(EX_ST_2)
     ]
-    stitched = replay(events(*rows), NOTHING_KNOWN)
+    stitched = replay(events(*reset), NOTHING_KNOWN, last=last)
     assert stitched["person"].to_list() == ["ryan"] * 4 + ["cassidy"] * 2
 
 
@@ -160,3 +186,23 @@ def test_many_devices_are_told_apart_and_kept_in_time_order():
         own = found.order[begin:end]
         assert names.gather(own).n_unique() == 1
         assert (np.diff(times[own]) >= 0).all()
+
+
+def test_a_person_who_is_a_device_too_is_not_followed_further():
+    """Ids are replaced once: what stands for a device is never looked up as a device itself."""
+    rows = events((1, "a", "b"), (2, "a", None), (3, "b", "c"), (4, "b", None))
+    stitched = replay(rows, NOTHING_KNOWN)
+    assert stitched["person"].to_list() == ["b", "b", "c", "c"]
+    assert live(rows, NOTHING_KNOWN).rows["person"].to_list() == ["b", "b", "c", "c"]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_device_with_more_than_50_000_changes_of_person_is_left_alone(last):
+    """So many changes are still a person's device; one more makes it a public place."""
+    for changes, anonymous in ((50_000, "q" if last else "p"), (50_001, "d")):
+        persons = ["p" if place % 2 == 0 else "q" for place in range(changes + 1)]
+        rows = events((0, "d", None), *((place + 1, "d", who) for place, who in enumerate(persons)))
+        stitched = replay(rows, NOTHING_KNOWN, last=last)
+        ends = persons[-1] if last and changes == 50_000 else anonymous
+        assert stitched["person"][0] == (ends if last else anonymous)
+        assert stitched["person"][1] == ("p" if changes > 50_000 or not last else ends)

@@ -1,0 +1,52 @@
+"""Whom the identity graph of a world knows the devices of a dataset as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.identities.lookup import persons_of
+from engine.journeys.intake import Member
+from engine.world import Home
+from stitching.graph_based import LookUp
+from stitching.identity import joined, parted
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The identity graph of a world.
+
+    Attributes:
+        version: of its table; None if the world has none, so that nobody is known.
+    """
+
+    home: Home
+    version: int | None
+
+
+def look_up(graph: Graph, member: Member) -> LookUp:
+    """Return what tells the persons of a graph-based dataset's devices; the cost is in what is asked."""
+    namespace = member.namespace(member.device)
+    if namespace is None:
+        return lambda devices: _in_their_namespaces(graph, member, devices)
+    return lambda devices: _persons(graph, member, devices, namespace)
+
+
+def _persons(graph: Graph, member: Member, devices: pl.Series, namespace: str) -> pl.Series:
+    if graph.version is None:
+        return pl.Series([None] * len(devices), dtype=pl.String)
+    return persons_of(graph.home, graph.version, devices, namespace, str(member.graph))
+
+
+def _in_their_namespaces(graph: Graph, member: Member, devices: pl.Series) -> pl.Series:
+    """Look up devices that tell their namespaces; so do the persons (``stitching.identity.joined``)."""
+    namespace, value = parted(pl.col("device"))
+    parts = devices.to_frame("device").with_row_index("place").with_columns(namespace=namespace, value=value)
+    found = [
+        group.select("place", person=_persons(graph, member, group["value"], str(space)))
+        for (space,), group in parts.group_by("namespace")
+    ]
+    none = pl.DataFrame(schema={"place": pl.UInt32, "person": pl.String})
+    persons = pl.concat([none, *found]).sort("place")
+    return persons.select(joined(pl.lit(member.graph), pl.col("person"))).to_series()

@@ -1,0 +1,48 @@
+"""Graph-based stitching: an event belongs to whom the identity graph knows its device as.
+
+The graph counts as it is when it is asked, whenever the event was and whatever the event itself says.
+Looking devices up is the caller's: here is which of them are asked for, and what follows from the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import polars as pl
+
+from stitching.field_based import Events, answer, coded
+from stitching.names import NOBODY, Codes
+
+LookUp: TypeAlias = Callable[[pl.Series], pl.Series]
+"""Distinct devices → whom the graph knows each of them as: strings or nulls, in their order."""
+
+
+def stitch(events: pl.DataFrame, look_up: LookUp) -> pl.DataFrame:
+    """Stitch events, texts in, texts out: an event whose device is not known is called like the device.
+
+    Args:
+        events: ``row`` int64, ``device`` string or null, ``time`` int64; other columns do not count.
+        look_up: what the graph knows.
+
+    Returns:
+        ``row``, ``person`` (null without a device) and ``known``, as ``field_based.replay``.
+    """
+    codes = coded(events.with_columns(person=pl.lit(None, pl.String)))
+    return answer(events, codes, restitch(codes, look_up))
+
+
+def restitch(events: Events, look_up: LookUp) -> Codes:
+    """Return int32[N], whom the graph knows the device of each event as; ``NOBODY`` where it does not.
+
+    Each device is asked for once. O(N) beside the look-up.
+
+    Args:
+        events: the events; persons that they name do not count.
+        look_up: what the graph knows.
+    """
+    found = events.names.number(look_up(events.names.texts().head(events.devices)))
+    # The code of nobody is that of the last place.
+    known: Codes = np.append(found, np.int32(NOBODY))
+    return known[events.device]
