@@ -206,6 +206,9 @@ def _forget(home: Home) -> None:
 
     cache.columns.clear()
     forget(home)
+    # Nor does it hold on to their files.
+    with home.pin():
+        pass
 
 
 def _count(wanted: Wanted) -> int:
