@@ -16,15 +16,14 @@ from engine.ingest.diagnostics import RECORD_LENGTH
 
 DELETED: Final = "(deleted)"
 """What stands where an identity was."""
-_STRUCTURE: Final = frozenset(
-    [
-        *("id", "key", "value", "name", "verifier", "process", "status", "code", "kind", "cause"),
-        *("dataset", "connection", "batch", "document", "namespace"),
-        *("datasets", "journeys", "stitch_logs", "devices"),
-        *("erasure", "erased", "unstitched", "digest", "watermarks"),
-    ]
+_TABLES: Final = frozenset(
+    ["meta", "definitions", "worlds", "pins", "users", "privacy_requests", "tombstones"]
 )
-"""Columns that a home works with: never what somebody's record said."""
+"""Tables that say how a home works, and nothing of records."""
+_COLUMNS: Final = frozenset(
+    ["id", "name", "dataset", "connection", "batch", "status", "code", "kind", "schedule"]
+)
+"""Columns of other tables that do so."""
 _RECORDS: Final = frozenset(["record", "file", "files"])
 """Columns that quote what was handed in."""
 
@@ -44,7 +43,7 @@ def texts(table: Table) -> Iterator[Column[Any]]:
 
 def is_structure(column: Column[Any]) -> bool:
     """Return whether a home works with a column, so that nothing is taken out of it."""
-    return column.name in _STRUCTURE or column.primary_key
+    return column.table.name in _TABLES or column.name in _COLUMNS or column.primary_key
 
 
 def finds(words: Words, column: str, text: str) -> bool:
