@@ -26,6 +26,7 @@ from engine.lake import delta
 from engine.lake.log import needed_files
 from engine.tables import Kind, Table, on_disk
 from engine.world import Home, World
+from stitching.identity import BETWEEN
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Told (phase, files done, files in all)."""
@@ -199,7 +200,10 @@ def _count(array: pa.Array, value: str) -> int:
         return _count(array.dictionary_decode(), value)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return 0
-    held = pc.match_substring(array, value) if len(value) >= LONG else pc.equal(array, value)
+    if len(value) >= LONG:
+        held = pc.match_substring(array, value)
+    else:
+        held = pc.or_(pc.equal(array, value), pc.ends_with(array, f"{BETWEEN}{value}"))
     return int(pc.sum(held).as_py() or 0)
 
 

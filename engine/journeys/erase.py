@@ -29,6 +29,7 @@ from engine.lake import table as lake
 from engine.lake.carriers import Wanted
 from engine.lake.table import ROW, LakeFile
 from engine.world import Home, World
+from stitching.identity import joined
 
 
 @dataclass(frozen=True)
@@ -239,9 +240,15 @@ def _purged(
         versions = replace(versions, stitch_log=log)
     if versions.devices is not None:
         learned = {piece.member.index: piece.learned for piece in found if piece.member.field_based}
-        told = device_table.purge(home.devices_path(name), versions.devices, learned)
+        told = device_table.purge(home.devices_path(name), versions.devices, learned, _names(wanted))
         versions = replace(versions, devices=told)
     return versions
+
+
+def _names(wanted: Wanted) -> list[str]:
+    """Return identities as devices' tables call them: a value, or namespace and value where that varies."""
+    either = persons(wanted).select(pl.col("person"), joined=joined(pl.col("namespace"), pl.col("person")))
+    return [*either["person"], *either["joined"]]
 
 
 def _skips(task: _Task) -> tuple[Skip, ...]:

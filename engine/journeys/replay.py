@@ -247,6 +247,8 @@ def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFr
 
 def _respecting(task: _Task, member: Member, found: _Found, rows: pl.Series) -> _Found:
     """Leave rows with their devices where the person found for them was deleted after they arrived."""
+    if not tombstones.cover(task.home, member.name):
+        return found
     codes = np.unique(found.persons[found.persons != NOBODY])
     namespace, person = pl.lit(member.namespace(member.person)), pl.col("text")
     if member.varies:

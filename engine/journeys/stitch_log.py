@@ -75,17 +75,19 @@ def purge(log: Path, version: int, persons: pl.DataFrame, rows: Mapping[int, pl.
         persons: ``namespace, person``: entries that gave a row to one of them go.
         rows: dataset's place in the connection → ids of rows all of whose entries go.
     """
+    gone = pl.struct("namespace", "person").is_in(persons.select(pl.struct(pl.all())).to_series().implode())
+    for dataset, ids in rows.items():
+        gone |= (pl.col("dataset") == dataset) & pl.col("row").is_in(ids.implode())
     added: list[delta.NewFile] = []
-    removed: list[str] = []
-    for path in _files(log, version):
-        entries = pl.read_parquet(log / path, glob=False)
-        left = entries.join(persons, on=["namespace", "person"], how="anti", maintain_order="left")
-        for dataset, ids in rows.items():
-            left = left.filter(~((pl.col("dataset") == dataset) & pl.col("row").is_in(ids.implode())))
-        if left.height < entries.height:
-            removed.append(path)
-            added += [_write_entries(log, version + 1, left)] if left.height else []
+    removed = [path for path in _files(log, version) if _any(log / path, gone)]
+    for path in removed:
+        left = pl.scan_parquet(log / path, glob=False).filter(~gone).collect()
+        added += [_write_entries(log, version + 1, left)] if left.height else []
     return delta.commit(log, version, added, removed) if removed else version
+
+
+def _any(path: Path, condition: pl.Expr) -> bool:
+    return bool(pl.scan_parquet(path, glob=False).filter(condition).select(pl.len()).collect().item())
 
 
 def _write_entries(log: Path, sequence: int, entries: pl.DataFrame) -> delta.NewFile:

@@ -42,8 +42,12 @@ def forbidden(home: Home, dataset: str, adds: pl.DataFrame) -> pl.Series:
 
 def buried(home: Home, dataset: str, persons: pl.DataFrame) -> pl.DataFrame:
     """Return those of distinct persons (``_namespace, _person``) that were deleted (``BURIED``)."""
-    covering = _covering(home, dataset)
-    return _buried(home, dataset, covering, persons) if covering else pl.DataFrame(schema=BURIED)
+    return _buried(home, dataset, _covering(home, dataset), persons)
+
+
+def cover(home: Home, dataset: str) -> bool:
+    """Return whether any row of a dataset arrived before somebody was deleted."""
+    return bool(_covering(home, dataset))
 
 
 def _covering(home: Home, dataset: str) -> list[Tombstone]:

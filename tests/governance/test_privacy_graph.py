@@ -139,6 +139,7 @@ def test_whose_namespace_varies_from_row_to_row(tmp_path: Path) -> None:
     ingest_rows(home, "web", rows)
     replay(home)
     assert persons(home) == ["Ann", "Ann", "Bob", "Bob", "Ann"]
+    assert "devices" in places(prove(home, "CRM", "Ann"))
     done = privacy.delete(home, {"CRM": {"Ann"}})
     assert (done.erased, done.unstitched) == ({"web": 1}, {"shop": 2})
     found = sorted(row[1:] for rows in journeys(home, ["_event_id", "_person", "_namespace"]) for row in rows)
