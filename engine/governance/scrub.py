@@ -48,8 +48,7 @@ def is_structure(column: Column[Any]) -> bool:
 
 def finds(words: Words, column: str, text: str) -> bool:
     """Return whether a text of a column holds one of some identities."""
-    pattern = words.anywhere if column in _RECORDS else words.marked
-    return pattern.search(text) is not None
+    return words.find(text, record=column in _RECORDS)
 
 
 def _scrub_table(connection: Connection, table: Table, words: Words) -> int:
@@ -77,8 +76,7 @@ def _without(value: Any, column: str, words: Words) -> Any:
     if column == "record":
         cut = len(value) >= RECORD_LENGTH and words.ends(value)
         return DELETED if cut or finds(words, column, value) else value
-    pattern = words.anywhere if column in _RECORDS else words.marked
-    return pattern.sub(DELETED, value)
+    return words.replace(value, DELETED, record=column in _RECORDS)
 
 
 def _drop_definitions(connection: Connection, words: Words) -> int:
@@ -86,7 +84,7 @@ def _drop_definitions(connection: Connection, words: Words) -> int:
     revision, document = tables.definitions.c.revision, tables.definitions.c.document
     newest = connection.execute(select(func.max(revision))).scalar()
     rows = connection.execute(select(revision, document).where(revision != newest)).all()
-    old = [number for number, text in rows if words.marked.search(text)]
+    old = [number for number, text in rows if words.find(text, record=False)]
     used = tables.worlds.c.revision.in_(old)
     connection.execute(update(tables.worlds).where(used).values(revision=newest))
     connection.execute(delete(tables.definitions).where(revision.in_(old)))

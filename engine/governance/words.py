@@ -17,32 +17,51 @@ class Words:
     """Values to look for in texts.
 
     Attributes:
-        anywhere: finds every value as a word, for texts that quote data.
-        marked: finds long values as words and short ones in quotes, for texts that also have numbers.
         values: the values.
+        spelled: each of them as it is, and as JSON and CSV write it; the longest first.
     """
 
-    anywhere: re.Pattern[str]
-    marked: re.Pattern[str]
     values: tuple[str, ...]
+    spelled: tuple[str, ...]
+
+    def find(self, text: str, *, record: bool) -> bool:
+        """Return whether a text holds a value.
+
+        Args:
+            text: the text.
+            record: it quotes what was handed in, so every value counts that stands as a word. Otherwise
+                a short one has to be in quotes, as texts also have numbers and names of their own.
+        """
+        return self._pattern(text, record=record).search(text) is not None
+
+    def replace(self, text: str, instead: str, *, record: bool) -> str:
+        """Return a text with something else in place of values; ``record`` as in ``find``."""
+        return self._pattern(text, record=record).sub(instead, text)
 
     def ends(self, text: str) -> bool:
-        """Return whether a text that was cut off ends within a value."""
+        """Return whether a text that was cut off may end within a value: with half of it or more."""
         return any(
             text.endswith(value[:size])
             for value in self.values
             for size in range(len(value) // 2, len(value))
         )
 
+    def _pattern(self, text: str, *, record: bool) -> re.Pattern[str]:
+        """Return what finds the values in a text that holds some of them; nothing if it holds none."""
+        # A pattern of thousands of values would be slow on every text.
+        held = [spelling for spelling in self.spelled if spelling in text]
+        words = [re.escape(spelling) for spelling in held if record or len(spelling) >= LONG]
+        quoted = [re.escape(spelling) for spelling in held if not record and len(spelling) < LONG]
+        either = [rf"(?<!\w)(?:{'|'.join(words)})(?!\w)"] if words else []
+        either += [rf"(?<=[\"'])(?:{'|'.join(quoted)})(?=[\"'])"] if quoted else []
+        return re.compile("|".join(either) or r"(?!)")
+
 
 def words_of(values: Iterable[str]) -> Words:
-    """Return how some values are found, as they are and as JSON writes them."""
-    known = tuple(sorted(set(values), key=lambda value: (-len(value), value)))
-    long = [value for value in known if len(value) >= LONG]
-    short = [value for value in known if len(value) < LONG]
-    quoted = rf"(?<=[\"'])(?:{_any(short)})(?=[\"'])" if short else None
-    marked = "|".join(filter(None, [_word(long) if long else None, quoted]))
-    return Words(re.compile(_word(known)), re.compile(marked), known)
+    """Return how some values are found."""
+    known = tuple(sorted(set(values)))
+    spelled = {spelling for value in known for spelling in spellings(value)}
+    return Words(known, tuple(sorted(spelled, key=lambda text: (-len(text), text))))
 
 
 def spellings(value: str) -> set[str]:
@@ -53,12 +72,3 @@ def spellings(value: str) -> set[str]:
         json.dumps(value, ensure_ascii=False)[1:-1],
         value.replace('"', '""'),
     }
-
-
-def _word(values: Iterable[str]) -> str:
-    return rf"(?<!\w)(?:{_any(values)})(?!\w)"
-
-
-def _any(values: Iterable[str]) -> str:
-    # In the order of the values: of one that begins another, the longer one is found.
-    return "|".join(re.escape(text) for value in values for text in sorted(spellings(value)))

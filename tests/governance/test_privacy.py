@@ -18,7 +18,7 @@ from engine.rollback import roll_back
 from engine.vacuum import vacuum
 from engine.world import Home
 from tests.journeys.support import commit_batch, definitions, ingest_rows, new_home
-from tests.journeys.test_replay_examples import TABLE, persons, replay, table_rows, web
+from tests.journeys.test_replay_examples import NOON, TABLE, persons, replay, table_rows, web
 
 BOB = {"crm": {"Bob"}}
 DAY = timedelta(days=1)
@@ -309,3 +309,19 @@ def test_identities_are_read_from_texts_and_files(tmp_path: Path) -> None:
     assert identities.read_file(table) == identities.read_file(listed) == ["crm:Bob"]
     with pytest.raises(InputError, match="no list of identities"):
         identities.read_file(other)
+
+
+def test_a_connection_without_a_trace_stays_as_it_is(tmp_path: Path) -> None:
+    parts = {"calls": {"person_id": "customer"}}
+    connections = definitions().model_dump(exclude_defaults=True)["connections"]
+    home = new_home(tmp_path, definitions(connections=connections | {"phone": {"datasets": parts}}))
+    ingest_rows(home, "calls", [{"at": NOON, "customer": "Ann"}])
+    ingest_rows(home, "web", table_rows(TABLE))
+    before = home.current()
+    privacy.delete(home, BOB)
+    after = home.current()
+    assert after.journeys["phone"] == before.journeys["phone"]
+    assert after.datasets["calls"] == before.datasets["calls"]
+    privacy.delete(home, {"crm": {"Nobody"}})
+    assert home.current().devices == after.devices
+    assert home.current().stitch_logs == after.stitch_logs
