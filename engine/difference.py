@@ -35,7 +35,7 @@ class Cause(StrEnum):
     REPLAYS = "replays"
     """Who is who, seen again."""
     DELETES = "deletes"
-    """Batches taken back, deleted or replaced; rollbacks."""
+    """Batches taken back, deleted or replaced; rollbacks; privacy requests."""
     DEFINITIONS = "definitions"
     """Other definitions applied."""
 
@@ -45,6 +45,7 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "replay": Cause.REPLAYS,
     "revert": Cause.DELETES,
     "rollback": Cause.DELETES,
+    "privacy": Cause.DELETES,
     "apply": Cause.DEFINITIONS,
 }
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.catalog import replays
+from engine.catalog.privacy import requests
 from engine.catalog.records import BatchRecord, BatchStatus
 from engine.identities import maintain
 from engine.ingest.batch import abandon_unfinished
@@ -23,7 +24,7 @@ from engine.journeys import staging, store
 from engine.journeys.append import append
 from engine.journeys.change import Outcome
 from engine.journeys.runs import Progress
-from engine.lake import delta
+from engine.lake import delta, erasure
 from engine.lake import table as lake
 from engine.lake.removal import removed_batches
 from engine.tables import GRAPH, Kind, versions_of
@@ -45,6 +46,7 @@ def recover(lease: Lease, progress: Progress | None = None) -> World:
             world = _finish(lease, world, name, progress)
     abandon_unfinished(lease)
     replays.interrupt_begun(home.catalog)
+    _sweep_erasures(home, world)
     for name, version in world.journeys.items():
         staging.sweep(home.journeys_path(name), world.datasets, world.stitch_logs.get(name), version)
     return world
@@ -152,6 +154,12 @@ def _finish(lease: Lease, world: World, name: str, progress: Progress | None) ->
         cause = ingest_cause(batch, gone) if batch else revert_cause(gone)
         world = follow(lease, world, {name: version}, cause, batch=batch, gone=gone, progress=progress)
     return world
+
+
+def _sweep_erasures(home: Home, world: World) -> None:
+    published = {request.erasure for request in requests(home.catalog)}
+    for name in world.datasets:
+        erasure.sweep(home.dataset_path(name), published)
 
 
 def _ended(home: Home, batch: BatchRecord | None, information: Mapping[str, Any]) -> tuple[BatchRecord, ...]:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from engine.catalog.privacy import unreadable
 from engine.catalog.records import BatchRecord, BatchStatus, Skip, WorldRecord
-from engine.errors import HomeError, InputError
+from engine.errors import InputError
 from engine.journeys import delta, intake
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
@@ -61,10 +62,7 @@ def _restorable(home: Home, newest: World, number: int) -> World:
     if shown.id == newest.id:
         raise InputError(f"world {number} is the newest already", hint="wayline worlds lists older ones.")
     if shown.vacuumed_at is not None:
-        raise HomeError(
-            f"world {number} cannot be returned to: its files were vacuumed",
-            hint="wayline worlds says which ones can; vacuum with a longer --keep from now on.",
-        )
+        raise unreadable(home.catalog, number, "returned to")
     return shown
 
 

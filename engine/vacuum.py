@@ -17,6 +17,7 @@ from socket import gethostname
 from typing import Final
 
 from engine.catalog.pins import machine_of, may_live
+from engine.catalog.privacy import note_vacuum, requests, rewrite
 from engine.catalog.records import BatchRecord, BatchStatus
 from engine.errors import InputError
 from engine.journeys import as_of_files, delta, staging
@@ -127,8 +128,18 @@ def vacuum(
         )
         if not dry_run:
             _remove(doomed, progress)
+            _finish_requests(home, plan)
         deleted = _deleted(lease, needed, dry_run=dry_run)
     return Vacuumed(_ids(plan.gone), _ids(plan.kept), plan.pinned, removed, deleted)
+
+
+def _finish_requests(home: Home, plan: _Plan) -> None:
+    """Note which privacy requests have left no trace: in files of worlds that stay, and in the catalog."""
+    waiting = [request for request in requests(home.catalog) if request.vacuumed_at is None]
+    oldest = min(world.id for world in plan.kept)
+    done = [request for request in waiting if request.world <= oldest]
+    if done and rewrite(home.catalog):
+        note_vacuum(home.catalog, upto=oldest)
 
 
 def _marked(lease: Lease, keep: timedelta, release: Collection[str]) -> _Plan:
@@ -144,16 +155,16 @@ def _marked(lease: Lease, keep: timedelta, release: Collection[str]) -> _Plan:
 
 def _plan(home: Home, keep: timedelta, release: Collection[str]) -> _Plan:
     every = home.worlds()
-    worlds = [world for world in every if world.vacuumed_at is None]
     readers: dict[int, list[str]] = {}
     for process, number in home.catalog.pins():
         if _counts(process, release):
             readers.setdefault(number, []).append(machine_of(process))
-    young = _young(home, every, datetime.now(UTC) - keep) | {worlds[-1].id}
-    stay = [world for world in worlds if world.id in young or world.id in readers]
+    young = _young(home, every, datetime.now(UTC) - keep) | {every[-1].id}
+    # Of the worlds that may be gone, only one that was being read when identities were deleted is pinned.
+    stay = [world for world in every if world.id in young or world.id in readers]
     return _Plan(
         tuple(stay),
-        tuple(world for world in worlds if world not in stay),
+        tuple(world for world in every if world not in stay and world.vacuumed_at is None),
         {world.id: tuple(sorted(set(readers[world.id]))) for world in stay if world.id not in young},
     )
 

@@ -291,6 +291,7 @@ class Lease:
         replay: ReplayRecord | None = None,
         skips: Sequence[Skip] = (),
         forget: Collection[str] = (),
+        also: Callable[[Connection], None] | None = None,
     ) -> World:
         """Publish a new world in one transaction: the previous one with the given changes.
 
@@ -306,6 +307,7 @@ class Lease:
             skips: rows that connections did not take.
             forget: connections whose versions and skips are dropped before the other changes are
                 made: removed ones, and ones that were rebuilt from nothing.
+            also: changes more of the catalog in the same transaction, when the world is in it.
         """
         with (catalog := self.home.catalog).writing() as connection:
             previous = catalog.newest_world(connection)
@@ -328,6 +330,8 @@ class Lease:
                 identities=_graph_version(previous, definitions, identities),
             )
             catalog.add_world(connection, record)
+            if also is not None:
+                also(connection)
         return self.home._remember(record)
 
     def _record(

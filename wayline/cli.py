@@ -41,6 +41,7 @@ from wayline.graph import graph_app
 from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 from wayline.person_of import person_of
+from wayline.privacy import privacy_app
 from wayline.quality import print_alarms, quality, tell_alarms
 
 app = typer.Typer(
@@ -77,6 +78,7 @@ app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
 app.add_typer(graph_app, name="graph")
+app.add_typer(privacy_app, name="privacy")
 
 
 class FileFormat(StrEnum):

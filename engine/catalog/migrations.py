@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from engine.catalog import tables
 from engine.catalog.store import Catalog
 
 
@@ -15,15 +16,22 @@ def to_format_2(catalog: Catalog) -> None:
 
 
 def to_format_3(catalog: Catalog) -> None:
-    """Format 2 to 3: worlds know the version of the identity graph; replays are jobs with a report."""
+    """Format 2 to 3: an identity graph of worlds, replays as jobs, and what was deleted for privacy."""
     add_identities_to_worlds(catalog)
     add_reports_to_replays(catalog)
+    add_privacy(catalog)
 
 
 def add_identities_to_worlds(catalog: Catalog) -> None:
     """A world also says which version of the identity graph it shows; no home had one."""
     with catalog.writing() as connection:
         _add_column(connection, "worlds", "identities", "BIGINT")
+
+
+def add_privacy(catalog: Catalog) -> None:
+    """A home keeps privacy requests and tombstones; none had any."""
+    with catalog.writing() as connection:
+        tables.metadata.create_all(connection, tables=[tables.privacy_requests, tables.tombstones])
 
 
 def add_devices_to_worlds(catalog: Catalog) -> None:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
+from engine.catalog.privacy import unreadable
 from engine.catalog.records import WorldRecord
 from engine.catalog.store import Catalog
 from engine.errors import HomeError
@@ -53,10 +54,7 @@ class Pins:
             for world in worlds:
                 record = self._catalog.world(world)
                 if record is None or record.vacuumed_at is not None:
-                    raise HomeError(
-                        f"world {world} cannot be asked: its files were vacuumed",
-                        hint="wayline worlds says which ones can; vacuum with a longer --keep from now on.",
-                    )
+                    raise unreadable(self._catalog, world, "asked")
                 self._catalog.add_pin(connection, self._process, world)
             self._held |= set(worlds)
             self._readers.update(worlds)

@@ -37,10 +37,13 @@ class Catalog:
 
     Methods that take a ``connection`` run inside the caller's ``writing()`` transaction; the others
     open a transaction of their own.
+
+    Attributes:
+        path: the file.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._engine = create_engine(
             f"sqlite:///{path}", connect_args={"timeout": 60}, pool_size=4, max_overflow=64
         )
@@ -53,7 +56,7 @@ class Catalog:
 
     def copy(self, target: Path) -> None:
         """Copy the last committed state into a new file, on one moment and while others go on."""
-        with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(target)) as copy:
+        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
 
     @contextmanager
@@ -296,6 +299,8 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # What is deleted is overwritten at once: identities may not stay behind in free pages.
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _begin(connection: Connection) -> None:

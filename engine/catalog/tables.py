@@ -155,4 +155,28 @@ users: Final = Table(
     Column("verifier", Text, nullable=False),
 )
 
+privacy_requests: Final = Table(
+    "privacy_requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("erasure", Text, nullable=False, unique=True),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, nullable=False),
+    Column("world", ForeignKey("worlds.id"), nullable=False),
+    Column("identities", Integer, nullable=False),
+    Column("erased", JSON, nullable=False),
+    Column("unstitched", JSON, nullable=False),
+    Column("vacuumed_at", UtcDateTime),
+)
+
+tombstones: Final = Table(
+    "tombstones",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("request", ForeignKey("privacy_requests.id"), nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("digest", Text, nullable=False, index=True),
+    Column("watermarks", JSON, nullable=False),
+)
+
 Index("batches_by_status", batches.c.status)

@@ -12,7 +12,7 @@ from datetime import timedelta
 import polars as pl
 
 from engine.catalog.records import Skip
-from engine.journeys import change, device_table, devices, intake, withdraw
+from engine.journeys import change, device_table, devices, intake, tombstones, withdraw
 from engine.journeys.change import Change, Outcome, Versions
 from engine.journeys.columns import journey_schema
 from engine.journeys.duplicates import Resolution, resolve, touches
@@ -76,7 +76,8 @@ def append(
         events, gone = arrival.resolution.events, arrival.resolution.dead
         known = _states(home, name, versions, member, arrival.resolution)
         memory = withdraw.memory(source, member, known, arrival.resolution)
-        parts.append(Part(member, arrival.files, stitch(member, events, memory, identities)))
+        adds = respecting(home, member, events, stitch(member, events, memory, identities))
+        parts.append(Part(member, arrival.files, adds))
         dead.append(change.masks_of(source.files, schema, member.index, gone))
         skips += arrival.skips
         if member.field_based:
@@ -149,6 +150,25 @@ def stitch(member: Member, events: pl.DataFrame, memory: pl.DataFrame, graph: Gr
         return intake.named(member, graph_based.stitch(events, look_up(graph, member)))
     stitched = field_based.live(events.select("row", "device", "person", "time"), memory)
     return intake.named(member, stitched.rows)
+
+
+def respecting(home: Home, member: Member, events: pl.DataFrame, adds: pl.DataFrame) -> pl.DataFrame:
+    """Leave rows with their devices where the person found for them was deleted after they arrived.
+
+    Args:
+        home: the home.
+        member: the dataset in its connection.
+        events: identity rows.
+        adds: ``row, _person, _namespace`` as they were stitched.
+    """
+    if member.stitching is None:
+        return adds
+    forbidden = tombstones.forbidden(home, member.name, adds)
+    if not forbidden.any():
+        return adds
+    lost = events.join(adds.filter(forbidden), on="row", how="semi")
+    own = intake.named(member, lost.select("row", person="device", known=pl.lit(False)))
+    return pl.concat([adds.filter(~forbidden), own])
 
 
 def _holding(earlier: Sequence[LakeFile], added: Sequence[LakeFile], revived: pl.DataFrame) -> list[LakeFile]:

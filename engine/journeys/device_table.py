@@ -81,6 +81,36 @@ def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int
     return delta.commit(table, version, [written], [file.path for file in merged])
 
 
+def purge(table: Path, version: int, states: Mapping[int, pl.DataFrame], names: Sequence[str]) -> int:
+    """Commit what changed, so that no file of the new version holds some devices or persons; return it.
+
+    If any did, all files are merged, and devices of which nothing is known go.
+
+    Args:
+        table: folder of the table.
+        version: its newest version.
+        states: as of ``commit``; without those devices and persons.
+        names: the devices and persons.
+    """
+    sources = keyed.files(table, version)
+    if not sources or not _holds(table, sources, names):
+        return commit(table, version, states)
+    fresh = _rows(states).with_columns(pl.lit(version + 1, pl.Int64).alias(keyed.SEQUENCE))
+    rows = pl.concat([keyed.scan(table, sources).collect(), *([fresh] if fresh.width > 1 else [])])
+    known = pl.col("known").is_not_null() | (pl.col("runs").list.len() > 0)
+    left = keyed.newest(rows, _KEY).filter(known).select(SCHEMA.names)
+    written = [keyed.write(table, "", version + 1, left, _ORDER)] if left.height else []
+    return delta.commit(table, version, written, [file.path for file in sources])
+
+
+def _holds(table: Path, sources: Sequence[keyed.KeyedFile], names: Sequence[str]) -> bool:
+    """Return whether a file says something of devices or persons, be it outdated."""
+    wanted = pl.Series(names, dtype=pl.String).implode()
+    persons = pl.col("runs").list.eval(pl.element().struct.field("person").is_in(names)).list.any()
+    held = pl.col("device").is_in(wanted) | pl.col("known").is_in(wanted) | persons.fill_null(False)
+    return bool(keyed.scan(table, sources).filter(held).select(pl.len()).collect().item())
+
+
 def overwrite(table: Path, states: Mapping[int, pl.DataFrame]) -> int:
     """Make the table anew, whatever it held, in one commit; return its version."""
     version = delta.create(table, SCHEMA, "dataset")

@@ -185,6 +185,8 @@ def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile])
         pl.concat(list(_blocks(member, near, hashes)))
         .filter(pl.col(ROW).is_in(tied["row"].implode()))
         .select(ROW, *(leaf(path).alias(path) for path in paths))
+        # While a lake file is written anew, a row lies in both.
+        .unique(ROW)
         .collect()
     )
     digests = content.select(row=pl.col(ROW), content=content_digests(content.select(paths)))

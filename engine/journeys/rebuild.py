@@ -22,7 +22,7 @@ import pyarrow as pa
 from engine.catalog.records import Skip
 from engine.definitions.model import ConnectionDefinition, Definitions
 from engine.journeys import change, delta, device_table, devices, intake, runs, staging, stitch_log, store
-from engine.journeys.append import arrive, stitch
+from engine.journeys.append import arrive, respecting, stitch
 from engine.journeys.change import Outcome, Versions
 from engine.journeys.columns import NAMESPACE, PERSON, TIME, journey_schema
 from engine.journeys.compact import covering, grown_buckets
@@ -180,6 +180,7 @@ def _stitch(task: _Task, member: Member, log: int | None) -> _Stitched:
     unknown = events.join(known, on="row", how="anti") if known.height else events
     told = events.join(known, on="row", how="semi") if known.height and unknown.height else events.clear()
     adds = stitch(member, unknown, devices.memory(devices.states_of(told)), task.graph)
+    adds = respecting(task.home, member, unknown, adds)
     every = pl.concat([known, adds]) if known.height else adds
     states = devices.states_of(events)
     return _Stitched(Part(member, files, every), Part(member, files, adds), arrival.skips, states)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
-from engine.journeys import change, device_table, devices, intake, lacking, runs, staging, store
+from engine.journeys import change, device_table, devices, intake, lacking, runs, staging, store, tombstones
 from engine.journeys.change import Change, Versions
 from engine.journeys.columns import (
     DATASET,
@@ -227,7 +227,7 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         found = (_found if member.field_based else _found_in_graph)(task, member, window, events)
         was = labelled.result()
     rows = was.rows
-    persons = _persons(member, found, was)
+    persons = _persons(member, _respecting(task, member, found, was.rows[ROW]), was)
     changed = pl.Series(persons.changed)
     moved = rows.filter(changed)
     adds = persons.adds(member, moved[ROW])
@@ -298,6 +298,26 @@ def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFr
     device, nobody = intake.journey_identity(member)
     events = field_based.coded(rows.select(device=device, person=nobody, time=TIME))
     return _Found(events, graph_based.restitch(events, look_up(task.graph, member)))
+
+
+def _respecting(task: _Task, member: Member, found: _Found, rows: pl.Series) -> _Found:
+    """Leave rows with their devices where the person found for them was deleted after they arrived."""
+    if not tombstones.cover(task.home, member.name):
+        return found
+    codes = np.unique(found.persons[found.persons != NOBODY])
+    namespace, person = pl.lit(member.namespace(member.person)), pl.col("text")
+    if member.varies:
+        namespace, person = parted(person)
+    texts = found.events.names.texts_of(codes).to_frame("text").with_columns(code=codes)
+    persons = texts.select("code", person.alias(PERSON), namespace.alias(NAMESPACE))
+    buried = tombstones.buried(task.home, member.name, persons.drop("code"))
+    if not buried.height:
+        return found
+    forbidden, batches = np.zeros(found.persons.size, np.bool_), rows.to_numpy() >> 32
+    told = persons.join(buried, on=[NAMESPACE, PERSON]).select("code", "upto")
+    for code, upto in told.iter_rows():
+        forbidden |= (found.persons == code) & (batches <= upto)
+    return replace(found, persons=np.where(forbidden, np.int32(NOBODY), found.persons))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ depends on the order of arrival, which nothing else remembers.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -41,6 +42,7 @@ class Kind(StrEnum):
 
     LIVE = "live"
     REPLAY = "replay"
+    ERASURE = "erasure"
 
 
 def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind) -> delta.NewFile:
@@ -62,8 +64,41 @@ def write(log: Path, sequence: int, dataset: int, adds: pl.DataFrame, kind: Kind
         sequence=pl.lit(sequence, pl.Int64),
         logged_at=pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")),
     )
+    return _write_entries(log, sequence, entries)
+
+
+def purge(log: Path, version: int, persons: pl.DataFrame, rows: Mapping[int, pl.Series]) -> int:
+    """Commit files without what they say of persons and of rows; return the new version.
+
+    Args:
+        log: folder of the log.
+        version: its newest version.
+        persons: ``namespace, person``: entries that gave a row to one of them go.
+        rows: dataset's place in the connection → ids of rows all of whose entries go.
+    """
+    gone = pl.struct("namespace", "person").is_in(persons.select(pl.struct(pl.all())).to_series().implode())
+    for dataset, ids in rows.items():
+        gone |= (pl.col("dataset") == dataset) & pl.col("row").is_in(ids.implode())
+    added: list[delta.NewFile] = []
+    removed = [path for path in _files(log, version) if _any(log / path, gone)]
+    for path in removed:
+        left = pl.scan_parquet(log / path, glob=False).filter(~gone).collect()
+        added += [_write_entries(log, version + 1, left)] if left.height else []
+    return delta.commit(log, version, added, removed) if removed else version
+
+
+def _any(path: Path, condition: pl.Expr) -> bool:
+    return bool(pl.scan_parquet(path, glob=False).filter(condition).select(pl.len()).collect().item())
+
+
+def _write_entries(log: Path, sequence: int, entries: pl.DataFrame) -> delta.NewFile:
     name = f"{sequence:012d}-{uuid.uuid4().hex[:12]}.parquet"
     return delta.write_file(log, name, entries, group=_GROUP)
+
+
+def _files(log: Path, version: int) -> list[str]:
+    actions = pa.table(DeltaTable(log, version=version).get_add_actions())
+    return list(actions["path"].to_pylist())
 
 
 def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:
@@ -113,9 +148,8 @@ def entries(
 
 def paths(log: Path, version: int) -> list[Path]:
     """Return the files of a version, in no order."""
-    actions = pa.table(DeltaTable(log, version=version).get_add_actions())
     # The library's URIs would be quoted, and a home may lie in any folder.
-    return [log / path for path in actions["path"].to_pylist()]
+    return [log / path for path in _files(log, version)]
 
 
 @lru_cache(maxsize=1 << 16)

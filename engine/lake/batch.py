@@ -5,33 +5,27 @@ Until the commit nothing is visible; a writer that fails removes its files.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, CommitProperties, Transaction
 
 from engine.definitions.model import DatasetDefinition
 from engine.lake import event_ids
-from engine.lake.commits import NO_HOOKS, settle, sync_file
+from engine.lake.commits import NO_HOOKS, settle
+from engine.lake.files import column, write_rows
 from engine.lake.removal import removal_information, removals
-from engine.lake.schema import ROW, physical_schema, string_columns
+from engine.lake.schema import ROW, physical_schema
 from engine.lake.table import file_name, latest_version
 
 _ROWS_PER_FILE: Final = 1 << 20
 _BYTES_PER_FILE: Final = 1 << 30
-_ROWS_PER_GROUP: Final = 1 << 17
-_EPOCH: Final = datetime(1970, 1, 1)
 
 
 class BatchWriter:
@@ -57,8 +51,7 @@ class BatchWriter:
         self._batch_id = batch_id
         self._number = number
         self._order_by = tuple(order_by)
-        self._timestamp = dataset.timestamp
-        self._event_id = dataset.event_id
+        self._dataset = dataset
         self._schema = dataset.arrow()
         self._pending: list[pa.Table] = []
         self._actions: list[AddAction] = []
@@ -127,25 +120,8 @@ class BatchWriter:
         rows = pa.concat_tables(self._pending)
         self._pending.clear()
         name = file_name(self._number, self._batch_id, len(self._actions))
-        path = self._table / name
         ordered = _sorted(rows, self._order_by)
-        self._write_file(path, ordered)
-        if self._event_id is not None:
-            event_ids.write(path, self._event_id, pl.Series(_column(ordered, self._event_id)))
-        statistics = json.dumps(_statistics(rows, self._timestamp))
-        size, now = path.stat().st_size, time.time_ns() // 1_000_000
-        self._actions.append(AddAction(name, size, {}, now, True, statistics))
-
-    def _write_file(self, path: Path, rows: pa.Table) -> None:
-        pq.write_table(
-            rows,
-            path,
-            compression="zstd",
-            row_group_size=_ROWS_PER_GROUP,
-            use_dictionary=string_columns(self._schema),
-            write_statistics=[self._timestamp] if self._timestamp else False,
-        )
-        sync_file(path)
+        self._actions.append(write_rows(self._table, name, ordered, self._dataset))
 
 
 def remove_files(table: Path, batch_id: str) -> None:
@@ -165,36 +141,7 @@ def _conform(batch: pa.RecordBatch | pa.Table | pl.DataFrame, schema: pa.Schema)
 def _sorted(rows: pa.Table, order_by: Sequence[str]) -> pa.Table:
     if not order_by:
         return rows
-    keys = [_column(rows, path) for path in order_by]
+    keys = [column(rows, path) for path in order_by]
     frame = pl.DataFrame([pl.Series(str(index), key) for index, key in enumerate(keys)])
     order = frame.select(pl.arg_sort_by(frame.columns, maintain_order=True)).to_series()
     return rows.take(order.to_arrow())
-
-
-def _column(rows: pa.Table, path: str) -> pa.ChunkedArray:
-    first, *rest = path.split(".")
-    column = rows[first]
-    return pc.struct_field(column, rest) if rest else column
-
-
-def _statistics(rows: pa.Table, timestamp: str | None) -> dict[str, Any]:
-    statistics: dict[str, Any] = {"numRecords": rows.num_rows}
-    if timestamp is None:
-        return statistics
-    bounds = pc.min_max(_column(rows, timestamp))
-    if bounds["min"].is_valid:
-        statistics["minValues"] = _nested(timestamp, bounds["min"])
-        statistics["maxValues"] = _nested(timestamp, bounds["max"])
-    return statistics
-
-
-def _nested(path: str, bound: pa.Scalar) -> dict[str, Any]:
-    value: Any
-    if pa.types.is_timestamp(bound.type):
-        moment = _EPOCH + timedelta(microseconds=bound.value)
-        value = f"{moment.isoformat(timespec='microseconds')}Z"
-    else:
-        value = bound.as_py().isoformat()
-    for part in reversed(path.split(".")):
-        value = {part: value}
-    return dict(value)

@@ -28,6 +28,7 @@ from polars.exceptions import PolarsError
 
 from engine.errors import HomeError
 from engine.lake.commits import NO_HOOKS, require, settle, sync_file
+from engine.lake.log import needed_files
 
 _STATISTICS: Final = "delta.dataSkippingStatsColumns"
 _APPLICATION: Final = "wayline"
@@ -213,6 +214,13 @@ def restore(table: Path, version: int) -> int:
         return version
     delta.restore(version, post_commithook_properties=NO_HOOKS)
     return _confirm(table, newest + 1)
+
+
+def drop_between(table: Path, before: int, after: int) -> None:
+    """Remove files that came and went between two versions, of which no world knows the ones between."""
+    kept = needed_files(table, [before, after])
+    for name in needed_files(table, range(before, after + 1)) - kept:
+        (table / name).unlink()
 
 
 def schema_of(table: Path, version: int) -> pa.Schema:

@@ -54,6 +54,11 @@ class LakeFile:
     min_time: int | None
     max_time: int | None
 
+    @property
+    def number(self) -> int:
+        """Number of the batch."""
+        return int(Path(self.path).name.partition("-")[0])
+
 
 def create(table: Path, schema: pa.Schema, *, timestamp: str | None = None) -> int:
     """Create a dataset's table and return its version; an existing table is left as it is.

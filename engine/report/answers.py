@@ -52,6 +52,11 @@ def known(plan: ReportPlan, home: Home, world: World, find: Callable[[], pa.Tabl
     return table.rename_columns(names + [metric.name for metric in request.metrics])
 
 
+def forget(home: Home) -> None:
+    """Forget all answers of a home."""
+    _answers.pop(home, None)
+
+
 def budget() -> int:
     """Return how many bytes answers may take.
 

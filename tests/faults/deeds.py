@@ -16,6 +16,7 @@ from typing import Any
 
 from engine import batches, flow
 from engine.backup import backup, restore
+from engine.governance import privacy
 from engine.journeys import compact, runs
 from engine.lake import commits
 from engine.rollback import roll_back
@@ -30,6 +31,8 @@ from wayline import cli
 AT = datetime(2024, 3, 1, tzinfo=UTC)
 LOOKBACK = timedelta(days=60)
 IDENTITIES = {"priority": ["crm", "ecid"], "unique": ["crm"], "limit": 3}
+PERSON = {"crm": {"c7"}, "ecid": {"d30"}}
+"""Identities that are deleted: a person of two devices, and a device."""
 LIMITS: dict[Any, dict[str, int]] = {
     compact: {"SPLIT_ROWS": 100, "MAX_RUNS": 2, "ROWS_PER_BUCKET": 600, "STEP_ROWS": 1200},
     runs: {"FILE_ROWS": 200, "SLICE_ROWS": 1 << 11},
@@ -84,6 +87,8 @@ DEEDS: dict[str, Callable[..., Any]] = {
     "rollback": lambda home, world: roll_back(home, world),
     "backup": lambda home, target: backup(home, Path(target)),
     "restore": lambda home, source, target: restore(Path(source), Path(target)),
+    "privacy": lambda home: privacy.delete(home, PERSON),
+    "erase": lambda home: erase(home),
     "recover": lambda home: recover(home),
     "replay in slices": lambda home: in_slices(home, "replay"),
     "as of": as_of,
@@ -115,6 +120,12 @@ def recover(home: Home) -> None:
     """Bring a home back to a published state, as the next writer does."""
     with home.lease() as lease:
         flow.recover(lease)
+
+
+def erase(home: Home) -> None:
+    """Delete identities, and the files that older worlds have of them."""
+    privacy.delete(home, PERSON)
+    vacuum(home)
 
 
 def carry_out(deed: str, root: Path, arguments: tuple[Any, ...]) -> None:

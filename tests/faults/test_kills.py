@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.governance.proof import prove
 from engine.world import Home
 from tests.faults import deeds, events, victims
 from tests.faults.inspection import check, seen
@@ -45,8 +46,13 @@ CASES = {
     "link": Case("link", repeatable=True),
     "vacuum": Case("vacuum", before=(("compact",), ("replay",)), repeatable=True),
     "rebuild": Case("rebuild", before=(("replay",),), repeatable=True),
+    "privacy": Case("privacy", before=(("replay",),), repeatable=True),
     "rollback": Case("rollback", (5,), before=(("compact",), ("revert",))),
 }
+
+
+MARKING = ("vacuum", "privacy")
+"""Deeds that say of worlds that they cannot be read any more, while files of them may be left."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,14 +107,14 @@ def prepared(name: str, origin: Path) -> Attempt:
     finished = victims.copy_of(root, f"{name} after")
     attempt.run = victims.run_to_the_end(case.deed, finished, *attempt.arguments)
     attempt.after = seen(finished)
-    check(finished)
-    attempt.later = append(finished)
+    check(finished, half_vacuumed=case.deed in MARKING)
+    attempt.later = append(finished, case)
     return attempt
 
 
-def append(root: Path) -> Any:
+def append(root: Path, case: Case) -> Any:
     deeds.carry_out("ingest", root, (str(root.parent / "more.parquet"),))
-    check(root)
+    check(root, half_vacuumed=case.deed == "privacy")
     return seen(root)
 
 
@@ -121,11 +127,11 @@ def survive(attempt: Attempt, instant: Instant) -> None:
     deeds.carry_out("recover", root, ())
     now = seen(root)
     assert now in either, "half a recovery"
-    check(root, half_vacuumed=attempt.case.deed == "vacuum")
+    check(root, half_vacuumed=attempt.case.deed in MARKING)
     if attempt.case.repeatable or now == attempt.before:
         deeds.carry_out(attempt.case.deed, root, attempt.arguments)
         assert seen(root) == attempt.after, "done again, something else comes of it"
-    assert append(root) == attempt.later, "an append after it goes wrong"
+    assert append(root, attempt.case) == attempt.later, "an append after it goes wrong"
     shutil.rmtree(root)
 
 
@@ -134,6 +140,24 @@ def test_killed_at_any_instant(name: str, origin: Path) -> None:
     attempt = prepared(name, origin)
     for instant in victims.instants(name, attempt.run):
         survive(attempt, instant)
+
+
+def test_an_identity_is_gone_whenever_its_deletion_was_killed(origin: Path) -> None:
+    attempt = prepared("privacy", origin)
+    whole = victims.copy_of(attempt.root, "erase whole")
+    run = victims.run_to_the_end("erase", whole)
+    for instant in victims.instants("erase", run):
+        root = victims.copy_of(attempt.root, f"erase {instant.seed}")
+        victims.kill("erase", root, at=instant)
+        assert seen(root) in (attempt.before, attempt.after)
+        deeds.carry_out("erase", root, ())
+        assert seen(root) == attempt.after
+        check(root)
+        home = Home.open(root)
+        traces = [prove(home, code, value).traces for code, [value] in deeds.PERSON.items()]
+        home.close()
+        assert traces == [(), ()]
+        shutil.rmtree(root)
 
 
 def test_a_killed_recovery_is_recovered(origin: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from engine import batches, flow
 from engine.catalog import replays
+from engine.governance import privacy
 from engine.journeys import compact, delta, store
 from engine.journeys.columns import journey_schema
 from engine.upkeep import keep_up
@@ -21,7 +22,7 @@ from engine.world import Home, World
 from tests.journeys.support import definitions, ingest_rows, journeys, new_home
 from tests.laws import arrivals
 from tests.oracle import journeys as oracle
-from tests.oracle.journeys import Operation, Replace, Replay, Revert
+from tests.oracle.journeys import Erase, Operation, Replace, Replay, Revert
 
 COLUMNS = ("_person", "_dataset", "_event_id", "_namespace", "channel")
 Journeys = dict[str, list[tuple[int, int, str, str, str | None]]]
@@ -52,6 +53,8 @@ def carry_out(home: Home, operation: Operation) -> None:
     if isinstance(operation, Replay):
         at = datetime.fromtimestamp(operation.at, UTC)
         flow.replay(home, "shop", at=at, lookback=timedelta(seconds=operation.lookback))
+    elif isinstance(operation, Erase):
+        privacy.delete(home, {operation.namespace: {operation.value}})
     elif isinstance(operation, Revert):
         batches.revert(home, operation.dataset, operation.number)
     else:

@@ -104,14 +104,27 @@ class Replay:
     lookback: int
 
 
-Operation = Ingest | Revert | Replace | Replay
+@dataclass(frozen=True)
+class Erase:
+    """An identity is deleted: ``crm`` in the person's field, ``ecid`` in the device's."""
+
+    namespace: str
+    value: str
+
+    def carried_by(self, row: Row) -> bool:
+        """Return whether a row carries the identity."""
+        return (row.person if self.namespace == "crm" else row.device) == self.value
+
+
+Operation = Ingest | Revert | Replace | Replay | Erase
 
 
 @dataclass
 class State:
     """All rows so far, and who owns the events among them.
 
-    ``delivered`` has the batches of each dataset, empty once taken back; ``batches`` their numbers.
+    ``delivered`` has the batches of each dataset, empty once taken back; ``batches`` their numbers;
+    ``buried`` whom a row may never belong to again, as (person, namespace).
     """
 
     window: int
@@ -119,11 +132,14 @@ class State:
     owners: dict[Row, tuple[str, str]] = field(default_factory=dict)
     batches: dict[Row, int] = field(default_factory=dict)
     delivered: dict[str, list[tuple[Row, ...]]] = field(default_factory=dict)
+    buried: dict[Row, set[tuple[str, str]]] = field(default_factory=dict)
 
     def apply(self, operation: Operation) -> None:
         """Carry out one operation."""
         if isinstance(operation, Replay):
             self._replay(operation)
+        elif isinstance(operation, Erase):
+            self._erase(operation)
         elif isinstance(operation, Revert):
             self._change((), self._taken(operation.dataset, (operation.number,)))
         else:
@@ -157,7 +173,7 @@ class State:
         found, _ = stitching.live(web, memory)
         for row in fresh:
             if row.dataset == "web":
-                self.owners[row] = named(found[row.number])
+                self.owners[row] = self._allowed(row, named(found[row.number]))
             else:
                 assert row.person is not None
                 self.owners[row] = (row.person, "crm")
@@ -171,7 +187,22 @@ class State:
         evidence = {device: person for device, person in persons.items() if person is not None}
         found = stitching.replay([event(row) for row in inside], evidence)
         for row in inside:
-            self.owners[row] = named(found[row.number])
+            self.owners[row] = self._allowed(row, named(found[row.number]))
+
+    def _erase(self, erase: Erase) -> None:
+        person = (erase.value, erase.namespace)
+        for row in self.batches:
+            self.buried.setdefault(row, set()).add(person)
+        self._change((), [row for row in self.batches if erase.carried_by(row)])
+        for row, owner in self.owners.items():
+            self.owners[row] = self._allowed(row, owner)
+
+    def _allowed(self, row: Row, owner: tuple[str, str]) -> tuple[str, str]:
+        """Return the device instead of somebody who was deleted after the row arrived."""
+        if owner not in self.buried.get(row, ()):
+            return owner
+        assert row.device is not None
+        return row.device, "ecid"
 
     def device_events(self) -> list[devices.Event]:
         """Return the events of devices, as their oracle takes them."""

@@ -1,0 +1,1 @@
+"""Governance: what may be kept of whom, and the proof that it is gone."""
