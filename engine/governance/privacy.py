@@ -21,7 +21,7 @@ from engine.governance import identities
 from engine.governance.scrub import scrub
 from engine.governance.words import words_of
 from engine.identities import maintain, table
-from engine.journeys import cache, devices, staging
+from engine.journeys import as_of_files, cache, devices, staging
 from engine.journeys.erase import Erased, Gone, erase, stitched_to
 from engine.journeys.runs import Progress
 from engine.lake import erasure
@@ -200,12 +200,13 @@ def _stitched(home: Home, world: World, name: str, found: Rows, wanted: Wanted) 
 
 
 def _forget(home: Home) -> None:
-    """Drop what this process remembers of older worlds."""
+    """Drop what is remembered of older worlds, by this process and beside the journeys."""
     # Not at the top: the report engine takes long to import.
     from engine.report.answers import forget
 
     cache.columns.clear()
     forget(home)
+    as_of_files.sweep(home, everything=True)
     # Nor does it hold on to their files.
     with home.pin():
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from engine.journeys import device_table, stitch_log
 from engine.rollback import roll_back
 from engine.vacuum import vacuum
 from engine.world import Home
-from tests.journeys.support import commit_batch, definitions, ingest_rows, new_home
+from tests.journeys.support import commit_batch, definitions, ingest_rows, journeys, new_home
 from tests.journeys.test_replay_examples import NOON, TABLE, persons, replay, table_rows, web
 
 BOB = {"crm": {"Bob"}}
@@ -325,3 +326,19 @@ def test_a_connection_without_a_trace_stays_as_it_is(tmp_path: Path) -> None:
     privacy.delete(home, {"crm": {"Nobody"}})
     assert home.current().devices == after.devices
     assert home.current().stitch_logs == after.stitch_logs
+
+
+def test_as_of_an_instant_from_before_the_deletion_nobody_is_the_identity(home: Home) -> None:
+    instant = home.world(home.current().id - 1).published_at
+
+    def then() -> set[str]:
+        world = replace(home.current(), identity_as_of=instant)
+        return {person for rows in journeys(home, ("_row", "_person"), world) for _, _, person in rows}
+
+    assert "Bob" in then()
+    assert list((home.root / "asof").rglob("*.parquet"))
+    privacy.delete(home, BOB)
+    assert not list((home.root / "asof").rglob("*.parquet"))
+    assert "Bob" not in then()
+    vacuum(home)
+    assert prove(home, "crm", "Bob").traces == ()
