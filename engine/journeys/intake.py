@@ -231,10 +231,7 @@ def is_stitched(member: Member) -> pl.Expr:
 
 
 def journey_identity(member: Member) -> tuple[pl.Expr, pl.Expr]:
-    """Return the expressions for device and person in journeys of a stitched dataset.
-
-    What identifies nobody is NULL.
-    """
+    """Return device and person in journeys of a stitched dataset; what identifies nobody is NULL."""
     return _identity_of(member, pl.col)
 
 
