@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import flow
@@ -19,11 +19,13 @@ from engine.world import Home, World
 from tests.journeys.support import journeys, new_home
 from tests.laws import arrivals
 from tests.laws import test_graph_based as shops
-from tests.laws.test_journeys import answer, carry_out, compaction, law, run
+from tests.laws.test_journeys import EXAMPLES, answer, carry_out, compaction, run
+from tests.laws.test_journeys import law as of_journeys
 from tests.oracle import as_of as oracle
 from tests.oracle.journeys import Operation
 
 __all__ = ["compaction"]
+law = settings(of_journeys, max_examples=(EXAMPLES + 1) // 2)
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +54,12 @@ def stepped(folder: Path, operations: list[Operation]) -> tuple[Home, list[datet
 def test_oracle(folder: Path, operations: list[Operation], data: st.DataObject) -> None:
     home, moments = stepped(folder, operations)
     state, seen = oracle.run(operations, arrivals.WINDOW)
+    assert answer(home, then(home, moments[-1])) == answer(home) == state.journeys()
+    assert not (home.root / "asof").exists()
     step = data.draw(st.integers(0, len(operations)))
     expected = oracle.as_of(state, seen, step).journeys()
     assert answer(home, then(home, moments[step])) == expected
     assert answer(home, then(home, moments[step])) == expected
-    assert answer(home) == state.journeys()
-
-
-@law
-@given(operations=arrivals.operations())
-def test_as_of_now_is_now(folder: Path, operations: list[Operation]) -> None:
-    home, moments = stepped(folder, operations)
-    assert answer(home, then(home, moments[-1])) == answer(home)
-    assert not (home.root / "asof").exists()
 
 
 @law
