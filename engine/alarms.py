@@ -86,7 +86,7 @@ def _alarms(home: Home, world: World, name: str) -> pl.DataFrame:
 
 
 def _linked(home: Home, world: World, member: Member) -> pl.DataFrame:
-    """Return which persons the identity graph links to which devices (``suspects.NAMED``), in all datasets."""
+    """Return which persons the identity graph links to which devices (``suspects.NAMED``)."""
     if world.identities is None:
         return _NOBODY
     person, device = (member.namespace(reference) for reference in (None, member.device))
