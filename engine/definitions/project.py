@@ -61,7 +61,10 @@ def merge(old: Definitions, new: Definitions) -> Definitions:
 
 
 def _validation_error(source: YamlSource, error: ValidationError) -> DefinitionError:
-    found = [(_key_path(source.data, details["loc"]), details) for details in error.errors()]
+    errors = error.errors()
+    # Where a text or keys may stand, what is wrong with the keys says more than that they are no text.
+    told = [each for each in errors if each["type"] != "string_type" or not isinstance(each["input"], dict)]
+    found = [(_key_path(source.data, details["loc"]), details) for details in told or errors]
     line = {path: source.lines.get(path, 0) for path, _ in found}
     path, details = min(found, key=lambda item: (line[item[0]], item[0], item[1]["type"] in _VAGUE))
     where, message, hint = explained(path, details)
