@@ -1,6 +1,7 @@
 """Which identities of a connection are suspect: they put too many rows together, or cannot be stitched.
 
-They are found in what the connection knows of its devices: the cost follows devices, not events.
+They are found in what the connection knows of its devices, and in the links of the identity graph: the cost
+follows devices and links, not events.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
+from engine.identities import table as identities
 from engine.journeys import device_table, intake
 from engine.journeys.columns import connection_of
 from engine.journeys.intake import Member
@@ -28,6 +30,8 @@ ALARMS: Final = pa.schema(
     ]
 )
 """An identity that is suspect: see ``stitching.alarms``."""
+
+_NOBODY: Final = pl.DataFrame(schema=suspects.NAMED)
 
 
 @dataclass(frozen=True)
@@ -73,22 +77,36 @@ def identity_alarms(home: Home, world: World, check: Check = go_on) -> pa.Table:
 
 def _alarms(home: Home, world: World, name: str) -> pl.DataFrame:
     limit = connection_of(world.definitions, name).alarm_devices
-    version = world.devices.get(name)
-    named = (
-        []
-        if version is None
-        else [
-            _named(home, name, version, member)
-            for member in intake.members(world.definitions, name)
-            if member.stitching is not None
-        ]
+    found = [
+        _linked(home, world, member) if member.person is None else _named(home, name, world, member)
+        for member in intake.members(world.definitions, name)
+        if member.stitching is not None
+    ]
+    return suspects.alarms(pl.concat([_NOBODY, *found]), limit, TRANSITION_LIMIT)
+
+
+def _linked(home: Home, world: World, member: Member) -> pl.DataFrame:
+    """Return which persons the identity graph links to which devices (``suspects.NAMED``)."""
+    if world.identities is None:
+        return _NOBODY
+    person, device = (member.namespace(reference) for reference in (None, member.device))
+    links = identities.linked(home.identities_path(), world.identities, str(person))
+    wanted = pl.lit(True) if device is None else pl.col("other_namespace") == device
+    return links.filter(wanted).select(
+        dataset=pl.lit(member.index, pl.Int16),
+        device="other",
+        device_namespace="other_namespace",
+        person="value",
+        person_namespace=pl.lit(person),
+        runs=pl.lit(0, pl.Int64),
     )
-    every = pl.concat(named) if named else pl.DataFrame(schema=suspects.NAMED)
-    return suspects.alarms(every, limit, TRANSITION_LIMIT)
 
 
-def _named(home: Home, connection: str, version: int, member: Member) -> pl.DataFrame:
+def _named(home: Home, connection: str, world: World, member: Member) -> pl.DataFrame:
     """Return who is named on the devices of a dataset (``suspects.NAMED``)."""
+    version = world.devices.get(connection)
+    if version is None:
+        return _NOBODY
     states = device_table.read(
         home.devices_path(connection), version, member.index, columns=("device", "runs")
     )

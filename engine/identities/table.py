@@ -108,6 +108,22 @@ def values(table: Path, version: int, namespace: str) -> pl.Series:
     return found.filter(pl.col("namespace") == namespace)["value"]
 
 
+def linked(table: Path, version: int, namespace: str) -> pl.DataFrame:
+    """Return every link with an identity of a namespace, also those that are in no graph.
+
+    Returns:
+        ``value`` of that identity, ``other_namespace`` and ``other`` of the other one; each pair once.
+    """
+    found = _find(table, version, _LINKS, None)
+    sides = [
+        found.filter(pl.col(f"namespace_{own}") == namespace).select(
+            value=f"value_{own}", other_namespace=f"namespace_{other}", other=f"value_{other}"
+        )
+        for own, other in ("ab", "ba")
+    ]
+    return pl.concat(sides).unique()
+
+
 def content(table: Path, version: int) -> Content:
     """Return everything that a version says."""
     return Content(*(_find(table, version, kind, None) for kind in (_IDENTITIES, _LINKS, _FIRSTS)))

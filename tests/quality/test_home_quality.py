@@ -210,9 +210,9 @@ MAPS = {
 }
 
 
-def mapped(tmp_path: Path, stitching: dict[str, Any]) -> Home:
+def mapped(tmp_path: Path, stitching: dict[str, Any], **more: Any) -> Home:
     part = {"datasets": {"app": {"stitching": stitching}}, "alarm_devices": 2}
-    given = {**MAPS, "connections": {"shop": part}}
+    given = {**MAPS, "connections": {"shop": part}, **more}
     return new_home(tmp_path, type(definitions()).model_validate(given))
 
 
@@ -248,3 +248,15 @@ def test_rows_that_the_graph_stitches_name_nobody_themselves(tmp_path: Path) -> 
     assert (told["rows"], told["rows_with_device"], told["stitched_rows"], told["devices"]) == (3, 3, 0, 2)
     assert told["rows_with_person"] is told["authentication_rate"] is told["lift"] is None
     assert biggest_persons(home, home.current()).to_pylist()[0]["person"] == "d1"
+
+
+def test_a_person_linked_to_many_devices_raises_an_alarm(tmp_path: Path) -> None:
+    """Also by links that were cut: each device went on to its next person."""
+    by_graph = {"persistent_id": {"map": "ids", "namespace": "TNTID"}, "graph": "CRMID"}
+    home = mapped(tmp_path, by_graph, identities={"priority": ["CRMID"], "unique": ["CRMID"]})
+    ingest_rows(home, "app", [seen(device, "guest") for device in ("d1", "d2")])
+    later = [seen(device, person) for device, person in (("d1", "ann"), ("d2", "bob"))]
+    ingest_rows(home, "app", [row | {"at": NOON + DAY} for row in later])
+    assert alarms_of(home, home.current(), ["shop"]) == (
+        Alarm("shop", "many devices", "CRMID", "guest", 2, 2),
+    )
