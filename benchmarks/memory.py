@@ -69,22 +69,23 @@ def main() -> None:
     """Ask about nothing, then the report, and print what it took."""
     home = Home.open(Path(sys.argv[1]))
     answer(request(span=_NOTHING), home)
-    idle = _resident()
+    idle = resident()
     started = time.perf_counter()
     rows = answer(request(), home)
     seconds = time.perf_counter() - started
-    print(json.dumps({"idle": idle, "peak": _peak(), "seconds": seconds, "rows": rows}))
+    print(json.dumps({"idle": idle, "peak": peak(), "seconds": seconds, "rows": rows}))
 
 
-def _resident() -> int:
+def resident() -> int:
     """Return the bytes that are resident now; from now on the peak counts anew, where that can be told."""
     if not _STATUS.exists():
-        return _peak()
+        return peak()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return _status("VmRSS")
 
 
-def _peak() -> int:
+def peak() -> int:
+    """Return the most bytes that were resident since ``resident`` was asked."""
     if _STATUS.exists():
         return _status("VmHWM")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -111,7 +111,10 @@ def _applied(old: Definitions, new: Definitions, rebuilt: list[str]) -> Applied:
 
 
 def _entries(definitions: Definitions) -> dict[str, object]:
+    settings = {} if definitions.identities is None else {"identities": definitions.identities}
     kinds: dict[str, Mapping[str, object]] = {
+        "settings": settings,
+        "namespace": definitions.namespaces,
         "dataset": definitions.datasets,
         "connection": definitions.connections,
         "data view": definitions.data_views,

@@ -7,7 +7,7 @@ least personal and longest unseen. All of it depends on the links alone, not on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -15,8 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from stitching.components import admitted, components, evicted
+from stitching.components import components
+from stitching.devices import Timelines, grouped
+from stitching.identity import BETWEEN
+from stitching.links import Links, merged, rivals, stars
 from stitching.names import Codes
+from stitching.nodes import Nodes, lexical, nodes_of, smallest
+from stitching.resolution import Ranked, evictions, kept, reasons
 
 LINKS_PER_BATCH: Final = 50
 """How many links a batch may give an identity; the newest count."""
@@ -43,12 +48,11 @@ LINKS: Final = pl.Schema(
 STATES: Final = pl.Enum(["kept", "cut", "evicted"])
 """What became of a link."""
 
-_LEAVES_FIRST: Final = ("partner", "cookie", "device")
-_WORD: Final = 64
 _KEPT, _CUT, _EVICTED = range(3)
+_LEAVES_FIRST: Final = ("partner", "cookie", "device")
 
-_Flags: TypeAlias = npt.NDArray[np.bool_]
 _Array: TypeAlias = np.ndarray[Any, Any]
+_Flags: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,12 @@ class Resolved:
 
     Attributes:
         nodes: ``namespace``, ``value``; ``component``, the name of all that any link leads to; ``graph``, the
-            name of the graph it is in, or null; ``seen`` int64, the time of its newest link. Names are
-            those of the lexically smallest member, ``NAMESPACE:VALUE``. In lexical order.
+            name of the graph it is in, or null; ``seen`` int64, the time of its newest link; ``evicted``,
+            whether it left a graph that was too large. A name is the lexically smallest member,
+            ``NAMESPACE:VALUE``.
         links: distinct links as ``LINKS``, ``a`` the one of higher priority, and ``state``: ``kept``, ``cut``
             or ``evicted`` (with one of its ends). A cut link says whom it would have put together:
-            ``because`` a namespace, ``because_a`` and ``because_b`` its values on either side. In lexical
-            order.
+            ``because`` a namespace, ``because_a`` and ``because_b`` its values on either side.
     """
 
     nodes: pl.DataFrame
@@ -87,205 +91,78 @@ class Resolved:
 
 
 def links_of(records: pl.DataFrame, rules: Rules, *, most: int = LINKS_PER_BATCH) -> pl.DataFrame:
-    """Return the links (``LINKS``) that the records of one batch make.
+    """Return the links (``LINKS``) that the records of one batch make, in no order.
 
     Args:
         records: ``record`` int64, ``time`` int64 µs, ``namespace`` and ``value`` strings, not null: the
-            valid identities of each record, in any order.
+            valid identities of each record, in any order; a record has one time.
         rules: what keeps persons apart.
         most: how many links of an identity count.
     """
-    outside = [namespace for namespace, kind in rules.types.items() if kind in OUTSIDE]
-    shown = (
-        records.lazy()
-        .filter(~pl.col("namespace").is_in(outside))
-        .group_by("record", "namespace", "value")
-        .agg(pl.col("time").max())
-    )
-    size, unique = pl.len().over("record"), pl.col("namespace").is_in(list(rules.unique))
-    alike = pl.when(unique).then(pl.len().over("record", "namespace")).otherwise(1)
-    admissible = shown.filter(size.is_between(2, IDENTITIES_PER_RECORD), (alike.max().over("record") == 1))
-    stars = admissible.sort("record", _rank(pl.col("namespace"), rules), "namespace", "value").with_columns(
-        namespace_a=pl.col("namespace").first().over("record"),
-        value_a=pl.col("value").first().over("record"),
-    )
-    ends = stars.filter(
-        (pl.col("namespace") != pl.col("namespace_a")) | (pl.col("value") != pl.col("value_a"))
-    ).rename({"namespace": "namespace_b", "value": "value_b"})
-    found = ends.group_by("namespace_a", "value_a", "namespace_b", "value_b").agg(
-        first=pl.col("time").min(), last=pl.col("time").max(), records=pl.len().cast(pl.Int64)
-    )
-    return _newest(found.select(list(LINKS)).collect(), most)
+    codes, nodes = nodes_of(records)
+    by_record = _by_record(records["record"].to_numpy())
+    ranks = np.where(nodes.among(_outside(rules)), -1, _ranks(nodes, rules)).astype(np.int32)
+    shown = (by_record.offsets, by_record.order, codes, ranks, nodes.among(rules.unique))
+    places = lexical(nodes, np.flatnonzero(rivals(*shown, IDENTITIES_PER_RECORD)))
+    ends, others, owners = (np.empty(codes.size, np.int32) for _ in range(3))
+    count = stars(*shown, IDENTITIES_PER_RECORD, places, ends, others, owners)
+    times = records["time"].to_numpy()[by_record.firsts][owners[:count]]
+    sights = Links(ends[:count], others[:count], times, times, np.ones(count, np.int64))
+    return _texts(nodes, _newest(nodes, merged(sights, len(nodes)), most))
 
 
-def _rank(namespace: pl.Expr, rules: Rules) -> pl.Expr:
-    ranks = {name: place for place, name in enumerate(rules.priority)}
-    return namespace.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int32)
+def unlinked(records: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Return the records that link nothing, and why: ``record``, ``reason``.
 
-
-def _newest(links: pl.DataFrame, most: int) -> pl.DataFrame:
-    """Keep the links that are among the newest of both of their ends."""
-    lexical = ["namespace_a", "value_a", "namespace_b", "value_b"]
-    order = links.sort("last", *lexical, descending=[True] + 4 * [False]).with_row_index("link")
-    ends = pl.concat(
-        order.select("link", namespace=f"namespace_{end}", value=f"value_{end}") for end in ("a", "b")
+    Args:
+        records: as for ``links_of``.
+        rules: what keeps persons apart.
+    """
+    inside = ~pl.col("namespace").is_in(_outside(rules))
+    unique = pl.col("namespace").filter(pl.col("namespace").is_in(list(rules.unique)))
+    distinct = records.select("record", "namespace", "value").unique()
+    found = distinct.group_by("record").agg(
+        size=inside.sum(), collapsed=unique.filter(unique.is_duplicated()).min()
     )
-    place = pl.col("link").rank("ordinal").over("namespace", "value")
-    beyond = ends.filter(place > most)
-    return order.join(beyond, on="link", how="anti").sort(lexical).drop("link")
+    few, many = pl.col("size") < 2, pl.col("size") > IDENTITIES_PER_RECORD
+    reason = (
+        pl.when(few)
+        .then(pl.lit("fewer than two identities"))
+        .when(many)
+        .then(pl.format("{} identities, more than {}", "size", pl.lit(IDENTITIES_PER_RECORD)))
+        .when(pl.col("collapsed").is_not_null())
+        .then(pl.format("two identities of {}, which is unique", "collapsed"))
+    )
+    return found.select("record", reason=reason).drop_nulls("reason").sort("record")
 
 
 def resolve(links: pl.DataFrame, rules: Rules) -> Resolved:
-    """Return the graphs of links, all of the components that they make.
+    """Return the graphs of links, all of the components that they make, in no order.
 
     Args:
         links: as ``LINKS``, in any order; several rows of a link, either way round, are one.
         rules: what keeps persons apart.
     """
-    nodes, merged = _numbered(links, rules)
-    ends, others = merged["a"].to_numpy(), merged["b"].to_numpy()
-    component = components(ends, others, nodes.height)
-    kept = _kept(nodes, merged, component, rules)
-    together = components(ends[kept], others[kept], nodes.height)
-    leaves = _leaving(nodes, ends[kept], others[kept], together, rules)
-    left = kept & ~leaves[ends] & ~leaves[others]
-    graph = components(ends[left], others[left], nodes.height)
-    states = np.where(left, _KEPT, np.where(kept, _EVICTED, _CUT)).astype(np.uint8)
-    return Resolved(
-        _named(nodes, component, graph),
-        _explained(nodes, merged.with_columns(state=pl.Series(states)), together, rules),
+    nodes, distinct = _numbered(links, rules)
+    places, classes = _places(rules.priority), _leaving(rules)
+    ranked = Ranked(
+        nodes,
+        distinct,
+        nodes.of_spaces(places, len(places)),
+        _seen(distinct, len(nodes)),
+        nodes.among(rules.unique),
     )
-
-
-def _numbered(links: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the nodes in lexical order with rank and time, and distinct links between their numbers."""
-    ends = [links.select(namespace=f"namespace_{end}", value=f"value_{end}") for end in ("a", "b")]
-    nodes = pl.concat(ends).unique().sort("namespace", "value").with_row_index("node")
-    nodes = nodes.with_columns(pl.col("node").cast(pl.Int32), rank=_rank(pl.col("namespace"), rules))
-    one, other = (
-        end.join(nodes, on=["namespace", "value"], how="left", maintain_order="left") for end in ends
-    )
-    swapped = (one["rank"] > other["rank"]) | ((one["rank"] == other["rank"]) & (one["node"] > other["node"]))
-    low = one["node"].zip_with(~swapped, other["node"])
-    high = other["node"].zip_with(~swapped, one["node"])
-    merged = (
-        links.select("first", "last", "records", a=low, b=high)
-        .group_by("a", "b")
-        .agg(pl.col("first").min(), pl.col("last").max(), pl.col("records").sum())
-        .sort("a", "b")
-    )
-    seen = (
-        pl.concat([merged.select("last", node=end) for end in ("a", "b")])
-        .group_by("node")
-        .agg(seen=pl.col("last").max())
-    )
-    return nodes.join(seen, on="node", how="left", maintain_order="left"), merged
-
-
-def _kept(nodes: pl.DataFrame, merged: pl.DataFrame, component: Codes, rules: Rules) -> _Flags:
-    """Return the links that stay; only components that hold two identities of a unique namespace lose any."""
-    holders = nodes.select("namespace", component=pl.Series(component)).filter(
-        pl.col("namespace").is_in(list(rules.unique))
-    )
-    collapsed = holders.filter(holders.is_duplicated())["component"].unique()
-    ends, others = merged["a"].to_numpy(), merged["b"].to_numpy()
-    disputed = np.flatnonzero(np.isin(component[ends], collapsed.to_numpy()))
-    kept = np.ones(merged.height, np.bool_)
-    if disputed.size:
-        rank, last = nodes["rank"].to_numpy()[others], merged["last"].to_numpy()
-        keys = (others, ends, ~last, rank)
-        order = disputed[np.lexsort(tuple(key[disputed] for key in keys))]
-        kept[order] = admitted(ends[order], others[order], _holds(nodes, rules))
-    return kept
-
-
-def _holds(nodes: pl.DataFrame, rules: Rules) -> npt.NDArray[np.uint64]:
-    """Return uint64[N, W], each node's bit if its namespace is unique."""
-    bits = {name: bit for bit, name in enumerate(sorted(rules.unique))}
-    found = nodes["namespace"].replace_strict(bits, default=-1, return_dtype=pl.Int64).to_numpy()
-    holds = np.zeros((nodes.height, 1 + len(bits) // _WORD), np.uint64)
-    rows = np.flatnonzero(found >= 0)
-    holds[rows, found[rows] // _WORD] = np.uint64(1) << (found[rows] % _WORD).astype(np.uint64)
-    return holds
-
-
-def _leaving(nodes: pl.DataFrame, ends: Codes, others: Codes, together: Codes, rules: Rules) -> _Flags:
-    """Return the nodes that leave graphs which are too large.
-
-    Of those seen last at one time, the one that holds the others together should be the last to go.
-    """
-    leaves = np.zeros(nodes.height, np.bool_)
-    large = np.flatnonzero((np.bincount(together, minlength=1) > rules.limit)[together])
-    if not large.size:
-        return leaves
-    classes = {name: _LEAVES_FIRST.index(kind) for name, kind in rules.types.items() if kind in _LEAVES_FIRST}
-    kinds = nodes["namespace"].replace_strict(classes, default=len(_LEAVES_FIRST), return_dtype=pl.Int32)
-    keys = (-nodes["rank"].to_numpy(), nodes["seen"].to_numpy(), kinds.to_numpy())
-    order = large[np.lexsort((large, *(key[large] for key in keys)))]
-    places = np.full(nodes.height, -1, np.int32)
-    places[order] = np.arange(order.size, dtype=np.int32)
-    inside = places[ends] >= 0
-    leaves[order] = evicted(places[ends[inside]], places[others[inside]], order.size, rules.limit)
-    return leaves
-
-
-def _named(nodes: pl.DataFrame, component: Codes, graph: Codes) -> pl.DataFrame:
-    """Return nodes with the names of their components and graphs; a graph has two nodes or more."""
-    names = nodes.select(name=pl.format("{}:{}", "namespace", "value"))["name"]
-    alone = (np.bincount(graph, minlength=1) < 2)[graph]
-    inside = pl.Series(graph).set(pl.Series(alone), None)
-    return nodes.select(
-        "namespace",
-        "value",
-        component=names.gather(component),
-        graph=names.gather(inside),
-        seen="seen",
-    )
-
-
-def _explained(nodes: pl.DataFrame, merged: pl.DataFrame, together: Codes, rules: Rules) -> pl.DataFrame:
-    """Return links with texts, and for those that were cut whom they would have put together."""
-    links = merged.join(
-        _reasons(nodes, merged, together, rules), on=["a", "b"], how="left", maintain_order="left"
-    )
-    ends = {
-        f"{part}_{end}": nodes[part].gather(links[end])
-        for end in ("a", "b")
-        for part in ("namespace", "value")
-    }
-    state = links["state"].replace_strict(dict(enumerate(STATES.categories)), return_dtype=STATES)
-    return links.select(
-        **ends,
-        first="first",
-        last="last",
-        records="records",
-        state=state,
-        because="because",
-        because_a="because_a",
-        because_b="because_b",
-    )
-
-
-def _reasons(nodes: pl.DataFrame, merged: pl.DataFrame, together: Codes, rules: Rules) -> pl.DataFrame:
-    """Return cut links with the most personal namespace that both of their sides hold an identity of.
-
-    Sides only grow, and a link between them stays cut, so what they hold in the end is a reason too.
-    """
-    holders = (
-        nodes.select("namespace", "value", "rank", side=pl.Series(together))
-        .filter(pl.col("namespace").is_in(list(rules.unique)))
-        .rename({"namespace": "because"})
-    )
-    cut = merged.filter(pl.col("state") == _CUT).select("a", "b")
-    sides = {f"side_{end}": pl.Series(together).gather(cut[end]) for end in ("a", "b")}
-    return (
-        cut.with_columns(**sides)
-        .join(holders.rename({"side": "side_a", "value": "because_a"}), on="side_a")
-        .join(holders.select("because", side_b="side", because_b="value"), on=["side_b", "because"])
-        .sort("rank", "because")
-        .unique(["a", "b"], keep="first", maintain_order=True)
-        .select("a", "b", "because", "because_a", "because_b")
-    )
+    component = components(distinct.ends, distinct.others, len(nodes))
+    stays = kept(ranked, component)
+    together = components(distinct.ends[stays], distinct.others[stays], len(nodes))
+    leaves = evictions(ranked, stays, together, nodes.of_spaces(classes, len(_LEAVES_FIRST)), rules.limit)
+    left = stays & ~leaves[distinct.ends] & ~leaves[distinct.others]
+    graph = components(distinct.ends[left], distinct.others[left], len(nodes))
+    states = pl.Series("state", np.where(left, _KEPT, np.where(stays, _EVICTED, _CUT)).astype(np.uint8))
+    because = reasons(ranked, np.flatnonzero(~stays), together)
+    told = [_texts(nodes, distinct), states.cat.to(STATES).to_frame(), because]
+    seen = pl.DataFrame({"seen": ranked.seen, "evicted": leaves})
+    return Resolved(_named(nodes, component, graph).hstack(seen), pl.concat(told, how="horizontal"))
 
 
 def lookup(nodes: pl.DataFrame, identities: pl.DataFrame, wanted: str) -> pl.Series:
@@ -306,3 +183,105 @@ def lookup(nodes: pl.DataFrame, identities: pl.DataFrame, wanted: str) -> pl.Ser
         known, on=["namespace", "value"], how="left", maintain_order="left"
     )
     return found["person"]
+
+
+def _by_record(records: npt.NDArray[np.int64]) -> Timelines:
+    """Return the rows of each record together."""
+    order = np.argsort(records, kind="stable").astype(np.int32)
+    fresh = np.ones(records.size, np.bool_)
+    fresh[1:] = records[order[1:]] != records[order[:-1]]
+    return Timelines(np.append(np.flatnonzero(fresh), records.size), order)
+
+
+def _places(names: Iterable[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+def _leaving(rules: Rules) -> dict[str, int]:
+    """Return namespace → how soon its identities leave a graph that is too large."""
+    return {name: _LEAVES_FIRST.index(kind) for name, kind in rules.types.items() if kind in _LEAVES_FIRST}
+
+
+def _outside(rules: Rules) -> list[str]:
+    return [name for name, kind in rules.types.items() if kind in OUTSIDE]
+
+
+def _ranks(nodes: Nodes, rules: Rules) -> Codes:
+    """Return int32[N], the priority of each node; namespaces that are not listed follow in lexical order."""
+    places = _places(rules.priority)
+    order = sorted(nodes.spaces, key=lambda space: (places.get(space, len(places)), space))
+    return nodes.of_spaces(_places(order), 0)
+
+
+def _newest(nodes: Nodes, links: Links, most: int) -> Links:
+    """Keep the links that are among the newest of both of their ends."""
+    size = np.bincount(links.ends, minlength=len(nodes)) + np.bincount(links.others, minlength=len(nodes))
+    crowded = size > most
+    rows = np.flatnonzero(crowded[links.ends] | crowded[links.others])
+    if not rows.size:
+        return links
+    busy = links[rows]
+    places = lexical(nodes, np.concatenate([busy.ends, busy.others]))
+    order = np.lexsort((places[busy.others], places[busy.ends], ~busy.last))
+    ends = np.concatenate([busy.ends[order], busy.others[order]])
+    by_node = grouped(ends, len(nodes), np.tile(np.arange(order.size), 2))
+    place = np.arange(ends.size) - np.repeat(by_node.offsets[:-1], np.diff(by_node.offsets))
+    beyond = by_node.order[place >= most] % order.size
+    stays = np.ones(links.ends.size, np.bool_)
+    stays[rows[order[beyond]]] = False
+    return links[stays]
+
+
+def _numbered(links: pl.DataFrame, rules: Rules) -> tuple[Nodes, Links]:
+    """Return the nodes of links, and these as numbers, each once and from its end of higher priority."""
+    ends = [links.select(namespace=f"namespace_{end}", value=f"value_{end}") for end in ("a", "b")]
+    codes, nodes = nodes_of(pl.concat(ends))
+    one, other = codes[: links.height], codes[links.height :]
+    ranks = _ranks(nodes, rules)
+    ahead = ranks[one] < ranks[other]
+    rivals_ = np.flatnonzero(ranks[one] == ranks[other])
+    ahead[rivals_] = (ends[0]["value"].gather(rivals_) <= ends[1]["value"].gather(rivals_)).to_numpy()
+    numbers = (links[name].to_numpy() for name in ("first", "last", "records"))
+    sights = Links(np.where(ahead, one, other), np.where(ahead, other, one), *numbers)
+    return nodes, merged(sights, len(nodes))
+
+
+def _seen(links: Links, count: int) -> npt.NDArray[np.int64]:
+    """Return int64[N], the time of the newest link of each node."""
+    seen = np.full(count, np.iinfo(np.int64).min)
+    for ends in (links.ends, links.others):
+        np.maximum.at(seen, ends, links.last)
+    return seen
+
+
+def _texts(nodes: Nodes, links: Links) -> pl.DataFrame:
+    """Return links as ``LINKS``."""
+    ends = {
+        f"{part}_{end}": nodes.gather(part, codes)
+        for end, codes in (("a", links.ends), ("b", links.others))
+        for part in ("namespace", "value")
+    }
+    return pl.DataFrame({**ends, "first": links.first, "last": links.last, "records": links.records})
+
+
+def _names(nodes: Nodes, codes: Codes) -> pl.Series:
+    """Return ``NAMESPACE:VALUE`` of nodes, null for negative numbers.
+
+    No two have one name: a colon in a namespace is written otherwise.
+    """
+    chosen = np.zeros(len(nodes), np.bool_)
+    chosen[codes[codes >= 0]] = True
+    texts = nodes.texts.filter(pl.Series(chosen))
+    namespace = pl.col("namespace").str.replace_all(":", BETWEEN, literal=True)
+    names = texts.select(name=pl.concat_str(namespace, pl.lit(":"), "value"))["name"]
+    places = pl.Series((np.cumsum(chosen) - 1)[codes])
+    return names.gather(places.set(pl.Series(codes < 0), None))
+
+
+def _named(nodes: Nodes, component: Codes, graph: Codes) -> pl.DataFrame:
+    """Return nodes with the names of their components and graphs; a graph has two nodes or more."""
+    alone = (np.bincount(graph, minlength=1) < 2)[graph]
+    return nodes.texts.with_columns(
+        component=_names(nodes, smallest(nodes, component)),
+        graph=_names(nodes, np.where(alone, -1, smallest(nodes, graph))),
+    )

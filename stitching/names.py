@@ -42,9 +42,17 @@ class Names:
             texts: N strings or nulls; runs of equal ones are the fastest. O(N) at any rate.
             likely: int32[N], the codes that most of them are thought to have, which saves looking them up.
         """
-        likely = np.empty(0, np.int32) if likely is None else likely
         high, low = (texts.hash(seed).to_numpy() for seed in _SEEDS)
-        present = texts.is_not_null().to_numpy()
+        codes, firsts = self._place(high, low, texts.is_not_null().to_numpy(), likely)
+        if firsts.size:
+            self._texts.append(texts.gather(firsts))
+        return codes
+
+    def _place(
+        self, high: Digests, low: Digests, present: npt.NDArray[np.bool_], likely: Codes | None = None
+    ) -> tuple[Codes, Codes]:
+        """Return the code of each digest, and the first row of each new one."""
+        likely = np.empty(0, np.int32) if likely is None else likely
         codes, firsts = np.empty(high.size, np.int32), np.empty(high.size, np.int32)
         before, row = self._found, 0
         while row < high.size:
@@ -53,9 +61,7 @@ class Names:
             row, self._found = _number(
                 high, low, present, likely, self._slots, self._known, row, self._found, before, codes, firsts
             )
-        if self._found > before:
-            self._texts.append(texts.gather(firsts[: self._found - before]))
-        return codes
+        return codes, firsts[: self._found - before]
 
     def texts(self) -> pl.Series:
         """Return all texts in the order of their codes."""
@@ -66,6 +72,16 @@ class Names:
         """Return the texts of int32[N] codes, null for ``NOBODY``."""
         wanted = pl.Series(codes)
         return self.texts().gather(wanted.set(wanted == NOBODY, None))
+
+
+def numbered(rows: pl.DataFrame) -> tuple[Codes, Codes]:
+    """Return int32[N], a number for each distinct row in order of appearance, and int32[M], its first row.
+
+    Args:
+        rows: N rows of several texts, none of them null. O(N).
+    """
+    high, low = (rows.hash_rows(seed).to_numpy() for seed in _SEEDS)
+    return Names()._place(high, low, np.ones(rows.height, np.bool_))
 
 
 _DIGESTS: Final = nb.types.Array(nb.uint64, 1, "C", readonly=True)

@@ -37,6 +37,7 @@ from wayline import upkeep, worlds
 from wayline.batches import batch_app
 from wayline.diff import diff
 from wayline.explain import explain
+from wayline.graph import graph_app
 from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, duration, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 from wayline.privacy import privacy_app
@@ -71,6 +72,7 @@ app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
 app.add_typer(privacy_app, name="privacy")
+app.add_typer(graph_app, name="graph")
 
 
 class FileFormat(StrEnum):

@@ -38,15 +38,20 @@ def load(path: Path | str, base: Definitions | None = None, *, then: tuple[Check
     if not isinstance(source.data, dict):
         hint = "Begin with datasets:, connections: or data_views:."
         raise source.error((), "holds no definitions", hint)
-    try:
-        definitions = Definitions.model_validate(source.data)
-    except ValidationError as error:
-        raise _validation_error(source, error) from None
+    definitions = parsed(source)
     merged = merge(base or Definitions(), definitions)
     for check in (problems, *then):
         for problem in check(merged):
             raise source.error(problem.path, problem.message, problem.hint)
     return definitions
+
+
+def parsed(source: YamlSource) -> Definitions:
+    """Return what a file defines, each part well-formed by itself; DefinitionError where one is not."""
+    try:
+        return Definitions.model_validate(source.data)
+    except ValidationError as error:
+        raise _validation_error(source, error) from None
 
 
 def merge(old: Definitions, new: Definitions) -> Definitions:
@@ -61,7 +66,10 @@ def merge(old: Definitions, new: Definitions) -> Definitions:
 
 
 def _validation_error(source: YamlSource, error: ValidationError) -> DefinitionError:
-    found = [(_key_path(source.data, details["loc"]), details) for details in error.errors()]
+    errors = error.errors()
+    # Where a text or keys may stand, what is wrong with the keys says more than that they are no text.
+    told = [each for each in errors if each["type"] != "string_type" or not isinstance(each["input"], dict)]
+    found = [(_key_path(source.data, details["loc"]), details) for details in told or errors]
     line = {path: source.lines.get(path, 0) for path, _ in found}
     path, details = min(found, key=lambda item: (line[item[0]], item[0], item[1]["type"] in _VAGUE))
     where, message, hint = explained(path, details)

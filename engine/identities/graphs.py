@@ -39,6 +39,8 @@ def content(links: pl.DataFrame) -> Content:
 def changed(before: pl.DataFrame, after: pl.DataFrame) -> Content:
     """Return what is to be written where links (``LINKS``) of whole components become others."""
     old, new = content(before), content(after)
+    if not before.height:
+        return new
     return Content(
         _differing(old.identities, new.identities, ["namespace", "value"]),
         _differing(old.links, new.links, ["component"]),

@@ -46,6 +46,18 @@ def follow(
     return table.commit(path, version, graphs.changed(before, after))
 
 
+def erase(
+    home: Home, world: World, datasets: Mapping[str, int], progress: Progress | None = None
+) -> int | None:
+    """Do as ``follow``, and leave nothing of what went in the files of the new version.
+
+    Identities that lost their last link are in no file then but those of older worlds, which a vacuum
+    removes once nobody needs them.
+    """
+    version = follow(home, world, datasets, progress)
+    return None if version is None else table.tidied(home.identities_path(), version)
+
+
 def build(
     home: Home, definitions: Definitions, datasets: Mapping[str, int], progress: Progress | None = None
 ) -> int:
@@ -73,9 +85,10 @@ def apply(
     """
     if not definitions.has_graph:
         return None
-    filled = {name for name in definitions.feeders() if lake.files(home.dataset_path(name), datasets[name])}
-    before = _settings(world.definitions, filled & world.datasets.keys())
-    if world.identities is not None and before == _settings(definitions, filled):
+    feeding = definitions.feeders().keys() | world.definitions.feeders().keys()
+    filled = {name for name in feeding if lake.files(home.dataset_path(name), datasets[name])}
+    same = _settings(world.definitions, filled) == _settings(definitions, filled)
+    if world.identities is not None and same:
         return world.identities
     return build(home, definitions, datasets, progress)
 

@@ -64,7 +64,7 @@ class _Kind:
     told: str
 
 
-_IDENTITIES: Final = _Kind("identities", IDENTITIES, ("namespace", "value"), "component")
+_IDENTITIES: Final = _Kind("members", IDENTITIES, ("namespace", "value"), "component")
 _LINKS: Final = _Kind("links", LINKS, ("component",), "namespace_a")
 _FIRSTS: Final = _Kind("firsts", FIRSTS, ("graph",), "namespace")
 
@@ -132,29 +132,27 @@ def commit(table: Path, version: int, changed: Content) -> int:
     return delta.commit(table, version, written, removed) if written or removed else version
 
 
+def tidied(table: Path, version: int) -> int:
+    """Commit the table anew with what a version says and no more; return the new version.
+
+    Files of before, which also hold what was said of identities that are gone, are needed by older
+    versions only.
+    """
+    whole = content(table, version)
+    return delta.overwrite(table, version, SCHEMA, _whole(table, version + 1, whole))
+
+
 def overwrite(table: Path, whole: Content) -> int:
     """Make the table anew, whatever it held, in one commit; return its version."""
     version = delta.create(table, SCHEMA, "batch")
     delta.sweep(table, version)
-    written = [
-        file
-        for kind, rows in _kinds(whole)
-        for file in _written(table, version + 1, kind, _hashed(kind, rows))
+    return delta.overwrite(table, version, SCHEMA, _whole(table, version + 1, whole))
+
+
+def _whole(table: Path, sequence: int, told: Content) -> list[delta.NewFile]:
+    return [
+        file for kind, rows in _kinds(told) for file in _written(table, sequence, kind, _hashed(kind, rows))
     ]
-    return delta.overwrite(table, version, SCHEMA, written)
-
-
-def purge(table: Path, before: int, version: int) -> int:
-    """Write the newest version's files anew, so that they hold nothing that does not count; return it.
-
-    Args:
-        table: folder of the table.
-        before: the version that the newest world shows.
-        version: the newest version.
-    """
-    after = overwrite(table, content(table, version))
-    delta.drop_between(table, before, after)
-    return after
 
 
 def _kinds(told: Content) -> list[tuple[_Kind, pl.DataFrame]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bench_append, bench_replay, bench_report
+from benchmarks import bench_append, bench_graph, bench_replay, bench_report
 from benchmarks import kept as keeping
 from benchmarks.__main__ import document
 from benchmarks.answers import Answer, checksum
@@ -47,6 +47,11 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "report",
             {key: pair for key, pair in bench_report.PAIRS.items() if CHDB not in pair.peers[0]},
             id="report",
+        ),
+        pytest.param(
+            "graph",
+            {key: pair for key, pair in bench_graph.PAIRS.items() if not key.startswith("scipy.")},
+            id="graph",
         ),
     ],
 )
@@ -92,7 +97,7 @@ def test_only_what_a_target_needs_is_measured(
 
 
 def _run(module: str, folder: Path, *options: str) -> Any:
-    """Run a benchmark's module once; chdb is a library that tests do without."""
+    """Run a benchmark's module once; chdb and SciPy are libraries that tests do without."""
     report = folder / "report.json"
     command = [
         sys.executable,
@@ -105,7 +110,14 @@ def _run(module: str, folder: Path, *options: str) -> Any:
         "-p",
         "no:xdist",
     ]
-    command += [f"--events={EVENTS}", "--turns=1", "-k", "not chdb", f"--benchmark-json={report}", *options]
+    command += [
+        f"--events={EVENTS}",
+        "--turns=1",
+        "-k",
+        "not chdb and not scipy",
+        f"--benchmark-json={report}",
+        *options,
+    ]
     # As it runs by hand: benchmarks measure nothing inside a parallel test run.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)

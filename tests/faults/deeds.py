@@ -31,6 +31,7 @@ AT = datetime(2024, 3, 1, tzinfo=UTC)
 LOOKBACK = timedelta(days=60)
 PERSON = {"crm": {"c7"}, "ecid": {"d30"}}
 """Identities that are deleted: a person of two devices, and a device."""
+IDENTITIES = {"priority": ["crm", "ecid"], "unique": ["crm"], "limit": 3}
 LIMITS: dict[Any, dict[str, int]] = {
     compact: {"SPLIT_ROWS": 100, "MAX_RUNS": 2, "ROWS_PER_BUCKET": 600, "STEP_ROWS": 1200},
     runs: {"FILE_ROWS": 200, "SLICE_ROWS": 1 << 11},
@@ -42,8 +43,14 @@ _EVENTS = frozenset(
 
 
 def view(*fields: str) -> dict[str, Any]:
-    """Return a data view of the shop that uses fields."""
-    return {"data_views": {"shop": {"connection": "shop", "dimensions": {name: name for name in fields}}}}
+    """Return a data view of the shop that uses fields, and an identity graph."""
+    shop = {"connection": "shop", "dimensions": {name: name for name in fields}}
+    return {"data_views": {"shop": shop}, "identities": IDENTITIES}
+
+
+def link_anew(home: Home) -> None:
+    """Apply settings that make the identity graph anew."""
+    flow.apply(home, definitions(buckets=2, **view("channel") | {"identities": {**IDENTITIES, "limit": 2}}))
 
 
 def use_more_fields(home: Home) -> None:
@@ -67,6 +74,7 @@ DEEDS: dict[str, Callable[..., Any]] = {
     "keep up": keep_up,
     "fields": use_more_fields,
     "apply": build_anew,
+    "link": link_anew,
     "vacuum": lambda home: vacuum(home, keep=timedelta()),
     "rebuild": lambda home: flow.rebuild(home, "shop"),
     "rollback": lambda home, world: roll_back(home, world),

@@ -14,6 +14,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from engine.catalog.records import BatchStatus
+from engine.identities import table as identities
 from engine.journeys import device_table, staging, stitch_log
 from engine.journeys.scan import scan
 from engine.world import Home, World
@@ -23,10 +24,15 @@ _PLACES = {"web": 0, "calls": 1}
 
 
 def answer(home: Home, world: World | None = None) -> list[tuple[Any, ...]]:
-    """Return what a reader of a world sees: journeys, what is known of devices, rows per dataset."""
+    """Return what a reader of a world sees: journeys, devices, rows per dataset, the identity graph."""
     world = world or home.current()
     found = sorted((row[:-2] for row in journey_rows(home, world)), key=repr)
-    return [*found, tuple(sorted(lake_counts(home, world).items())), *_devices(home, world)]
+    return [
+        *found,
+        tuple(sorted(lake_counts(home, world).items())),
+        *_devices(home, world),
+        *_graph(home, world),
+    ]
 
 
 def seen(root: Path) -> list[tuple[Any, ...]]:
@@ -71,6 +77,13 @@ def _devices(home: Home, world: World) -> list[tuple[Any, ...]]:
     return told.sort("device").select("device", "known", "known_time", "runs").rows()
 
 
+def _graph(home: Home, world: World) -> list[tuple[Any, ...]]:
+    assert world.identities is not None
+    kept = identities.content(home.identities_path(), world.identities)
+    parts = (kept.identities, kept.links, kept.firsts)
+    return [row for part in parts for row in sorted(part.rows(), key=repr)]
+
+
 def settled(home: Home, *, half_vacuumed: bool = False) -> None:
     """Assert that a home is at rest: one world, its tables, its files, each event once.
 
@@ -106,6 +119,8 @@ def _check_log(home: Home, world: World, rows: list[tuple[Any, ...]]) -> None:
 def _tables(home: Home, world: World) -> Iterator[tuple[Path, int]]:
     for name, version in world.datasets.items():
         yield home.dataset_path(name), version
+    if world.identities is not None:
+        yield home.identities_path(), world.identities
     for name in world.journeys:
         yield home.journeys_path(name), world.journeys[name]
         yield home.stitch_log_path(name), world.stitch_logs[name]

@@ -42,6 +42,7 @@ CASES = {
     "keep up": Case("keep up", before=(("runs",),), repeatable=True),
     "fields": Case("fields", before=(("compact",),), repeatable=True),
     "apply": Case("apply", repeatable=True),
+    "link": Case("link", repeatable=True),
     "vacuum": Case("vacuum", before=(("compact",), ("replay",)), repeatable=True),
     "rebuild": Case("rebuild", before=(("replay",),), repeatable=True),
     "privacy": Case("privacy", before=(("replay",),), repeatable=True),

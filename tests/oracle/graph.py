@@ -38,6 +38,7 @@ class Graphs:
     component: dict[Identity, Identity]
     graph: dict[Identity, Identity | None]
     seen: dict[Identity, int]
+    evicted: set[Identity]
     states: dict[Pair, str] = field(default_factory=dict)
     links: dict[Pair, Link] = field(default_factory=dict)
 
@@ -116,7 +117,7 @@ def resolve(sights: Iterable[tuple[Pair, Link]], settings: Settings) -> Graphs:
         for identity, name in named([group]).items()
     }
     states = {pair: "cut" if pair not in kept else "kept" if pair in left else "evicted" for pair in links}
-    return Graphs(component, {one: graph.get(one) for one in identities}, seen, states, links)
+    return Graphs(component, {one: graph.get(one) for one in identities}, seen, evicted, states, links)
 
 
 def resolved(identities: Iterable[Identity], links: Mapping[Pair, Link], settings: Settings) -> list[Pair]:

@@ -24,8 +24,7 @@ def is_identity(value: str | None, placeholders: Collection[str] = (), usual: bo
         return False
     if not usual:
         return True
-    zeros = set(value) <= {"0", "-"} and "0" in value
-    return not zeros and value not in SPELLINGS
+    return not set(value) <= {"0", "-", *" \t\n\r\f\v"} and value not in SPELLINGS
 
 
 def stitched_by_namespace(ids: Identities, namespace: str) -> str | None:

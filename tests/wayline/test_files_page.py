@@ -12,6 +12,7 @@ import pytest
 
 from engine import batches, flow
 from engine.catalog.records import BatchStatus
+from engine.identities import table
 from engine.rollback import roll_back
 from engine.status import status
 from engine.vacuum import vacuum
@@ -36,6 +37,17 @@ def answers(home: Home) -> dict[str, list[tuple[object, ...]]]:
             if relation is not None:
                 found[",".join(relation.columns)] = relation.pl().rows()
     return found
+
+
+def graphs(home: Home) -> list[tuple[str, list[str]]]:
+    """Return graph → members, of the identity graph that the newest world shows."""
+    version = home.current().identities
+    assert version is not None
+    members: dict[str, list[str]] = {}
+    for namespace, value, _, graph in table.content(home.identities_path(), version).identities.iter_rows():
+        if graph is not None:
+            members.setdefault(graph.replace("\x1f", ":"), []).append(f"{namespace}:{value}")
+    return sorted((graph, sorted(found)) for graph, found in members.items())
 
 
 def replayed(home: Home) -> None:
@@ -72,3 +84,5 @@ def test_the_page_counts_what_status_counts(tmp_path: Path, history: Callable[[H
     assert sum(counts) == web.rows
     assert found["row,person,kind,logged_at"]
     assert found["dataset,device,known,timeline"]
+    assert found["graph,members"] == graphs(home)
+    assert found["namespace_a,value_a,namespace_b,value_b,seen,state"]

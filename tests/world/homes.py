@@ -11,6 +11,7 @@ from typing import Any
 from engine.catalog.pins import may_live
 from engine.catalog.store import Catalog
 from engine.definitions.model import Definitions
+from engine.identities import table
 from engine.lake import table as lake
 from engine.world import Home, World
 from tests.journeys.support import definitions, ingest_rows, journeys, new_home
@@ -18,13 +19,14 @@ from tests.laws.shop_homes import asker
 
 START = datetime(2024, 1, 5, tzinfo=UTC)
 VIEW = {
+    "identities": {"priority": ["crm", "ecid"], "unique": ["crm"]},
     "data_views": {
         "shop": {
             "connection": "shop",
             "dimensions": {"channel": "channel"},
             "metrics": {"revenue": "revenue"},
         }
-    }
+    },
 }
 QUESTION = "SELECT channel, SUM(occurrences), SUM(visitors), SUM(visits), SUM(revenue) FROM shop GROUP BY 1"
 
@@ -58,7 +60,7 @@ def make_home(folder: Path, batches: int = 3) -> Home:
 
 
 def seen(home: Home, world: World | None = None) -> tuple[Any, ...]:
-    """Return what a reader sees: journeys with their persons, lake rows, an answer in SQL."""
+    """Return what a reader sees: journeys with their persons, lake rows, an answer in SQL, the graph."""
     world = world or home.current()
     if "shop" not in world.journeys:
         return ()
@@ -66,7 +68,15 @@ def seen(home: Home, world: World | None = None) -> tuple[Any, ...]:
     found = sorted((row for person in journeys(home, names, world) for row in person), key=repr)
     count = sum(file.rows for file in lake.files(home.dataset_path("web"), world.datasets["web"]))
     answer = asker(home)(QUESTION, world) if found else []
-    return tuple(found), count, tuple(sorted(answer, key=repr))
+    return tuple(found), count, tuple(sorted(answer, key=repr)), graph_rows(home, world)
+
+
+def graph_rows(home: Home, world: World) -> tuple[Any, ...]:
+    """Return all that a world says of the identity graph, sorted."""
+    if world.identities is None:
+        return ()
+    kept = table.content(home.identities_path(), world.identities)
+    return tuple(tuple(sorted(part.rows(), key=repr)) for part in (kept.identities, kept.links, kept.firsts))
 
 
 def data_files(home: Home) -> set[Path]:

@@ -98,6 +98,15 @@ def test_a_home_of_format_1_has_worlds_that_know_no_devices(home):
     assert opened.current().devices == {}
 
 
+def test_a_home_of_format_2_has_worlds_without_an_identity_graph(home):
+    with home.catalog.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE worlds DROP COLUMN identities")
+        home.catalog.set_meta(connection, "format", "2")
+    opened = Home.open(home.root)
+    assert opened.catalog.meta("format") == str(FORMAT)
+    assert opened.current().identities is None
+
+
 def test_publishing_changes_only_what_is_given(home):
     with home.lease() as lease:
         lease.publish("apply", definitions=DEFINITIONS, datasets={"web": 0}, journeys={"shop": 0})
