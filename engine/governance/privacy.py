@@ -20,11 +20,11 @@ from engine.catalog.privacy import PrivacyRequest
 from engine.governance import identities
 from engine.governance.scrub import scrub
 from engine.governance.words import words_of
-from engine.identities import maintain, table
+from engine.identities import maintain
 from engine.journeys import as_of_files, cache, devices, staging
 from engine.journeys.erase import Erased, Gone, erase, stitched_to
 from engine.journeys.runs import Progress
-from engine.lake import erasure
+from engine.lake import delta, erasure
 from engine.lake.carriers import Wanted
 from engine.lake.table import ROW, LakeFile
 from engine.recovery import publication, recover
@@ -127,10 +127,10 @@ def _erased(home: Home, world: World, found: Rows, name: str) -> dict[str, Gone]
 
 def _graph(home: Home, world: World, gone: Mapping[str, Gone], progress: Progress | None) -> int | None:
     """Return the version of the identity graph without the rows; its files hold nothing of them."""
-    version = maintain.follow(home, world, {name: rows.after for name, rows in gone.items()}, progress)
-    if version is None or world.identities is None:
-        return version
-    return table.purge(home.identities_path(), world.identities, version)
+    version = maintain.erase(home, world, {name: rows.after for name, rows in gone.items()}, progress)
+    if version is not None and world.identities is not None:
+        delta.drop_between(home.identities_path(), world.identities, version)
+    return version
 
 
 def _publish(

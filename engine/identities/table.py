@@ -171,19 +171,6 @@ def _whole(table: Path, sequence: int, told: Content) -> list[delta.NewFile]:
     ]
 
 
-def purge(table: Path, before: int, version: int) -> int:
-    """Write the newest version's files anew, so that they hold nothing that does not count; return it.
-
-    Args:
-        table: folder of the table.
-        before: the version that the newest world shows.
-        version: the newest version.
-    """
-    after = overwrite(table, content(table, version))
-    delta.drop_between(table, before, after)
-    return after
-
-
 def _kinds(told: Content) -> list[tuple[_Kind, pl.DataFrame]]:
     return [(_IDENTITIES, told.identities), (_LINKS, told.links), (_FIRSTS, told.firsts)]
 
