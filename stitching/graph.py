@@ -118,8 +118,9 @@ def unlinked(records: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         records: as for ``links_of``.
         rules: what keeps persons apart.
     """
-    inside = ~pl.col("namespace").is_in(_outside(rules))
-    unique = pl.col("namespace").filter(pl.col("namespace").is_in(list(rules.unique)))
+    namespace = pl.col("namespace")
+    inside = ~namespace.is_in(_outside(rules))
+    unique = namespace.filter(inside & namespace.is_in(list(rules.unique)))
     distinct = records.select("record", "namespace", "value").unique()
     found = distinct.group_by("record").agg(
         size=inside.sum(), collapsed=unique.filter(unique.is_duplicated()).min()
@@ -178,7 +179,8 @@ def lookup(nodes: pl.DataFrame, identities: pl.DataFrame, wanted: str) -> pl.Ser
     """
     inside = nodes.filter(pl.col("graph").is_not_null())
     firsts = inside.filter(pl.col("namespace") == wanted).group_by("graph").agg(person=pl.col("value").min())
-    known = inside.join(firsts, on="graph").select("namespace", "value", "person")
+    asked = inside.filter(pl.col("namespace").is_in(identities["namespace"].unique().to_list()))
+    known = asked.join(firsts, on="graph").select("namespace", "value", "person")
     found = identities.select("namespace", "value").join(
         known, on=["namespace", "value"], how="left", maintain_order="left"
     )

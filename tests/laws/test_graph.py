@@ -60,7 +60,7 @@ def records(size=12):
 def settings(draw):
     priority = draw(st.permutations(["C", "M", "P", "D", "E"]))
     kept = draw(st.integers(0, 5))
-    unique = draw(st.frozensets(st.sampled_from(["C", "M", "X", "D"]), max_size=3))
+    unique = draw(st.frozensets(st.sampled_from(["C", "M", "X", "D", "N"]), max_size=3))
     return oracle.Settings(priority[:kept], unique, TYPES, draw(st.sampled_from([2, 3, 4, 50])))
 
 
@@ -253,3 +253,12 @@ def test_names_with_colons_are_names_of_their_own():
     records = [(0, [("a:b", "c"), ("z", "1")]), (0, [("a", "b:c"), ("z", "2")])]
     found = resolve(Case(records, SETTINGS, 50).links, Rules(("Z",), frozenset(), {}))
     assert found.nodes["graph"].n_unique() == 2
+
+
+def test_a_public_device_is_its_last_visitors():
+    count = 5_000
+    shown = [(time, [("C", f"c{time:05}"), ("E", "kiosk")]) for time in range(count)]
+    case = Case(shown, SETTINGS, count)
+    found = resolve(case.links, case.rules)
+    assert found.nodes.drop_nulls("graph")["value"].sort().to_list() == [f"c{count - 1:05}", "kiosk"]
+    assert found.links["state"].value_counts().sort("state").rows() == [("kept", 1), ("cut", count - 1)]
