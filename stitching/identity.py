@@ -57,7 +57,10 @@ def identifying(value: pl.Expr, rules: Rules) -> pl.Expr:
 
 def is_identity(value: pl.Expr, rules: Rules) -> pl.Expr:
     """Return whether a text identifies somebody; never null."""
-    good = (value.str.len_chars() <= LONGEST) & value.str.contains(_TELLING if rules.usual else r"\S")
+    # Only what begins with less than a 1 can be nothing but blanks, dashes and zeros: most values do not.
+    suspect = pl.when(value < "1").then(value)
+    telling = suspect.str.contains(_TELLING if rules.usual else r"\S").fill_null(True)
+    good = (value.str.len_chars() <= LONGEST) & telling
     words = sorted({*rules.placeholders, *(_spellings() if rules.usual else ())})
     if words:
         good &= ~value.is_in(words)

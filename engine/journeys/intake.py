@@ -232,10 +232,8 @@ def _identity_of(member: Member, leaf: Callable[[str], pl.Expr]) -> tuple[pl.Exp
     """Return device and person of rows, texts or NULL; both ``joined`` where a namespace varies."""
     if member.stitching is None:
         return _NOBODY, _NOBODY if member.person is None else _own(member.person, leaf)
-    return tuple(  # type: ignore[return-value]
-        _stitched(member, found, leaf, without)
-        for found, without in ((member.device, member.person), (member.person, member.device))
-    )
+    device = _stitched(member, member.device, leaf, member.person)
+    return device, _stitched(member, member.person, leaf, member.device)
 
 
 def _own(reference: IdentityReference, leaf: Callable[[str], pl.Expr]) -> pl.Expr:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine import flow
 from engine.applying import apply
+from engine.batches import revert
 from engine.definitions.model import Definitions
 from engine.errors import DefinitionError
 from engine.world import Home
@@ -269,6 +270,10 @@ def test_maps_stitch_as_the_oracle_says(
     assert told(home) == after
     flow.rebuild(home, "shop")
     assert told(home) == after
+    revert(home, "web", len(batches))
+    replay(home)
+    left = every[: len(every) - len(batches[-1])]
+    assert told(home) == as_told(stitching.replay(left, {}, last=last))
 
 
 def as_told(answers: dict[int, Any]) -> dict[str, tuple[str, ...]]:

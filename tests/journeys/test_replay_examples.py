@@ -57,7 +57,7 @@ def home(tmp_path: Path) -> Home:
     return new_home(tmp_path, definitions())
 
 
-def test_worked_table(home: Home) -> None:
+def test_ex_st_1_ex_st_3_worked_table(home: Home) -> None:
     ingest_rows(home, "web", table_rows(TABLE))
     bob = ["Bob"] * 6
     assert persons(home) == ["246", *bob, "3579", "3579", "81911", "Bob", "Bob"]
@@ -75,7 +75,7 @@ def test_worked_table(home: Home) -> None:
     assert status.last_replay == record
 
 
-def test_shared_device_is_split(home: Home) -> None:
+def test_ex_st_2_shared_device_is_split(home: Home) -> None:
     day = 23 * 60 + 8
     table = [(1, "x", None), (2, "x", None), (3, "x", "ryan"), (7, "x", None), (8, "x", "cassidy")]
     ingest_rows(home, "web", table_rows([*table, (day, "x", None)]))
