@@ -254,12 +254,13 @@ def _end(lease: Lease, record: ReplayRecord, error: BaseException) -> None:
         ended = replace(ended, error=str(error).partition("\n")[0] or type(error).__name__)
     # The user must hear of what went wrong first; what stays undone is undone by the next writer.
     with suppress(DatabaseError, OSError):
+        # First of all: a recovery takes a replay that is still said to run for one that died.
+        with lease.home.catalog.writing() as connection:
+            replays.save(connection, ended)
         if status is ReplayStatus.CANCELLED:
             staging.discard(lease.home.journeys_path(record.connection))
         if status is not ReplayStatus.FAILED:
             recover(lease)
-        with lease.home.catalog.writing() as connection:
-            replays.save(connection, ended)
 
 
 def _status(error: BaseException) -> ReplayStatus:

@@ -229,8 +229,8 @@ def _row(record: ReplayRecord) -> tuple[object, ...]:
 def _print_examples(found: Sequence[ReplayRecord]) -> None:
     """Show the biggest merges and splits, per window if there are several."""
     for kind, columns in (
-        ("merges", ["merged into", "persons", "rows gained", "such as"]),
-        ("splits", ["split", "persons", "rows lost", "such as"]),
+        ("merges", ["merged into", "persons before", "rows gained", "such as"]),
+        ("splits", ["split", "persons after", "rows lost", "such as"]),
     ):
         rows = [
             ((write_duration(record.lookback),) if len(found) > 1 else ()) + _example(one)

@@ -8,11 +8,11 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from engine.catalog.records import Regrouping
 from stitching.names import Codes, Names
 
+Counts: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _EXAMPLES: Final = 5
@@ -24,13 +24,17 @@ class Transfers:
     """Who gave rows of a dataset to whom, and who kept some.
 
     Attributes:
-        names: what the codes stand for.
-        pairs: ``before, after`` (codes, which differ) and ``rows``; each pair once.
+        names: what the M codes stand for.
+        before: int32[P], givers.
+        after: int32[P], takers, which differ from them; each pair once.
+        rows: int64[P], how many rows each pair stands for.
         keeps: bool[M], for each code whether some rows were that person's before and are after.
     """
 
     names: Names
-    pairs: pl.DataFrame
+    before: Codes
+    after: Codes
+    rows: Counts
     keeps: Mask
 
 
@@ -58,17 +62,17 @@ def transfers(names: Names, before: Codes, after: Codes) -> Transfers:
         after: int32[N].
     """
     moved = before != after
-    pairs = pl.DataFrame({"before": before[moved], "after": after[moved]})
     keeps = np.zeros(len(names), np.bool_)
     keeps[after[~moved]] = True
-    return Transfers(names, pairs.group_by("before", "after").agg(rows=pl.len()), keeps)
+    pairs, rows = np.unique(_paired(before[moved], after[moved]), return_counts=True)
+    return Transfers(names, *_unpaired(pairs), rows, keeps)
 
 
 def regrouped(datasets: Sequence[Transfers]) -> Regrouped:
     """Count the persons that were merged and split in all datasets together."""
     found = datasets[0] if len(datasets) == 1 else _together(datasets)
-    merged, merges = _gathered(found, "after", "before")
-    split, splits = _gathered(found, "before", "after")
+    merged, merges = _gathered(found, found.after, found.before)
+    split, splits = _gathered(found, found.before, found.after)
     return Regrouped(merged, split, merges, splits)
 
 
@@ -77,38 +81,46 @@ def _together(datasets: Sequence[Transfers]) -> Transfers:
     names = Names()
     codes = [names.number(found.names.texts()) for found in datasets]
     keeps = np.zeros(len(names), np.bool_)
-    pairs = [pl.DataFrame(schema={"before": pl.Int32, "after": pl.Int32, "rows": pl.get_index_type()})]
+    pairs, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for found, common in zip(datasets, codes, strict=True):
         keeps[common[np.flatnonzero(found.keeps)]] = True
-        sides = {side: common[found.pairs[side].to_numpy()] for side in ("before", "after")}
-        pairs.append(
-            found.pairs.with_columns(pl.Series(side, side_codes) for side, side_codes in sides.items())
-        )
-    return Transfers(names, pl.concat(pairs).group_by("before", "after").agg(pl.col("rows").sum()), keeps)
+        pairs.append(_paired(common[found.before], common[found.after]))
+        rows.append(found.rows)
+    distinct, places = np.unique(np.concatenate(pairs), return_inverse=True)
+    total = np.zeros(distinct.size, np.int64)
+    np.add.at(total, places, np.concatenate(rows))
+    return Transfers(names, *_unpaired(distinct), total, keeps)
 
 
-def _gathered(found: Transfers, person: str, other: str) -> tuple[int, tuple[Regrouping, ...]]:
+def _paired(before: Codes, after: Codes) -> Counts:
+    """Put two codes into one number each."""
+    return before.astype(np.int64) << 32 | after
+
+
+def _unpaired(pairs: Counts) -> tuple[Codes, Codes]:
+    return (pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32)
+
+
+def _gathered(found: Transfers, side: Codes, other: Codes) -> tuple[int, tuple[Regrouping, ...]]:
     """Return how many persons of one side have several on the other, and the biggest of them."""
-    grouped = found.pairs.group_by(pl.col(person).alias("person")).agg(
-        persons=pl.len(), rows=pl.col("rows").sum()
-    )
-    stays = found.keeps[grouped["person"].to_numpy()]
-    several = grouped.with_columns(persons=grouped["persons"] + pl.Series(stays).cast(pl.UInt32))
-    several = several.filter(pl.col("persons") > 1)
-    biggest = several.top_k(_EXAMPLES, by=["persons", "rows", -pl.col("person")])
-    return several.height, tuple(
-        Regrouping(_text(found, code), _others(found, person, other, code), persons, rows)
-        for code, persons, rows in biggest.sort("persons", "rows", "person", descending=[True, True, False])
-        .select("person", "persons", "rows")
-        .iter_rows()
+    persons = np.bincount(side, minlength=found.keeps.size)
+    # One who gave or took nothing has at most itself on the other side.
+    persons += found.keeps & (persons > 0)
+    several = np.flatnonzero(persons > 1)
+    rows = np.bincount(side, found.rows, minlength=found.keeps.size).astype(np.int64)
+    biggest = several[np.lexsort((several, -rows[several], -persons[several]))[:_EXAMPLES]]
+    return several.size, tuple(
+        Regrouping(_text(found, code), _others(found, side, other, code), int(persons[code]), int(rows[code]))
+        for code in biggest.tolist()
     )
 
 
-def _others(found: Transfers, person: str, other: str, code: int) -> tuple[str, ...]:
+def _others(found: Transfers, side: Codes, other: Codes, code: int) -> tuple[str, ...]:
     """Return some of the persons on the other side: the one itself, if rows stayed, and who moved most."""
-    most = found.pairs.filter(pl.col(person) == code).sort("rows", other, descending=[True, False])
+    mine = np.flatnonzero(side == code)
+    most = other[mine[np.argsort(-found.rows[mine], kind="stable")[:_NAMED]]].tolist()
     own = [code] if found.keeps[code] else []
-    return tuple(_text(found, one) for one in [*own, *most[other].head(_NAMED)][:_NAMED])
+    return tuple(_text(found, one) for one in [*own, *most][:_NAMED])
 
 
 def _text(found: Transfers, code: int) -> str:
