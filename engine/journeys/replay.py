@@ -226,20 +226,21 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         labelled = beside.submit(_labelled, member, labels)
         found = (_found if member.field_based else _found_in_graph)(task, member, window, events)
         was = labelled.result()
-    rows = was.rows
-    persons = _persons(member, _respecting(task, member, found, was.rows[ROW]), was)
-    changed = pl.Series(persons.changed)
-    moved = rows.filter(changed)
-    adds = persons.adds(member, moved[ROW])
-    whole = pl.concat([moved, events.filter(changed)], how="horizontal") if small else None
-    return _Move(
-        rows=rows.height,
-        part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
-        dead=moved.with_columns(events[TIME].filter(changed)).select(store.MASK_ROW),
-        before=persons.distinct(persons.before),
-        after=persons.distinct(persons.after),
-        transfers=transfers(persons.names, persons.before, persons.after),
-    )
+        rows = was.rows
+        persons = _persons(member, _respecting(task, member, found, rows[ROW]), was)
+        told = beside.submit(transfers, persons.names, persons.before, persons.after)
+        changed = pl.Series(persons.changed)
+        moved = rows.filter(changed)
+        adds = persons.adds(member, moved[ROW])
+        whole = pl.concat([moved, events.filter(changed)], how="horizontal") if small else None
+        return _Move(
+            rows=rows.height,
+            part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
+            dead=moved.with_columns(events[TIME].filter(changed)).select(store.MASK_ROW),
+            before=persons.distinct(persons.before),
+            after=persons.distinct(persons.after),
+            transfers=told.result(),
+        )
 
 
 @dataclass(frozen=True)
