@@ -285,9 +285,14 @@ class _Found:
     persons: Codes
 
 
+def _coded(member: Member, rows: pl.DataFrame) -> field_based.Events:
+    device, person = intake.unjudged_identity(member)
+    told = rows.select(device=device, person=person, time=TIME)
+    return field_based.coded(told, intake.judge(member))
+
+
 def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
-    device, person = intake.journey_identity(member)
-    events = field_based.coded(rows.select(device=device, person=person, time=TIME))
+    events = _coded(member, rows)
     seen = events.names.texts().head(events.devices)
     known = _evidence(task, member, window, seen)
     last = member.stitching is not None and member.stitching.shared_devices == "last"
@@ -296,8 +301,7 @@ def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _
 
 def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
     """Find whom the graph knows the devices as; what was before the window tells nothing."""
-    device, nobody = intake.journey_identity(member)
-    events = field_based.coded(rows.select(device=device, person=nobody, time=TIME))
+    events = _coded(member, rows)
     return _Found(events, graph_based.restitch(events, look_up(task.graph, member)))
 
 
