@@ -203,3 +203,13 @@ def test_what_was_rolled_back_taught_nothing(home: Home) -> None:
     ingest_rows(home, "web", [login])
     ingest_rows(home, "web", [later])
     assert {row[1] for row in seen(home)[0] if row[3] in ("l1", "l2")} == {"Ann"}
+
+
+def test_rows_that_other_placeholders_refused_are_not_counted_any_more(home: Home) -> None:
+    before, counted = home.current().id, skipped(home)
+    flow.apply(
+        home, shop(identities={"placeholders": [f"d{device}" for device in range(20)], "graph": False})
+    )
+    assert skipped(home) > counted
+    roll_back(home, before)
+    assert skipped(home) == counted
