@@ -9,6 +9,7 @@ import pytest
 
 from engine import flow, rollback
 from engine.catalog.records import BatchStatus
+from engine.definitions.model import Definitions
 from engine.errors import HomeError, InputError, UnknownNameError
 from engine.history import history
 from engine.journeys import delta
