@@ -208,9 +208,9 @@ def test_what_was_rolled_back_taught_nothing(home: Home) -> None:
 
 def test_rows_that_other_placeholders_refused_are_not_counted_any_more(home: Home) -> None:
     before, counted = home.current().id, skipped(home)
-    flow.apply(
-        home, shop(identities={"placeholders": [f"d{device}" for device in range(20)], "graph": False})
-    )
+    nobody = {"placeholders": [f"d{device}" for device in range(20)]}
+    given = shop().model_dump(exclude_defaults=True) | {"identities": nobody}
+    flow.apply(home, Definitions.model_validate(given))
     assert skipped(home) > counted
     roll_back(home, before)
     assert skipped(home) == counted
