@@ -18,7 +18,7 @@ from engine.journeys.columns import connection_of
 from engine.replaying import Order
 from engine.status import ConnectionStatus
 from engine.world import Home
-from wayline.options import HERE, HomeOption, JsonOption, duration, say
+from wayline.options import HERE, HomeOption, JsonOption, duration, open_home, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar, shown
 from wayline.quality import tell_alarms
 
@@ -36,7 +36,9 @@ _FACTS = (
 
 
 def replay(
-    connection: Annotated[str | None, typer.Argument(help="The connection to restitch.")] = None,
+    connection: Annotated[
+        str | None, typer.Argument(help="The connection to restitch; none with --due.")
+    ] = None,
     home: HomeOption = HERE,
     lookback: Annotated[
         list[str] | None,
@@ -45,7 +47,7 @@ def replay(
         ),
     ] = None,
     at: Annotated[
-        datetime | None, typer.Option(help="The end of the window, UTC. Default: now.", show_default="now")
+        datetime | None, typer.Option(help="The end of the window, UTC.", show_default="now")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would change, for each --lookback.")
@@ -67,7 +69,7 @@ def replay(
     Example: wayline replay --due
     """
     _check_options(connection, lookback or [], at, {"--dry-run": dry_run, "--cancel": cancel, "--due": due})
-    opened = Home.open(home)
+    opened = open_home(home)
     if due:
         _replay_due(opened, json)
     elif cancel:
@@ -92,7 +94,7 @@ def list_replays(
 
     Example: wayline replays shop --last 5
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     if connection is not None:
         connection_of(opened.current().definitions, connection)
     every = records.listed(opened.catalog, connection)
@@ -113,8 +115,13 @@ def print_schedule(connection: ConnectionStatus) -> None:
     failed = connection.failed_replay
     if failed is not None:
         console.print(f"{connection.name}: the replay of {shown(failed.at)} failed: {shown(failed.error)}")
-    if connection.next_replay is not None:
-        console.print(f"{connection.name}: the next replay is due {shown(connection.next_replay)} UTC.")
+    due = connection.next_replay
+    if due is None:
+        return
+    if due <= datetime.now(UTC):
+        console.print(f"{connection.name}: a replay is due: wayline serve, or wayline replay --due.")
+    else:
+        console.print(f"{connection.name}: the next replay is due {shown(due)} UTC.")
 
 
 def _check_options(

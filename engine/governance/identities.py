@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.definitions.identity import identity_of
 from engine.definitions.model import DatasetDefinition, Definitions, IdentityReference
 from engine.errors import InputError, UnknownNameError, did_you_mean
 from engine.lake import table as lake
@@ -26,12 +27,7 @@ def parse(texts: Iterable[str]) -> dict[str, set[str]]:
         InputError: one of them is none.
     """
     found: dict[str, set[str]] = {}
-    for text in texts:
-        namespace, colon, value = text.partition(":")
-        if not namespace or not colon or not value:
-            raise InputError(
-                f"{text!r} is not an identity", hint="Write NAMESPACE:VALUE, such as Email:ann@example.com."
-            )
+    for namespace, value in map(identity_of, texts):
         found.setdefault(namespace, set()).add(value)
     return found
 
