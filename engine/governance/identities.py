@@ -45,7 +45,8 @@ def read_file(path: Path) -> list[str]:
         )
         return [f"{row['namespace']}:{row['id']}" for row in rows]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", hint="Name a CSV or JSON file.") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"cannot read {path}: {why}", hint="Name a CSV or JSON file.") from None
     except (ValueError, KeyError, TypeError):
         hint = 'CSV with the columns namespace,id; or JSON: [{"namespace": "Email", "id": "…"}].'
         raise InputError(f"{path} is no list of identities", hint=hint) from None
