@@ -69,10 +69,13 @@ def due(home: Home, now: datetime) -> tuple[Job, ...]:
     return tuple(job for job in jobs(home.current().definitions) if _is_due(home, job, now))
 
 
-def next_replay(definitions: Definitions, connection: str, now: datetime) -> datetime | None:
-    """Return the next instant at which a replay of a connection is due; None without a schedule."""
-    own = (job.schedule for job in jobs(definitions) if job.connection == connection)
-    return min((schedule.following(now) for schedule in own), default=None)
+def next_replay(home: Home, definitions: Definitions, connection: str, now: datetime) -> datetime | None:
+    """Return when the next replay of a connection is due, in the past if it is; None without a schedule."""
+    own = (job for job in jobs(definitions) if job.connection == connection)
+    instants = (
+        job.schedule.latest(now) if _is_due(home, job, now) else job.schedule.following(now) for job in own
+    )
+    return min(instants, default=None)
 
 
 def run_due(home: Home, *, progress: Progress | None = None, wait: float | None = None) -> list[Outcome]:

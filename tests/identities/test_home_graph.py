@@ -11,11 +11,12 @@ import pytest
 
 from engine import batches
 from engine.applying import apply
+from engine.definitions.identity import identity_of
 from engine.definitions.model import Definitions
 from engine.errors import InputError, UnknownNameError, UnsupportedError
 from engine.identities import maintain, table
 from engine.identities.lookup import persons_of
-from engine.identities.show import Graph, graph_of, history, identity_of
+from engine.identities.show import Graph, graph_of, history
 from engine.identities.table import Content
 from engine.lake import keyed
 from engine.lake.removal import remove_batches

@@ -123,9 +123,14 @@ def test_missed_runs_are_caught_up_once(home: Home) -> None:
     assert first.at == first.started_at
     assert first.due_at == jobs(home.current().definitions)[0].schedule.latest(first.at)
     assert run_due(home) == []
-    assert flow.status(home).connections[0].next_replay == schedules.next_replay(
-        home.current().definitions, "shop", datetime.now(UTC)
-    )
+    now = datetime.now(UTC)
+    daily = jobs(home.current().definitions)[1].schedule
+    assert flow.status(home).connections[0].next_replay == daily.following(now)
+
+
+def test_the_status_tells_what_is_due_already(home: Home) -> None:
+    first = flow.status(home).connections[0].next_replay
+    assert first is not None and first <= datetime.now(UTC)
 
 
 def test_a_failure_is_logged_kept_and_keeps_nobody_else(
