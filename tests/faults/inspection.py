@@ -81,7 +81,8 @@ def _graph(home: Home, world: World) -> list[tuple[Any, ...]]:
     if world.identities is None:
         return []
     kept = identities.content(home.identities_path(), world.identities)
-    parts = (kept.identities, kept.links, kept.firsts)
+    # A batch that is taken in again after it failed has another number.
+    parts = (kept.identities, kept.links.drop("batch"), kept.firsts)
     return [row for part in parts for row in sorted(part.rows(), key=repr)]
 
 
