@@ -17,6 +17,7 @@ from engine.errors import InputError
 from engine.journeys import delta, intake
 from engine.journeys.runs import Progress
 from engine.lake import table as lake
+from engine.lake.identities import rules_of
 from engine.recovery import recover
 from engine.tables import GRAPH, Kind, Table, check_files, read_by
 from engine.world import Home, Lease, World
@@ -147,12 +148,13 @@ def _skips(
     """Count again the rows that connections did not take, where the catalog cannot know it."""
     back = {batch.dataset for batch in batches if batch.status is BatchStatus.SUCCESS}
     before, after = newest.definitions, shown.definitions
+    nobody = rules_of(before) == rules_of(after)
     counted = {}
     for name, connection in after.connections.items():
         same = before.connections.get(name) == connection and all(
             before.datasets[dataset] == after.datasets[dataset] for dataset in connection.datasets
         )
-        if not same or not back.isdisjoint(connection.datasets):
+        if not (same and nobody) or not back.isdisjoint(connection.datasets):
             counted[name] = _skips_of(home, shown, name)
     return counted
 

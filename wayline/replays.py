@@ -16,6 +16,7 @@ from engine.definitions.values import write_duration
 from engine.errors import InputError, WaylineError
 from engine.journeys.columns import connection_of
 from engine.replaying import Order
+from engine.report.moments import instant_of
 from engine.status import ConnectionStatus
 from engine.world import Home
 from wayline.options import HERE, HomeOption, JsonOption, duration, open_home, say
@@ -47,7 +48,7 @@ def replay(
         ),
     ] = None,
     at: Annotated[
-        datetime | None, typer.Option(help="The end of the window, UTC.", show_default="now")
+        str | None, typer.Option(help="The end of the window, UTC or with an offset.", show_default="now")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would change, for each --lookback.")
@@ -76,7 +77,7 @@ def replay(
         _cancel(opened, str(connection), json)
     else:
         windows = [duration(text, "--lookback") for text in lookback or []]
-        end = None if at is None else at.replace(tzinfo=at.tzinfo or UTC)
+        end = None if at is None else instant_of(at)
         orders = [Order(str(connection), window, end) for window in windows or (None,)]
         if dry_run:
             _rehearse(opened, orders, json)
@@ -125,7 +126,7 @@ def print_schedule(connection: ConnectionStatus) -> None:
 
 
 def _check_options(
-    connection: str | None, lookbacks: Sequence[str], at: datetime | None, modes: dict[str, bool]
+    connection: str | None, lookbacks: Sequence[str], at: str | None, modes: dict[str, bool]
 ) -> None:
     chosen = [option for option, given in modes.items() if given]
     if len(chosen) > 1:

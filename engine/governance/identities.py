@@ -43,13 +43,19 @@ def read_file(path: Path) -> list[str]:
         rows: Sequence[Mapping[str, Any]] = (
             json.loads(content) if path.suffix == ".json" else list(csv.DictReader(content.splitlines()))
         )
-        return [f"{row['namespace']}:{row['id']}" for row in rows]
+        return [f"{_text(row['namespace'])}:{_text(row['id'])}" for row in rows]
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"cannot read {path}: {why}", hint="Name a CSV or JSON file.") from None
     except (ValueError, KeyError, TypeError):
         hint = 'CSV with the columns namespace,id; or JSON: [{"namespace": "Email", "id": "…"}].'
         raise InputError(f"{path} is no list of identities", hint=hint) from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def check(definitions: Definitions, wanted: Wanted) -> None:

@@ -86,7 +86,9 @@ def apply(
     if not definitions.has_graph:
         return None
     feeding = definitions.feeders().keys() | world.definitions.feeders().keys()
-    filled = {name for name in feeding if lake.files(home.dataset_path(name), datasets[name])}
+    # One that the definitions lack is empty, or it would have been refused.
+    shown = feeding & datasets.keys()
+    filled = {name for name in shown if lake.files(home.dataset_path(name), datasets[name])}
     same = _settings(world.definitions, filled) == _settings(definitions, filled)
     if world.identities is not None and same:
         return world.identities

@@ -121,7 +121,8 @@ def rehearse(
         UnsupportedError: the world is so old that it does not know its devices.
     """
     versions = change.versions_of(world, name)
-    if versions.devices is None:
+    by_field = any(member.field_based for member in intake.members(world.definitions, name))
+    if versions.devices is None and by_field:
         raise UnsupportedError(
             f'what devices of connection "{name}" have seen is not known yet',
             hint=f"An older wayline wrote this home; one replay brings it up to date: wayline replay {name}",

@@ -306,10 +306,15 @@ def test_identities_are_read_from_texts_and_files(tmp_path: Path) -> None:
     table, listed, other = tmp_path / "a.csv", tmp_path / "a.json", tmp_path / "b.csv"
     table.write_text("namespace,id\ncrm,Bob\n")
     listed.write_text('[{"namespace": "crm", "id": "Bob"}]')
-    other.write_text("name\nBob\n")
     assert identities.read_file(table) == identities.read_file(listed) == ["crm:Bob"]
-    with pytest.raises(InputError, match="no list of identities"):
-        identities.read_file(other)
+    for content in ("name\nBob\n", "namespace,id\ncrm\n"):
+        other.write_text(content)
+        with pytest.raises(InputError, match="no list of identities"):
+            identities.read_file(other)
+    for content in ('[{"namespace": "crm", "id": null}]', '[{"namespace": "crm", "id": ["Bob"]}]'):
+        listed.write_text(content)
+        with pytest.raises(InputError, match="no list of identities"):
+            identities.read_file(listed)
 
 
 def test_a_connection_without_a_trace_stays_as_it_is(tmp_path: Path) -> None:

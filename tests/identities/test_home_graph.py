@@ -226,6 +226,14 @@ def test_what_changes_no_graph_makes_none(home: Home, built: list[Any]) -> None:
     assert not built
 
 
+def test_a_feeder_without_data_may_leave(home: Home, built: list[Any]) -> None:
+    ingest(home, "web", "login=Tom device=1")
+    version = home.current().identities
+    apply(home, definitions().model_copy(update={"datasets": {"web": definitions().datasets["web"]}}))
+    assert home.current().identities == version
+    assert not built
+
+
 def test_a_batch_writes_what_it_touches(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest(home, "web", *(f"login=p{number} device=d{number} mail=m{number}" for number in range(50)))
     written: list[Content] = []

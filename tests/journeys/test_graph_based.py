@@ -14,6 +14,7 @@ import pytest
 from engine import batches, flow
 from engine.definitions.model import Definitions
 from engine.journeys import rebuild, runs
+from engine.replaying import Order, rehearse
 from engine.rollback import roll_back
 from engine.world import Home, World
 from tests.journeys.support import commit_batch, ingest_rows, journeys, new_home
@@ -193,6 +194,15 @@ def test_a_graph_based_connection_keeps_nothing_of_devices(tmp_path: Path) -> No
     replay(home)
     assert home.current().devices == {}
     assert not home.devices_path("shop").exists()
+
+
+def test_a_graph_based_connection_is_rehearsed(tmp_path: Path) -> None:
+    home = new_home(tmp_path, definitions(stitched("Customer")))
+    ingest_rows(home, "web", [web("e0", 0, "x")])
+    ingest_rows(home, "logins", [login(1, "x", "Ann")])
+    [found] = rehearse(home, [Order("shop", timedelta(days=1), NOON + timedelta(minutes=60))])
+    assert persons(home) == ["x"]
+    assert found.rows_changed == replay(home).rows_changed == 1
 
 
 def test_a_rebuild_keeps_who_is_who_and_other_settings_make_it_anew(tmp_path: Path) -> None:

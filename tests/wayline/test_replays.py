@@ -63,6 +63,7 @@ def test_replays_are_listed(shop, wayline):
         (("shop", "--cancel", "--at", "2024-03-02"), "--cancel takes neither"),
         (("shop", "--cancel"), 'no replay of connection "shop" is under way'),
         (("shop", "--lookback", "soon"), "is not a duration"),
+        (("shop", "--at", "soon"), "'soon' is not a time"),
     ],
 )
 def test_options_that_do_not_go_together(root, wayline, arguments, problem):

@@ -9,6 +9,7 @@ import pytest
 
 from engine import flow, rollback
 from engine.catalog.records import BatchStatus
+from engine.definitions.model import Definitions
 from engine.errors import HomeError, InputError, UnknownNameError
 from engine.history import history
 from engine.journeys import delta
@@ -203,3 +204,13 @@ def test_what_was_rolled_back_taught_nothing(home: Home) -> None:
     ingest_rows(home, "web", [login])
     ingest_rows(home, "web", [later])
     assert {row[1] for row in seen(home)[0] if row[3] in ("l1", "l2")} == {"Ann"}
+
+
+def test_rows_that_other_placeholders_refused_are_not_counted_any_more(home: Home) -> None:
+    before, counted = home.current().id, skipped(home)
+    nobody = {"placeholders": [f"d{device}" for device in range(20)]}
+    given = shop().model_dump(exclude_defaults=True) | {"identities": nobody}
+    flow.apply(home, Definitions.model_validate(given))
+    assert skipped(home) > counted
+    roll_back(home, before)
+    assert skipped(home) == counted
