@@ -190,9 +190,7 @@ def check_answers(table: Table) -> None:
     expected = sorted((row, *entry) for row, entry in table.model.items())
     found = live(table.files, COLUMNS, ["_row", "_time", "_person", "value"]).collect()
     assert sorted(found.iter_rows()) == expected
-    world = SimpleNamespace(
-        journeys={"shop": table.version}, definitions=DEFINITIONS, identity_as_of=None
-    )
+    world = SimpleNamespace(journeys={"shop": table.version}, definitions=DEFINITIONS, identity_as_of=None)
     persons = journeys(table.home, ["_row", "_person", "_event_id", "value"], world)
     assert (
         sorted((row, time, person, value) for rows in persons for time, row, person, _, value in rows)
