@@ -1,4 +1,4 @@
-"""Scheduled replays: which are due, and a thread that carries them out, one at a time.
+"""Scheduled replays: which are due, and how a server carries them out, one at a time.
 
 What is due follows from the definitions, the clock and the catalog alone. So it does not matter which
 process looks, a replay that was missed is caught up once, and one that was interrupted is due again.
@@ -11,9 +11,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 from deltalake.exceptions import DeltaError
 from sqlalchemy.exc import DatabaseError
 
@@ -28,8 +30,8 @@ from engine.replaying import Order, StoppedError
 from engine.upkeep import keep_up
 from engine.world import Home
 
-PAUSE: Final = 5.0
-"""Seconds after which a background thread looks again whether a replay is due."""
+PAUSE: Final = timedelta(seconds=5)
+"""How long until a server looks again whether a replay is due."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,10 +69,13 @@ def due(home: Home, now: datetime) -> tuple[Job, ...]:
     return tuple(job for job in jobs(home.current().definitions) if _is_due(home, job, now))
 
 
-def next_replay(definitions: Definitions, connection: str, now: datetime) -> datetime | None:
-    """Return the next instant at which a replay of a connection is due; None without a schedule."""
-    own = (job.schedule for job in jobs(definitions) if job.connection == connection)
-    return min((schedule.following(now) for schedule in own), default=None)
+def next_replay(home: Home, definitions: Definitions, connection: str, now: datetime) -> datetime | None:
+    """Return when the next replay of a connection is due, in the past if it is; None without a schedule."""
+    own = (job for job in jobs(definitions) if job.connection == connection)
+    instants = (
+        job.schedule.latest(now) if _is_due(home, job, now) else job.schedule.following(now) for job in own
+    )
+    return min(instants, default=None)
 
 
 def run_due(home: Home, *, progress: Progress | None = None, wait: float | None = None) -> list[Outcome]:
@@ -87,54 +92,39 @@ def run_due(home: Home, *, progress: Progress | None = None, wait: float | None 
     return [_carry_out(home, job, _Run(progress, wait)) for job in due(home, datetime.now(UTC))]
 
 
-class Schedules:
-    """A thread that carries out what is due in the background; it gives way to whoever writes.
+@contextmanager
+def scheduled_replays(home: Home, pause: timedelta = PAUSE) -> Iterator[None]:
+    """Carry out what is due in the background while the block lasts; it gives way to whoever writes.
+
+    In the end the replay under way is interrupted after its present step, and waited for; it is due again.
 
     Args:
         home: the home; other threads may use it meanwhile.
-        pause: seconds between two looks.
+        pause: how long after a look the next one follows.
     """
-
-    def __init__(self, home: Home, pause: float = PAUSE) -> None:
-        self._home = home
-        self._pause = pause
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="wayline-schedules", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look; once only."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Interrupt the replay under way after its present step, and wait for it; it is due again."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._look()
-            except (BusyError, StoppedError):
-                pass  # whoever writes now is not kept; the next look is soon
-            except Exception:
-                # Whatever is wrong with the catalog, questions must still be answered.
-                _log.exception("scheduled replays are put off")
-            self._stopping.wait(self._pause)
-
-    def _look(self) -> None:
-        for job in due(self._home, datetime.now(UTC)):
-            _carry_out(self._home, job, _Run(None, 0, self._stopping))
-
-
-@contextmanager
-def scheduled_replays(home: Home) -> Iterator[None]:
-    """Carry out what is due in the background while the block lasts."""
-    thread = Schedules(home)
-    thread.start()
+    stopping, scheduler = threading.Event(), BackgroundScheduler(timezone=UTC)
+    look = IntervalTrigger(seconds=pause.total_seconds(), timezone=UTC)
+    # A look that a replay keeps from taking place is made up for by the next one.
+    once = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
+    scheduler.add_job(_look, look, args=(home, stopping), next_run_time=datetime.now(UTC), **once)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    scheduler.start()
     try:
         yield
     finally:
-        thread.stop()
+        stopping.set()
+        scheduler.shutdown()
+
+
+def _look(home: Home, stopping: threading.Event) -> None:
+    try:
+        for job in due(home, datetime.now(UTC)):
+            _carry_out(home, job, _Run(None, 0, stopping))
+    except (BusyError, StoppedError):
+        pass  # whoever writes now is not kept; the next look is soon
+    except Exception:
+        # Whatever is wrong with the catalog, questions must still be answered.
+        _log.exception("scheduled replays are put off")
 
 
 @dataclass(frozen=True)

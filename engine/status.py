@@ -48,7 +48,7 @@ class ConnectionStatus:
         runs: appends and replays that are not merged into the base.
         last_replay: the newest that came through.
         failed_replay: the newest replay, if it failed.
-        next_replay: when the next one is due by a schedule.
+        next_replay: when the next one is due by a schedule; in the past if it is due already.
         skips: reason → rows that were not taken.
         alarms: identities that are suspect.
     """
@@ -118,7 +118,7 @@ def _connection(home: Home, world: World, name: str) -> ConnectionStatus:
         runs=files.runs,
         last_replay=done[-1] if done else None,
         failed_replay=known[-1] if failed else None,
-        next_replay=next_replay(world.definitions, name, datetime.now(UTC)),
+        next_replay=next_replay(home, world.definitions, name, datetime.now(UTC)),
         skips=_skips(home, name),
         alarms=alarms_of(home, world, [name]),
     )

@@ -84,8 +84,8 @@ _ALARMS: Final = SystemRelation(
     {
         **_CONNECTION,
         "kind": "many devices: of a person id; many changes: of a device's person; "
-        "two namespaces: one value is a persistent id and a person id",
-        "namespace": "Of the identity; with two namespaces, both",
+        "two namespaces: one value identifies in several",
+        "namespace": "Of the identity; all of them, where one value has several",
         "value": "The identity",
         "counted": "How many devices, changes or namespaces",
         "threshold": "From where on that is suspect",

@@ -6,6 +6,7 @@ alphabetical order of persons is only looked at where events of one instant name
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -63,12 +64,22 @@ class Events:
     times: _Numbers
 
 
-def coded(events: pl.DataFrame) -> Events:
-    """Return events (``device`` and ``person`` strings or null, ``time`` int64) as codes."""
+def coded(events: pl.DataFrame, identifies: Callable[[pl.Series], pl.Series] | None = None) -> Events:
+    """Return events as codes.
+
+    Args:
+        events: ``device`` and ``person`` strings or null, ``time`` int64.
+        identifies: which texts identify somebody, asked of each once; None: all of them.
+    """
     names = Names()
     device = names.number(events["device"])
     devices = len(names)
-    return Events(names, devices, device, names.number(events["person"]), events["time"].to_numpy())
+    person, times = names.number(events["person"]), events["time"].to_numpy()
+    if identifies is not None and not (good := identifies(names.texts()).to_numpy()).all():
+        # The code of nobody is that of the last place.
+        kept = np.append(np.where(good, np.arange(good.size, dtype=np.int32), NOBODY), np.int32(NOBODY))
+        device, person = kept[device], kept[person]
+    return Events(names, devices, device, person, times)
 
 
 def live(

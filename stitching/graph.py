@@ -179,7 +179,8 @@ def lookup(nodes: pl.DataFrame, identities: pl.DataFrame, wanted: str) -> pl.Ser
     """
     inside = nodes.filter(pl.col("graph").is_not_null())
     firsts = inside.filter(pl.col("namespace") == wanted).group_by("graph").agg(person=pl.col("value").min())
-    known = inside.join(firsts, on="graph").select("namespace", "value", "person")
+    asked = inside.filter(pl.col("namespace").is_in(identities["namespace"].unique().to_list()))
+    known = asked.join(firsts, on="graph").select("namespace", "value", "person")
     found = identities.select("namespace", "value").join(
         known, on=["namespace", "value"], how="left", maintain_order="left"
     )

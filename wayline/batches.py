@@ -8,8 +8,7 @@ import typer
 
 from engine import batches
 from engine.catalog.records import BatchRecord, BatchStatus
-from engine.world import Home
-from wayline.options import HERE, HomeOption, JsonOption, say
+from wayline.options import HERE, HomeOption, JsonOption, open_home, say
 from wayline.output import console, print_json, print_table, progress_bar
 
 batch_app = typer.Typer(
@@ -32,7 +31,7 @@ def batch_list(dataset: DatasetArgument, home: HomeOption = HERE, json: JsonOpti
 
     Example: wayline batch list web --json
     """
-    found = batches.batches(Home.open(home), dataset)
+    found = batches.batches(open_home(home), dataset)
     if json:
         print_json([_facts(record) for record in found])
         return
@@ -56,7 +55,7 @@ def batch_revert(
     Example: wayline batch revert web 3
     """
     with progress_bar(not json) as report:
-        gone = batches.revert(Home.open(home), dataset, number, progress=report, on_wait=say)
+        gone = batches.revert(open_home(home), dataset, number, progress=report, on_wait=say)
     _print_gone(gone, json, "Its files stay for older worlds until a vacuum removes them.")
 
 
@@ -71,7 +70,7 @@ def batch_delete(
     Example: wayline batch delete web 3
     """
     with progress_bar(not json) as report:
-        gone = batches.delete(Home.open(home), dataset, number, progress=report, on_wait=say)
+        gone = batches.delete(open_home(home), dataset, number, progress=report, on_wait=say)
     _print_gone(gone, json, "The next vacuum removes its files.")
 
 

@@ -38,7 +38,7 @@ from wayline.batches import batch_app
 from wayline.diff import diff
 from wayline.explain import explain
 from wayline.graph import graph_app
-from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption, say
+from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption, open_home, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 from wayline.person_of import person_of
 from wayline.privacy import privacy_app
@@ -157,7 +157,7 @@ def apply(
 
     Example: wayline apply project.yaml --home my-home
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     known = opened.current().definitions
     definitions = project.load(file, known, then=(segment_problems,))
     with progress_bar(not json) as report:
@@ -207,7 +207,7 @@ def ingest(
 
     Example: wayline ingest web day-1-mended.parquet --replace 1
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     with progress_bar(not json) as report:
         batch = flow.ingest(
             opened,
@@ -267,7 +267,7 @@ def rejects(
 
     Example: wayline rejects calls --batch 1
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     catalog = opened.catalog
     batches = {record.number: record for record in catalog.batches(dataset)}
     if not batches:
@@ -294,7 +294,7 @@ def status(home: HomeOption = HERE, json: JsonOption = False) -> None:
 
     Example: wayline status --home my-home
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     found = flow.status(opened)
     if json:
         print_json({"home": opened.root, **asdict(found)})
@@ -343,7 +343,7 @@ def serve(
     """
     from wayline.serving import serve_until_interrupted
 
-    serve_until_interrupted(Home.open(home), host, port)
+    serve_until_interrupted(open_home(home), host, port)
 
 
 @app.command()
@@ -365,7 +365,7 @@ def sql(
 
     instant = instant_of(as_of) if as_of else None
     settings = {} if instant is None else {IDENTITY_AS_OF: instant.isoformat()}
-    columns, rows = ask(Home.open(home), statement, settings)
+    columns, rows = ask(open_home(home), statement, settings)
     if json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif csv:
@@ -390,7 +390,7 @@ def user_add(
     if not name.strip() or not name.isprintable():
         raise InputError(f"{name!r} cannot be a user's name", hint="Use letters, digits and signs.")
     chosen = password or new_password()
-    Home.open(home).catalog.set_user(name, verifier(chosen))
+    open_home(home).catalog.set_user(name, verifier(chosen))
     if json:
         print_json({"user": name, "password": None if password else chosen})
     elif password:

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from engine.difference import Change, Step
-from engine.world import Home, World
+from engine.world import World
 from sqlfront.difference import Explained, why
-from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption
+from wayline.options import HERE, CsvOption, HomeOption, JsonOption, MemoryOption, open_home
 from wayline.output import console, print_csv, print_json, print_table, progress_bar
 
 
@@ -30,7 +30,7 @@ def diff(
     Example: wayline diff 5 9 "SELECT channel, SUM(revenue) AS revenue FROM shop GROUP BY channel"
     """
     with progress_bar(not (json or csv)) as report:
-        found = why(Home.open(home), world1, world2, question, report)
+        found = why(open_home(home), world1, world2, question, report)
     columns, rows = _table(found)
     if json:
         print_json(_facts(found))

@@ -13,8 +13,7 @@ from engine.dataview.components import DataView, data_view
 from engine.report.keeping import persistence_of
 from engine.report.moments import instant_of, range_of
 from engine.report.person import COLUMNS, CreditRequest, credit_of_person
-from engine.world import Home
-from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption
+from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption, open_home
 from wayline.output import console, print_csv, print_json, print_table, shown
 
 Row = Mapping[str, Any]
@@ -44,7 +43,7 @@ def explain(
 
     Example: wayline explain shop --person C1588754975 --metric revenue_linear --dimension channel
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     with opened.pin() as pinned:
         world = replace(pinned, identity_as_of=instant_of(as_of) if as_of else None)
         found = data_view(world.definitions, view)

@@ -11,9 +11,9 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from engine.identities.show import Graph, Identity, Link, Moment, Node, graph_of, history, identity_of
-from engine.world import Home
-from wayline.options import HERE, HomeOption, JsonOption
+from engine.definitions.identity import Identity, identity_of
+from engine.identities.show import Graph, Link, Moment, Node, graph_of, history
+from wayline.options import HERE, HomeOption, JsonOption, open_home
 from wayline.output import console, print_json, print_table, shown
 
 
@@ -31,7 +31,7 @@ def show(
 
     Example: wayline graph show ECID:38652 --history --json
     """
-    opened, asked = Home.open(home), identity_of(identity)
+    opened, asked = open_home(home), identity_of(identity)
     with opened.pin() as world:
         graph = graph_of(opened, world, asked)
         moments = history(opened, world, asked) if past else ()
@@ -82,7 +82,7 @@ def _tree(graph: Graph) -> Tree:
 def _label(node: Node, asked: Identity) -> Text:
     here = (node.namespace, node.value) == asked
     name = Text(_name((node.namespace, node.value)), style="bold green" if here else "bold")
-    return name.append(f"  {node.type.replace('_', ' ')}", style="not bold")
+    return name.append(f"  {node.type}", style="not bold")
 
 
 def _told(link: Link) -> str:

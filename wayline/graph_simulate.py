@@ -70,5 +70,5 @@ def _counted(graphs: Sequence[Any]) -> str:
 
 
 def _reason(link: dict[str, Any]) -> str:
-    one, other = link["apart"]
-    return f"{link['because']} {one} and {other} stay apart"
+    one, other = (f"{link['because']}:{value}" for value in link["apart"])
+    return f"would put {one} and {other} together"

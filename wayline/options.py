@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,11 +12,28 @@ import typer
 from engine import memory
 from engine.definitions.model import parse_duration
 from engine.errors import InputError
+from engine.world import Home
 from wayline.output import errors
+
+_opened = ExitStack()
+"""Closes the homes that a command opened."""
+
+
+def _close_at_end(context: typer.Context, home: Path) -> Path:
+    context.call_on_close(_opened.close)
+    return home
+
 
 HomeOption = Annotated[
     Path,
-    typer.Option("--home", "-H", envvar="WAYLINE_HOME", help="The home folder.", show_default="this folder"),
+    typer.Option(
+        "--home",
+        "-H",
+        envvar="WAYLINE_HOME",
+        callback=_close_at_end,
+        help="The home folder.",
+        show_default="this folder",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
@@ -45,6 +63,17 @@ MemoryOption = Annotated[
         help="How much memory to use, such as 4GB. Default: three quarters of the machine's.",
     ),
 ]
+
+
+def open_home(path: Path) -> Home:
+    """Open a home until the command ends: pins that stay would look like a reader to other machines.
+
+    Raises:
+        HomeError: there is no home.
+    """
+    home = Home.open(path)
+    _opened.callback(home.close)
+    return home
 
 
 def say(sentence: str) -> None:

@@ -10,8 +10,7 @@ import typer
 
 from engine.journeys.device_history import history, stitched_connection, stretches, unknown
 from engine.report.moments import instant_of
-from engine.world import Home
-from wayline.options import HERE, AsOfOption, HomeOption, JsonOption
+from wayline.options import HERE, AsOfOption, HomeOption, JsonOption, open_home
 from wayline.output import console, print_json, print_table
 
 
@@ -29,7 +28,7 @@ def person_of(
 
     Example: wayline person-of 246 --as-of "2026-03-01 12:00"
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     with opened.pin() as pinned:
         world = replace(pinned, identity_as_of=instant_of(as_of) if as_of else None)
         name = connection or stitched_connection(world)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +16,7 @@ from engine.governance.privacy import Deletion
 from engine.governance.proof import Proof, prove
 from engine.vacuum import Vacuumed
 from engine.vacuum import vacuum as vacuum_home
-from engine.world import Home
-from wayline.options import HERE, HomeOption, JsonOption, say
+from wayline.options import HERE, HomeOption, JsonOption, open_home, say
 from wayline.output import console, print_json, print_table, progress_bar
 
 privacy_app = typer.Typer(
@@ -60,13 +58,13 @@ def privacy_delete(
     if not texts:
         raise InputError("there is nothing to delete", hint="Name NAMESPACE:VALUE, or --file.")
     wanted = parse(texts)
-    with closing(Home.open(home)) as opened:
-        if dry_run:
-            _print_deletion(privacy.plan(opened, wanted), None, json)
-            return
-        with progress_bar(not json) as report:
-            done = privacy.delete(opened, wanted, progress=report, on_wait=say)
-            swept = vacuum_home(opened, progress=report, on_wait=say) if vacuum else None
+    opened = open_home(home)
+    if dry_run:
+        _print_deletion(privacy.plan(opened, wanted), None, json)
+        return
+    with progress_bar(not json) as report:
+        done = privacy.delete(opened, wanted, progress=report, on_wait=say)
+        swept = vacuum_home(opened, progress=report, on_wait=say) if vacuum else None
     _print_deletion(done, swept, json)
 
 
@@ -81,8 +79,8 @@ def privacy_check(
     Example: wayline privacy check Email:ann@example.com
     """
     [(namespace, values)] = parse([identity]).items()
-    with closing(Home.open(home)) as opened, progress_bar(not json) as report:
-        proof = prove(opened, namespace, values.pop(), report)
+    with progress_bar(not json) as report:
+        proof = prove(open_home(home), namespace, values.pop(), report)
     if json:
         print_json({"absent": not proof.traces, **asdict(proof)})
     else:
@@ -97,8 +95,7 @@ def privacy_list(home: HomeOption = HERE, json: JsonOption = False) -> None:
 
     Example: wayline privacy list --json
     """
-    with closing(Home.open(home)) as opened:
-        found = requests(opened.catalog)
+    found = requests(open_home(home).catalog)
     if json:
         print_json([_facts(request) for request in found])
         return

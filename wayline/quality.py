@@ -12,7 +12,7 @@ from engine.alarms import Alarm, alarms_of
 from engine.quality import DatasetQuality, quality_of
 from engine.world import Home
 from stitching.alarms import Suspicion
-from wayline.options import HERE, HomeOption, JsonOption
+from wayline.options import HERE, HomeOption, JsonOption, open_home
 from wayline.output import console, print_json, print_table
 
 _TOLD: Final = 3
@@ -20,7 +20,7 @@ _TOLD: Final = 3
 _WORDS: Final = {
     Suspicion.MANY_DEVICES: "is named on {0} devices",
     Suspicion.MANY_CHANGES: "changed its person {0} times and is not stitched",
-    Suspicion.TWO_NAMESPACES: "is a persistent id and a person id: events of both are one person's",
+    Suspicion.TWO_NAMESPACES: "identifies in {0} namespaces: their events are one person's",
 }
 _SHARES: Final = {
     "rows_with_person": "authentication_rate",
@@ -54,7 +54,7 @@ def quality(
 
     Example: wayline quality shop --days 30
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     with opened.pin() as world:
         found = quality_of(opened, world, connection, persons)
         alarms = alarms_of(opened, world, [connection])

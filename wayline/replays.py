@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ from engine.replaying import Order
 from engine.report.moments import instant_of
 from engine.status import ConnectionStatus
 from engine.world import Home
-from wayline.options import HERE, HomeOption, JsonOption, duration, say
+from wayline.options import HERE, HomeOption, JsonOption, duration, open_home, say
 from wayline.output import console, print_error, print_json, print_table, progress_bar, shown
 from wayline.quality import tell_alarms
 
@@ -36,7 +37,9 @@ _FACTS = (
 
 
 def replay(
-    connection: Annotated[str | None, typer.Argument(help="The connection to restitch.")] = None,
+    connection: Annotated[
+        str | None, typer.Argument(help="The connection to restitch; none with --due.")
+    ] = None,
     home: HomeOption = HERE,
     lookback: Annotated[
         list[str] | None,
@@ -46,7 +49,7 @@ def replay(
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option(help="The end of the window, UTC or with an offset. Default: now.", show_default="now"),
+        typer.Option(help="The end of the window, UTC or with an offset.", show_default="now"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would change, for each --lookback.")
@@ -68,7 +71,7 @@ def replay(
     Example: wayline replay --due
     """
     _check_options(connection, lookback or [], at, {"--dry-run": dry_run, "--cancel": cancel, "--due": due})
-    opened = Home.open(home)
+    opened = open_home(home)
     if due:
         _replay_due(opened, json)
     elif cancel:
@@ -93,7 +96,7 @@ def list_replays(
 
     Example: wayline replays shop --last 5
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     if connection is not None:
         connection_of(opened.current().definitions, connection)
     every = records.listed(opened.catalog, connection)
@@ -114,8 +117,13 @@ def print_schedule(connection: ConnectionStatus) -> None:
     failed = connection.failed_replay
     if failed is not None:
         console.print(f"{connection.name}: the replay of {shown(failed.at)} failed: {shown(failed.error)}")
-    if connection.next_replay is not None:
-        console.print(f"{connection.name}: the next replay is due {shown(connection.next_replay)} UTC.")
+    due = connection.next_replay
+    if due is None:
+        return
+    if due <= datetime.now(UTC):
+        console.print(f"{connection.name}: a replay is due: wayline serve, or wayline replay --due.")
+    else:
+        console.print(f"{connection.name}: the next replay is due {shown(due)} UTC.")
 
 
 def _check_options(

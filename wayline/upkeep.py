@@ -10,7 +10,7 @@ import typer
 from engine import flow
 from engine.status import count_persons
 from engine.world import Home
-from wayline.options import HERE, HomeOption, JsonOption, say
+from wayline.options import HERE, HomeOption, JsonOption, open_home, say
 from wayline.output import console, print_json, print_table, progress_bar
 
 
@@ -26,7 +26,7 @@ def compact(
     Example: wayline compact shop
     """
     with progress_bar(not json) as report:
-        done = flow.compact(Home.open(home), connection, report, on_wait=say)
+        done = flow.compact(open_home(home), connection, report, on_wait=say)
     if json:
         print_json({"steps": done})
         return
@@ -46,7 +46,7 @@ def rebuild(
 
     Example: wayline rebuild shop
     """
-    opened, started = Home.open(home), time.monotonic()
+    opened, started = open_home(home), time.monotonic()
     with progress_bar(not json) as report:
         done = flow.rebuild(opened, connection, progress=report, on_wait=say)
     facts = {

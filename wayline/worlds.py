@@ -15,8 +15,7 @@ from engine.history import PastWorld, history
 from engine.rollback import roll_back
 from engine.vacuum import KEEP, Vacuumed
 from engine.vacuum import vacuum as vacuum_home
-from engine.world import Home
-from wayline.options import HERE, HomeOption, JsonOption, duration, say
+from wayline.options import HERE, HomeOption, JsonOption, duration, open_home, say
 from wayline.output import console, print_json, print_table, progress_bar
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -31,7 +30,7 @@ def worlds(
 
     Example: wayline worlds --last 5
     """
-    every = history(Home.open(home))
+    every = history(open_home(home))
     shown = every[-last:] if last else every
     if json:
         print_json([asdict(world) for world in shown])
@@ -60,7 +59,7 @@ def rollback(
 
     Example: wayline rollback 12 --home my-home
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     with progress_bar(not json) as report:
         published = roll_back(opened, world, progress=report, on_wait=say)
     if json:
@@ -85,7 +84,7 @@ def vacuum(
 
     Example: wayline vacuum --keep 14d --dry-run
     """
-    opened = Home.open(home)
+    opened = open_home(home)
     with progress_bar(not json) as report:
         done = vacuum_home(
             opened,
@@ -130,7 +129,7 @@ def backup(
     Example: wayline backup /backups/2026-03-01 --home my-home
     """
     with progress_bar(not json) as report:
-        done = copies.backup(Home.open(home), target, progress=report)
+        done = copies.backup(open_home(home), target, progress=report)
     _print_copy(done, "Backed up", json)
 
 

@@ -66,8 +66,10 @@ class Pins:
 
     def close(self) -> None:
         """Take back every pin of this process."""
-        with self._lock, self._catalog.writing() as connection:
-            self._catalog.drop_pins(connection, self._process, list(self._held))
+        with self._lock:
+            if self._held:
+                with self._catalog.writing() as connection:
+                    self._catalog.drop_pins(connection, self._process, list(self._held))
             self._held, self._newest = set(), None
 
     def _register(self, copy_to: Path | None) -> WorldRecord:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from engine.definitions.base import Definition, ShortForm
 from engine.definitions.schedule import ReplaySchedule
 from engine.definitions.values import Duration, RefusalError
+from engine.errors import InputError
 
 NamespaceType: TypeAlias = Literal[
     "cookie", "device", "cross_device", "email", "phone", "non_people", "partner"
@@ -21,7 +22,23 @@ OUTSIDE: Final = ("non_people", "partner")
 """Types of namespaces whose identities never enter the graph."""
 NOT_PEOPLE: Final = ("cookie", "device")
 """Types of namespaces that name a thing that somebody uses."""
+Identity: TypeAlias = tuple[str, str]
+"""Namespace and value."""
+
 _CODE: Final = re.compile(r"[^\s:\x00-\x1f\x7f]{1,255}")
+
+
+def identity_of(text: str) -> Identity:
+    """Read ``NAMESPACE:VALUE``.
+
+    Raises:
+        InputError: it is not that.
+    """
+    namespace, _, value = text.partition(":")
+    if not namespace or not value:
+        hint = "Write NAMESPACE:VALUE, such as Email:ann@example.com."
+        raise InputError(f"{text!r} is not an identity", hint=hint)
+    return namespace, value
 
 
 def _code(value: str) -> str:

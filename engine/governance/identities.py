@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.definitions.identity import identity_of
 from engine.definitions.model import DatasetDefinition, Definitions, IdentityReference
 from engine.errors import InputError, UnknownNameError, did_you_mean
 from engine.lake import table as lake
@@ -26,12 +27,7 @@ def parse(texts: Iterable[str]) -> dict[str, set[str]]:
         InputError: one of them is none.
     """
     found: dict[str, set[str]] = {}
-    for text in texts:
-        namespace, colon, value = text.partition(":")
-        if not namespace or not colon or not value:
-            raise InputError(
-                f"{text!r} is not an identity", hint="Write NAMESPACE:VALUE, such as Email:ann@example.com."
-            )
+    for namespace, value in map(identity_of, texts):
         found.setdefault(namespace, set()).add(value)
     return found
 
@@ -49,7 +45,8 @@ def read_file(path: Path) -> list[str]:
         )
         return [f"{_text(row['namespace'])}:{_text(row['id'])}" for row in rows]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", hint="Name a CSV or JSON file.") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"cannot read {path}: {why}", hint="Name a CSV or JSON file.") from None
     except (ValueError, KeyError, TypeError):
         hint = 'CSV with the columns namespace,id; or JSON: [{"namespace": "Email", "id": "…"}].'
         raise InputError(f"{path} is no list of identities", hint=hint) from None

@@ -8,7 +8,7 @@ no longer be read, and the next vacuum takes their files.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from engine.catalog import privacy as kept
 from engine.catalog.privacy import PrivacyRequest
+from engine.catalog.records import BatchRecord
 from engine.governance import identities
 from engine.governance.scrub import scrub
 from engine.governance.words import words_of
@@ -155,16 +156,10 @@ def _publish(
     )
     batches = catalog.batches()
     watermarks = {batch.dataset: batch.number for batch in batches}
-    lost = _lost(gone)
-    left = [
-        replace(batch, output_records=max(batch.output_records - lost[batch.dataset, batch.number], 0))
-        for batch in batches
-        if (batch.dataset, batch.number) in lost
-    ]
 
     def also(connection: Connection) -> None:
         nonlocal texts
-        for batch in left:
+        for batch in _left(batches, _lost(gone)):
             catalog.save_batch(connection, batch)
         texts = scrub(connection, words_of(value for values in draft.wanted.values() for value in values))
         kept.save(catalog, connection, request, draft.wanted, watermarks)
@@ -178,6 +173,13 @@ def _publish(
     )
     stored = kept.requests(catalog)[-1]
     return Deletion(request.identities, request.erased, unstitched, texts, stored)
+
+
+def _left(batches: Iterable[BatchRecord], lost: Mapping[tuple[str, int], int]) -> Iterator[BatchRecord]:
+    """Yield batches that lost rows, with the number that is left."""
+    for batch in batches:
+        if less := lost.get((batch.dataset, batch.number)):
+            yield replace(batch, output_records=max(batch.output_records - less, 0))
 
 
 def _lost(gone: Mapping[str, Gone]) -> dict[tuple[str, int], int]:

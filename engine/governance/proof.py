@@ -163,7 +163,11 @@ def _in_file(search: _Search, path: Path) -> tuple[list[Trace], int]:
         cells = list(_cells(path, search.value)) if path.suffix == ".parquet" and size else []
         if cells:
             named = [
-                Trace(place, f"{count} cells of {column}", _remedy(search, path, column))
+                Trace(
+                    place,
+                    f"{count} cell{'' if count == 1 else 's'} of {column}",
+                    _remedy(search, path, column),
+                )
                 for column, count in cells
             ]
             return named, size

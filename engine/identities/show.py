@@ -6,20 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import polars as pl
 
+from engine.definitions.identity import Identity
 from engine.definitions.model import Definitions
-from engine.errors import InputError, UnknownNameError, UnsupportedError, did_you_mean
+from engine.errors import UnknownNameError, UnsupportedError, did_you_mean
 from engine.identities import evidence, graphs, table
 from engine.identities.evidence import ENDS, EVIDENCE
 from engine.world import Home, World
 from stitching.graph import Rules
 from stitching.identity import BETWEEN, joined
-
-Identity: TypeAlias = tuple[str, str]
-"""Namespace and value."""
 
 _ALIKE: Final = 10_000
 """How many values are compared when one is not known."""
@@ -112,20 +110,6 @@ class Moment:
     batch: int
     at: datetime
     graph: Graph
-
-
-def identity_of(text: str) -> Identity:
-    """Read ``NAMESPACE:VALUE``.
-
-    Raises:
-        InputError: it is not that.
-    """
-    namespace, colon, value = text.partition(":")
-    if not colon or not namespace or not value:
-        raise InputError(
-            f'"{text}" is no identity', hint="Write NAMESPACE:VALUE, such as Email:ann@example.com."
-        )
-    return namespace, value
 
 
 def graph_of(home: Home, world: World, identity: Identity) -> Graph:

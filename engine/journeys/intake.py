@@ -35,6 +35,7 @@ from stitching.identity import (
     first,
     first_primary,
     identifying,
+    is_identity,
     joined,
     lowest,
     lowest_primary,
@@ -235,12 +236,26 @@ def journey_identity(member: Member) -> tuple[pl.Expr, pl.Expr]:
     return _identity_of(member, pl.col)
 
 
-def _identity_of(member: Member, leaf: Callable[[str], pl.Expr]) -> tuple[pl.Expr, pl.Expr]:
+def unjudged_identity(member: Member) -> tuple[pl.Expr, pl.Expr]:
+    """Return the same with fields as they are, for who asks ``judge`` of each distinct value once."""
+    return _identity_of(member, pl.col, judged=member.varies)
+
+
+def judge(member: Member) -> Callable[[pl.Series], pl.Series] | None:
+    """Return what tells which texts of ``unjudged_identity`` identify somebody; None: all do."""
+    if member.varies:
+        return None
+    return lambda texts: texts.to_frame("text").select(is_identity(pl.col("text"), member.rules)).to_series()
+
+
+def _identity_of(
+    member: Member, leaf: Callable[[str], pl.Expr], *, judged: bool = True
+) -> tuple[pl.Expr, pl.Expr]:
     """Return device and person of rows, texts or NULL; both ``joined`` where a namespace varies."""
     if member.stitching is None:
         return _NOBODY, _NOBODY if member.person is None else _own(member.person, leaf)
-    device = _stitched(member, member.device, leaf, member.person)
-    return device, _stitched(member, member.person, leaf, member.device)
+    device = _stitched(member, member.device, leaf, member.person, judged=judged)
+    return device, _stitched(member, member.person, leaf, member.device, judged=judged)
 
 
 def _own(reference: IdentityReference, leaf: Callable[[str], pl.Expr]) -> pl.Expr:
@@ -256,12 +271,15 @@ def _stitched(
     reference: IdentityReference | None,
     leaf: Callable[[str], pl.Expr],
     other: IdentityReference | None,
+    *,
+    judged: bool,
 ) -> pl.Expr:
     """Return the device or person of a stitched dataset; ``other`` is the other one of the two."""
     if reference is None:
         return _NOBODY
     if isinstance(reference, str):
-        found = identifying(leaf(reference).cast(pl.String), member.rules)
+        found = leaf(reference).cast(pl.String)
+        found = identifying(found, member.rules) if judged else found
     elif reference.namespace is None:
         # What the graph is asked for may be a person itself.
         others = None if other is None else member.namespace(other)

@@ -227,20 +227,21 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         labelled = beside.submit(_labelled, member, labels)
         found = (_found if member.field_based else _found_in_graph)(task, member, window, events)
         was = labelled.result()
-    rows = was.rows
-    persons = _persons(member, _respecting(task, member, found, was.rows[ROW]), was)
-    changed = pl.Series(persons.changed)
-    moved = rows.filter(changed)
-    adds = persons.adds(member, moved[ROW])
-    whole = pl.concat([moved, events.filter(changed)], how="horizontal") if small else None
-    return _Move(
-        rows=rows.height,
-        part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
-        dead=moved.with_columns(events[TIME].filter(changed)).select(store.MASK_ROW),
-        before=persons.distinct(persons.before),
-        after=persons.distinct(persons.after),
-        transfers=transfers(persons.names, persons.before, persons.after),
-    )
+        rows = was.rows
+        persons = _persons(member, _respecting(task, member, found, rows[ROW]), was)
+        told = beside.submit(transfers, persons.names, persons.before, persons.after)
+        changed = pl.Series(persons.changed)
+        moved = rows.filter(changed)
+        adds = persons.adds(member, moved[ROW])
+        whole = pl.concat([moved, events.filter(changed)], how="horizontal") if small else None
+        return _Move(
+            rows=rows.height,
+            part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
+            dead=moved.with_columns(events[TIME].filter(changed)).select(store.MASK_ROW),
+            before=persons.distinct(persons.before),
+            after=persons.distinct(persons.after),
+            transfers=told.result(),
+        )
 
 
 @dataclass(frozen=True)
@@ -285,9 +286,14 @@ class _Found:
     persons: Codes
 
 
+def _coded(member: Member, rows: pl.DataFrame) -> field_based.Events:
+    device, person = intake.unjudged_identity(member)
+    told = rows.select(device=device, person=person, time=TIME)
+    return field_based.coded(told, intake.judge(member))
+
+
 def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
-    device, person = intake.journey_identity(member)
-    events = field_based.coded(rows.select(device=device, person=person, time=TIME))
+    events = _coded(member, rows)
     seen = events.names.texts().head(events.devices)
     known = _evidence(task, member, window, seen)
     last = member.stitching is not None and member.stitching.shared_devices == "last"
@@ -296,8 +302,7 @@ def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _
 
 def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
     """Find whom the graph knows the devices as; what was before the window tells nothing."""
-    device, nobody = intake.journey_identity(member)
-    events = field_based.coded(rows.select(device=device, person=nobody, time=TIME))
+    events = _coded(member, rows)
     return _Found(events, graph_based.restitch(events, look_up(task.graph, member)))
 
 

@@ -149,7 +149,7 @@ def test_the_document_has_the_promised_keys() -> None:
 
 
 def test_every_benchmark_is_known() -> None:
-    assert command.known() == ["append", "replay", "report"]
+    assert command.known() == ["append", "graph", "replay", "report"]
 
 
 def test_an_unknown_benchmark_is_named() -> None:
@@ -157,4 +157,4 @@ def test_an_unknown_benchmark_is_named() -> None:
         [sys.executable, "-m", "benchmarks", "rapport"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "there is no benchmark 'rapport'; there are: append, replay, report" in done.stderr
+    assert "there is no benchmark 'rapport'; there are: append, graph, replay, report" in done.stderr

@@ -78,7 +78,8 @@ def _devices(home: Home, world: World) -> list[tuple[Any, ...]]:
 
 
 def _graph(home: Home, world: World) -> list[tuple[Any, ...]]:
-    assert world.identities is not None
+    if world.identities is None:
+        return []
     kept = identities.content(home.identities_path(), world.identities)
     parts = (kept.identities, kept.links, kept.firsts)
     return [row for part in parts for row in sorted(part.rows(), key=repr)]

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from engine import batches, flow
+from engine.catalog import replays
 from engine.catalog.privacy import requests, tombstones
 from engine.errors import HomeError, InputError, UnknownNameError
 from engine.governance import identities, privacy
@@ -104,7 +105,7 @@ def test_no_replay_brings_a_deleted_person_back(home: Home) -> None:
     assert persons(home) == [*LEFT, "Bob", "Bob"]
     replay(home, 30, DAY)
     assert persons(home) == [*LEFT, "Bob", "Bob"]
-    assert home.catalog.replays("shop")[-1].rows_changed == 0
+    assert replays.listed(home.catalog, "shop")[-1].rows_changed == 0
     flow.rebuild(home, "shop")
     assert persons(home) == [*LEFT, "Bob", "Bob"]
 

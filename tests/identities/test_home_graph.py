@@ -11,17 +11,17 @@ import pytest
 
 from engine import batches
 from engine.applying import apply
+from engine.definitions.identity import identity_of
 from engine.definitions.model import Definitions
 from engine.errors import InputError, UnknownNameError, UnsupportedError
 from engine.identities import maintain, table
 from engine.identities.lookup import persons_of
-from engine.identities.show import Graph, graph_of, history, identity_of
+from engine.identities.show import Graph, graph_of, history
 from engine.identities.table import Content
 from engine.lake import keyed
 from engine.lake.removal import remove_batches
 from engine.recovery import recover
 from engine.world import Home
-from stitching.identity import BETWEEN
 from tests.journeys.support import commit_batch, new_home
 from tests.world.homes import graph_rows
 
@@ -73,10 +73,6 @@ def ingest(home: Home, dataset: str, *records: str) -> None:
     with home.lease() as lease:
         commit_batch(home, dataset, rows, order_by="mail")
         recover(lease)
-
-
-def joined(*parts: str) -> str:
-    return BETWEEN.join(parts)
 
 
 def shown(home: Home, identity: str) -> Graph:
@@ -252,7 +248,7 @@ def test_a_batch_writes_what_it_touches(home: Home, monkeypatch: pytest.MonkeyPa
     ingest(home, "web", "login=p7 device=d7", "login=p9 device=new", "device=d11")
     (changed,) = written
     assert changed.identities["value"].to_list() == ["new"]
-    assert sorted(changed.links["component"].unique()) == [joined("COOKIE", "d7"), joined("COOKIE", "d9")]
+    assert sorted(changed.links["component"].unique()) == ["COOKIE:d7", "COOKIE:d9"]
     assert changed.firsts.height == 0
     version = home.current().identities
     ingest(home, "web", "device=d11", "login=p11")

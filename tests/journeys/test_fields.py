@@ -14,12 +14,13 @@ import pytest
 
 from engine.applying import apply
 from engine.definitions.model import Definitions
-from engine.journeys import intake, lacking, store
+from engine.journeys import lacking, store
 from engine.journeys.backfill import backfill, lagging
 from engine.journeys.columns import SYSTEM, journey_schema
 from engine.journeys.copies import live
 from engine.journeys.lacking import held, lake_of, locate, values_at
 from engine.journeys.runs import polars_columns
+from engine.lake import rows as lake_rows
 from engine.lake.leaves import leaf_column
 from engine.recovery import recover
 from engine.world import Home
@@ -137,9 +138,9 @@ def test_objects_are_not_decoded_whole_for_journeys(tmp_path: Path, monkeypatch:
     }
     home = new_home(tmp_path, Definitions.model_validate(given))
     read: list[set[str]] = []
-    original = intake.leaf_frame
+    original = lake_rows.leaf_frame
     monkeypatch.setattr(
-        intake, "leaf_frame", lambda file, kinds: read.append(set(kinds)) or original(file, kinds)
+        lake_rows, "leaf_frame", lambda file, kinds: read.append(set(kinds)) or original(file, kinds)
     )
     row = {"ts": START, "id": "1", "who": "Ann"} | {f"c{n}": f"v{n}" for n in range(9)}
     with home.lease() as lease:

@@ -40,7 +40,7 @@ def many(rows: int) -> pa.Table:
         {
             "id": pl.Series(numbers).cast(pl.String),
             "at": pl.Series(1_704_067_200_000_000 + numbers * 10_000_000).cast(pl.Datetime("us", "UTC")),
-            "device": pl.Series(numbers % 1000).cast(pl.String),
+            "device": pl.Series(numbers % 1000 + 1).cast(pl.String),
             "login": [{"customer": None}] * rows,
             "channel": pl.Series(numbers % 7).cast(pl.String),
             "revenue": numbers * 0.5,

@@ -21,7 +21,6 @@ from engine.identities import maintain, table
 from engine.identities.lookup import persons_of
 from engine.recovery import recover
 from engine.world import Home
-from stitching.identity import BETWEEN
 from tests.journeys.support import commit_batch, new_home
 from tests.oracle import graph as oracle
 
@@ -155,7 +154,7 @@ def told(home: Home, version: int | None = None) -> tuple[list[Any], ...]:
 
 
 def name(identity: oracle.Identity | None) -> str | None:
-    return None if identity is None else BETWEEN.join(identity)
+    return None if identity is None else ":".join(identity)
 
 
 def agrees(lake: Lake) -> None:

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stitching import field_based
+from stitching.field_based import coded
+from stitching.identity import Rules, identifying, is_identity
 from tests.laws.strategies import device_events, known_persons
 from tests.oracle import stitching as oracle
 
@@ -99,3 +101,16 @@ def test_every_event_gets_a_person_unless_it_is_blank(events, known):
     for event in events:
         person, _ = replayed[event["row"]]
         assert (person is None) == (event["device"] is None and event["person"] is None)
+
+
+VALUES = st.sampled_from(["ann", "bob", "d1", "0", "000", "undefined", " ", "", "x" * 1025, None])
+
+
+@given(st.lists(st.tuples(VALUES, VALUES), max_size=12))
+def test_values_judged_once_are_those_judged_row_by_row(rows):
+    columns = {"device": pl.String, "person": pl.String, "time": pl.Int64}
+    events = pl.DataFrame([(*row, 0) for row in rows], columns, orient="row")
+    judged = events.with_columns(identifying(pl.col(name), Rules()) for name in ("device", "person"))
+    found = coded(events, lambda texts: texts.to_frame("t").select(is_identity(pl.col("t"), Rules()))["t"])
+    for side in ("device", "person"):
+        assert found.names.texts_of(getattr(found, side)).to_list() == judged[side].to_list()

@@ -46,7 +46,7 @@ def graphs(home: Home) -> list[tuple[str, list[str]]]:
     members: dict[str, list[str]] = {}
     for namespace, value, _, graph in table.content(home.identities_path(), version).identities.iter_rows():
         if graph is not None:
-            members.setdefault(graph.replace("\x1f", ":"), []).append(f"{namespace}:{value}")
+            members.setdefault(graph, []).append(f"{namespace}:{value}")
     return sorted((graph, sorted(found)) for graph, found in members.items())
 
 

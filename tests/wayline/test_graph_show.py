@@ -41,7 +41,7 @@ def home(tmp_path, wayline):
 def test_a_graph_is_drawn(home, wayline):
     drawn = wayline("graph", "show", "CRMID:Tom", "--home", home).out
     assert drawn.splitlines()[:4] == [
-        "CRMID:Tom  cross device",
+        "CRMID:Tom  cross_device",
         "├── COOKIE:d2  cookie  2024-01-05 11:00:00 to 2024-01-06 11:00:00, web batches 1, 2",
         "│   └── ↑ Email:tom[x]  2024-01-05 12:00:00, web batch 1",
         "└── Email:tom[x]  email  2024-01-05 11:00:00, web batch 1",
@@ -55,8 +55,8 @@ def test_history_says_what_each_batch_made_of_it(home, wayline):
     lines = told.splitlines()
     first, second = (place for place, line in enumerate(lines) if line.startswith(f"{datetime.now(UTC):%Y}"))
     assert lines[first].endswith("  web batch 1") and lines[second].endswith("  web batch 2")
-    assert lines[first + 1] == "CRMID:Tom  cross device"
-    assert lines[second + 1] == "CRMID:Summer  cross device"
+    assert lines[first + 1] == "CRMID:Tom  cross_device"
+    assert lines[second + 1] == "CRMID:Summer  cross_device"
 
 
 def test_json(home, wayline):

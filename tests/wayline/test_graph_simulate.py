@@ -81,7 +81,7 @@ def test_it_is_told_to_people(tmp_path, wayline):
     (tmp_path / "family.yaml").write_text(FAMILY)
     told = wayline("graph", "simulate", tmp_path / "family.yaml").out
     assert "2 graphs" in told
-    assert "CRMID Tom and Summer stay apart" in told
+    assert "would put CRMID:Tom and CRMID:Summer together" in told
     assert "Evicted: ECID:111" in told
     assert "Record 6 links nothing: two identities of CRMID, which is unique." in told
     assert "Record 7: CRMID:undefined identifies nobody." in told

@@ -6,12 +6,13 @@ import io
 import json
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from engine.world import Home
 from tests.world.homes import make_home
 from wayline import cli, output
 from wayline.worlds import _keep, size
@@ -118,3 +119,9 @@ def test_sizes_are_short(count: int, text: str) -> None:
 def test_nothing_may_be_kept() -> None:
     assert _keep("0") == _keep("0d") == timedelta()
     assert _keep("2w") == timedelta(days=14)
+
+
+def test_a_command_that_has_ended_pins_no_world(root: Path, wayline: Run) -> None:
+    assert wayline("status", "--home", root)[0] == 0
+    with closing(Home.open(root)) as home:
+        assert home.catalog.pins() == []

@@ -67,7 +67,7 @@ def tidy(home: Home) -> bool:
     """Return whether the tables are as the newest world says, with no file beside."""
     world, table = home.current(), home.journeys_path("shop")
     return all(
-        delta.latest_version(path) == version and not store.sweep(path, version, folders)
+        delta.latest_version(path) == version and not delta.sweep(path, version, folders)
         for path, version, folders in (
             (table, world.journeys["shop"], store.KINDS),
             (home.stitch_log_path("shop"), world.stitch_logs["shop"], ("",)),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,13 @@ from engine.catalog.records import ReplayRecord, ReplayStatus
 from engine.definitions.model import Definitions
 from engine.errors import BusyError, HomeError
 from engine.replaying import StoppedError
-from engine.schedules import Schedules, due, jobs, run_due
+from engine.schedules import due, jobs, run_due, scheduled_replays
 from engine.world import Home
 from tests.journeys.support import CALLS, STITCHED, WEB, ingest_rows, new_home
 
 TUESDAY = datetime(2024, 3, 5, 10, 30, tzinfo=UTC)
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
+OFTEN = timedelta(milliseconds=10)
 
 
 def scheduled(**schedule: Any) -> Definitions:
@@ -120,9 +123,14 @@ def test_missed_runs_are_caught_up_once(home: Home) -> None:
     assert first.at == first.started_at
     assert first.due_at == jobs(home.current().definitions)[0].schedule.latest(first.at)
     assert run_due(home) == []
-    assert flow.status(home).connections[0].next_replay == schedules.next_replay(
-        home.current().definitions, "shop", datetime.now(UTC)
-    )
+    now = datetime.now(UTC)
+    daily = jobs(home.current().definitions)[1].schedule
+    assert flow.status(home).connections[0].next_replay == daily.following(now)
+
+
+def test_the_status_tells_what_is_due_already(home: Home) -> None:
+    first = flow.status(home).connections[0].next_replay
+    assert first is not None and first <= datetime.now(UTC)
 
 
 def test_a_failure_is_logged_kept_and_keeps_nobody_else(
@@ -149,43 +157,41 @@ def test_a_failure_is_logged_kept_and_keeps_nobody_else(
     assert run_due(home) == []
 
 
-def test_the_thread_carries_out_what_is_due_once(home: Home) -> None:
-    thread = Schedules(home, pause=0.01)
-    thread.start()
-    until(lambda: len(records(home)) == 3 and records(home)[-1].status is ReplayStatus.DONE)
-    time.sleep(0.1)
-    thread.stop()
+def test_a_server_carries_out_what_is_due_once(home: Home) -> None:
+    with scheduled_replays(home, OFTEN):
+        until(lambda: len(records(home)) == 3 and records(home)[-1].status is ReplayStatus.DONE)
+        time.sleep(0.1)
     assert [found.status for found in records(home)] == [ReplayStatus.DONE] * 3
 
 
-def test_the_thread_gives_way_to_who_writes(home: Home) -> None:
-    thread = Schedules(home, pause=0.01)
-    with home.lease():
-        with pytest.raises(BusyError):
-            run_due(home, wait=0)
-        thread.start()
-        time.sleep(0.1)
-        assert records(home) == []
-    until(lambda: len(records(home)) == 3)
-    thread.stop()
+def test_a_server_gives_way_to_who_writes(home: Home) -> None:
+    with ExitStack() as serving:
+        with home.lease():
+            with pytest.raises(BusyError):
+                run_due(home, wait=0)
+            serving.enter_context(scheduled_replays(home, OFTEN))
+            time.sleep(0.1)
+            assert records(home) == []
+        until(lambda: len(records(home)) == 3)
 
 
 def test_a_server_that_ends_interrupts_its_replay_and_the_next_one_goes_on(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    thread, stopped = Schedules(home, pause=0.01), []
-    replay = replaying.journeys.replay
+    stopped: list[str] = []
+    replay, ends = replaying.journeys.replay, threading.Event()
 
     def stopping(home: Home, name: str, world: Any, asked: Any, *, progress: Any) -> Any:
-        thread._stopping.set()
         stopped.append(name)
+        assert ends.wait(60)
+        time.sleep(0.1)
         return replay(home, name, world, asked, progress=progress)
 
     with monkeypatch.context() as patch:
         patch.setattr(replaying.journeys, "replay", stopping)
-        thread.start()
-        until(lambda: bool(stopped))
-        thread.stop()
+        with scheduled_replays(home, OFTEN):
+            until(lambda: bool(stopped))
+            ends.set()
     assert stopped == ["shop"]
     assert [found.status for found in records(home)] == [ReplayStatus.INTERRUPTED]
     assert len(run_due(home)) == 3
