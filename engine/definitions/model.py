@@ -257,6 +257,11 @@ class ConnectionDefinition(Definition):
             raise ValueError("buckets must be a power of two between 1 and 4096")
         return self
 
+    @property
+    def asks_graph(self) -> bool:
+        """Whether the identity graph says whom events of any of the datasets belong to."""
+        return any(part.stitching is not None and part.stitching.graph for part in self.datasets.values())
+
 
 class DataViewDefinition(Definition):
     """A saved interpretation of a connection: components, sessions, time zone.

@@ -134,14 +134,9 @@ def _last_learned(home: Home, world: World, name: str, instant: int) -> int | No
         return None
     known = [min(last, instant) for first, last in spans if first <= instant]
     linked = past.last_came(home, world, _EPOCH + timedelta(microseconds=instant))
-    if linked is not None and _asks_graph(world, name):
+    if linked is not None and world.definitions.connections[name].asks_graph:
         known.append((linked - _EPOCH) // _MICROSECOND)
     return max(known, default=0)
-
-
-def _asks_graph(world: World, name: str) -> bool:
-    parts = world.definitions.connections[name].datasets.values()
-    return any(part.stitching is not None and part.stitching.graph is not None for part in parts)
 
 
 def _state(world: World, name: str) -> str:
@@ -150,7 +145,7 @@ def _state(world: World, name: str) -> str:
     parts = [
         _FORMAT,
         world.stitch_logs[name],
-        world.identities if _asks_graph(world, name) else None,
+        world.identities if connection.asks_graph else None,
         connection.model_dump_json(),
         *(
             [dataset, world.datasets[dataset], world.definitions.datasets[dataset].model_dump_json()]

@@ -147,7 +147,7 @@ def _open_log(task: _Task) -> int | None:
 
 
 def _basis(task: _Task, schema: pa.Schema, log: int | None) -> staging.Basis:
-    parts, identities = task.connection.datasets.values(), task.definitions.identities
+    identities = task.definitions.identities
     recipe = [
         version_of("wayline"),
         task.connection.model_dump_json(),
@@ -156,7 +156,7 @@ def _basis(task: _Task, schema: pa.Schema, log: int | None) -> staging.Basis:
         sorted(task.keep),
         runs.SLICE_ROWS,
         identities.model_dump_json() if identities else None,
-        task.graph.version if any(part.stitching and part.stitching.graph for part in parts) else None,
+        task.graph.version if task.connection.asks_graph else None,
     ]
     consumed = {name: task.datasets[name] for name in task.connection.datasets}
     digest = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()

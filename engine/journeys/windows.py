@@ -60,6 +60,7 @@ def basis_of(world: World, name: str, asked: Asked) -> staging.Basis:
         str(journey_schema(definitions, name)),
         {dataset: str(lookback) for dataset, lookback in sorted(asked.lookbacks.items())},
         world.devices.get(name),
+        world.identities if connection.asks_graph else None,
         runs.SLICE_ROWS,
     ]
     return staging.Basis(

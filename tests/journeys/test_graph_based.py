@@ -252,6 +252,27 @@ def test_windows_larger_than_a_slice(
     assert persons(home) == ["Ann", "Bob", "d2"] * 3
 
 
+def test_an_interrupted_replay_leaves_nothing_to_another_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dataset that only feeds the graph changes nothing else that a replay follows from."""
+    home = new_home(tmp_path, definitions(stitched("Customer")))
+    ingest_rows(home, "web", [web(f"e{place}", place, f"d{place % 3}") for place in range(9)])
+    ingest_rows(home, "logins", [login(0, "d0", "Ann"), login(0, "d1", "Bob")])
+    monkeypatch.setattr(runs, "SLICE_ROWS", 2)
+
+    def interrupt(phase: str, done: int, total: int) -> None:
+        if phase == "journeys" and done:
+            raise KeyboardInterrupt
+
+    asked = {"at": NOON + timedelta(hours=1), "lookback": timedelta(days=1)}
+    with pytest.raises(KeyboardInterrupt):
+        flow.replay(home, "shop", progress=interrupt, **asked)
+    ingest_rows(home, "logins", [login(1, "d0", "Cleo"), login(1, "d2", "Dan")])
+    assert flow.replay(home, "shop", **asked).rows_resumed == 0
+    assert persons(home) == ["Cleo", "Bob", "Dan"] * 3
+
+
 @pytest.mark.parametrize(
     ("first", "then", "expected"),
     [
