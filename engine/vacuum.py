@@ -119,18 +119,19 @@ def vacuum(
         doomed = {
             table: list(_unneeded(table, needed.get(table, frozenset()), pieces)) for table in on_disk(home)
         }
-        removed = (
-            *(_sizes(table, files) for table, files in doomed.items() if files),
-            *(
-                Removed(f"identities as of, {swept.connection}", swept.files, swept.bytes)
-                for swept in as_of_files.sweep(home, dry_run=dry_run)
-            ),
-        )
+        known = (_sizes(table, files) for table, files in doomed.items() if files)
+        removed = (*known, *_of_then(home, dry_run=dry_run))
         if not dry_run:
             _remove(doomed, progress)
             _finish_requests(home, plan)
         deleted = _deleted(lease, needed, dry_run=dry_run)
     return Vacuumed(_ids(plan.gone), _ids(plan.kept), plan.pinned, removed, deleted)
+
+
+def _of_then(home: Home, *, dry_run: bool) -> Iterator[Removed]:
+    """Remove what is kept of identities of past instants, or say what would go."""
+    for swept in as_of_files.sweep(home, dry_run=dry_run):
+        yield Removed(f"identities as of, {swept.connection}", swept.files, swept.bytes)
 
 
 def _finish_requests(home: Home, plan: _Plan) -> None:

@@ -298,12 +298,9 @@ class Lease:
         Args:
             cause: what happened, in a few words.
             definitions: the new definitions, complete.
-            datasets: changed dataset → Delta version.
-            journeys, stitch_logs, devices: changed connection → Delta version of that table.
+            datasets, journeys, stitch_logs, devices: changed dataset or connection → Delta version.
             identities: new Delta version of the identity graph. Definitions that ask for none drop it.
-            batch: the batch that this world shows; stored as it is given.
-            ended: the batches that this world no longer shows; likewise.
-            replay: the replay that this world shows; stored as it is given.
+            batch, ended, replay: what this world shows, or no longer shows; stored as they are given.
             skips: rows that connections did not take.
             forget: connections whose versions and skips are dropped before the other changes are
                 made: removed ones, and ones that were rebuilt from nothing.
@@ -312,9 +309,7 @@ class Lease:
         with (catalog := self.home.catalog).writing() as connection:
             previous = catalog.newest_world(connection)
             assert previous is not None  # noqa: S101 - create() publishes the first world
-            revision = previous.revision
-            if definitions is not None:
-                revision = catalog.add_document(connection, _document(definitions))
+            new = None if definitions is None else catalog.add_document(connection, _document(definitions))
             for name in forget:
                 catalog.forget_connection(connection, name)
             self._record(connection, [*ended, *([batch] if batch else [])], replay, skips)
@@ -322,7 +317,7 @@ class Lease:
                 previous.id + 1,
                 datetime.now(UTC),
                 cause,
-                revision,
+                previous.revision if new is None else new,
                 datasets={**previous.datasets, **(datasets or {})},
                 journeys=_merge(previous.journeys, forget, journeys),
                 stitch_logs=_merge(previous.stitch_logs, forget, stitch_logs),
