@@ -19,12 +19,13 @@ from engine.definitions.model import (
 from engine.definitions.problem import Problem
 from engine.errors import DefinitionError
 from engine.identities import maintain
-from engine.journeys import delta, intake, staging
+from engine.journeys import intake, staging
 from engine.journeys.change import Outcome, versions_of
 from engine.journeys.columns import journey_schema, leaf_columns
 from engine.journeys.intake import Member
 from engine.journeys.rebuild import rebuild
 from engine.journeys.runs import Progress
+from engine.lake import delta
 from engine.lake import table as lake
 from engine.lake.identities import rules_of
 from engine.recovery import publication, recover

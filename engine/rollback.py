@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from engine.catalog.privacy import unreadable
 from engine.catalog.records import BatchRecord, BatchStatus, Skip, WorldRecord
 from engine.errors import InputError
-from engine.journeys import delta, intake
+from engine.journeys import intake
 from engine.journeys.runs import Progress
+from engine.lake import delta
 from engine.lake import table as lake
 from engine.lake.identities import rules_of
 from engine.recovery import recover

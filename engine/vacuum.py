@@ -20,8 +20,9 @@ from engine.catalog.pins import machine_of, may_live
 from engine.catalog.privacy import note_vacuum, requests, rewrite
 from engine.catalog.records import BatchRecord, BatchStatus
 from engine.errors import InputError
-from engine.journeys import as_of_files, delta, staging
+from engine.journeys import as_of_files, staging
 from engine.journeys.runs import Progress
+from engine.lake import delta
 from engine.lake import table as lake
 from engine.lake.log import needed_files
 from engine.recovery import recover

@@ -302,8 +302,7 @@ class Lease:
             identities: new Delta version of the identity graph. Definitions that ask for none drop it.
             batch, ended, replay: what this world shows, or no longer shows; stored as they are given.
             skips: rows that connections did not take.
-            forget: connections whose versions and skips are dropped before the other changes are
-                made: removed ones, and ones that were rebuilt from nothing.
+            forget: connections to drop first: removed ones, and ones that were rebuilt from nothing.
             also: changes more of the catalog in the same transaction, when the world is in it.
         """
         with (catalog := self.home.catalog).writing() as connection:

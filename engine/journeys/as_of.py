@@ -17,11 +17,11 @@ import pyarrow as pa
 from engine.journeys import devices, intake, lacking, runs, stitch_log, store
 from engine.journeys.columns import DATASET, HASH_HIGH, NAMESPACE, PERSON, TIME, journey_schema
 from engine.journeys.copies import live
-from engine.journeys.delta import NewFile
 from engine.journeys.devices import Journeys
 from engine.journeys.graph import Graph, look_up
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part
+from engine.lake.delta import NewFile
 from engine.lake.table import ROW
 from engine.world import Home, World
 from stitching import graph_based

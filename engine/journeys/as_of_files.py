@@ -24,9 +24,9 @@ from engine.errors import BusyError
 from engine.folders import new_folder, sync_folders
 from engine.identities import past
 from engine.journeys import as_of, stitch_log, store
-from engine.journeys.delta import NewFile
 from engine.journeys.store import Files, JourneyFile, Kind
 from engine.lake.commits import sync_file
+from engine.lake.delta import NewFile
 from engine.world import Home, World
 
 MOST: Final = 32

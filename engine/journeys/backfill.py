@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import delta, lacking, runs
+from engine.journeys import lacking, runs
 from engine.journeys.cache import Cache
 from engine.journeys.columns import DATASET
 from engine.journeys.copies import live
@@ -20,6 +20,7 @@ from engine.journeys.lacking import Lake
 from engine.journeys.order import journey_order
 from engine.journeys.runs import Progress
 from engine.journeys.store import Files, JourneyFile
+from engine.lake import delta
 from engine.lake.table import ROW
 
 _KEPT: Final = 512 << 20

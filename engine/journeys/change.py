@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from engine.catalog.records import Skip
 from engine.definitions.model import Definitions
-from engine.journeys import delta, runs, staging, stitch_log, store
+from engine.journeys import runs, staging, stitch_log, store
 from engine.journeys.columns import DATASET, journey_schema
 from engine.journeys.compact import covering, grown_buckets
 from engine.journeys.copies import live
 from engine.journeys.runs import Part, Progress
+from engine.lake import delta
 from engine.lake.table import ROW
 from engine.world import Home, World
 

@@ -16,12 +16,13 @@ from typing import Final, TypeAlias
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import delta, lacking, runs, store
+from engine.journeys import lacking, runs, store
 from engine.journeys.copies import live, masked
 from engine.journeys.merge import merge_bucket
 from engine.journeys.order import journey_order
 from engine.journeys.runs import Progress
 from engine.journeys.store import Files, JourneyFile, Kind
+from engine.lake import delta
 
 MAX_RUNS: Final = 16
 """More unsplit runs than this are merged."""

@@ -9,8 +9,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import delta
-from engine.lake import keyed
+from engine.lake import delta, keyed
 
 _RUN: Final = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("person", pa.string())])
 

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from engine.catalog.records import Skip
-from engine.journeys import change, compact, delta, device_table, devices, intake, stitch_log, withdraw
+from engine.journeys import change, compact, device_table, devices, intake, stitch_log, withdraw
 from engine.journeys.append import respecting, stitch
 from engine.journeys.change import Change, Outcome, Versions
 from engine.journeys.columns import DATASET, NAMESPACE, PERSON, TIME, journey_schema
@@ -25,6 +25,7 @@ from engine.journeys.graph import Graph
 from engine.journeys.intake import IDENTITIES, Member
 from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
+from engine.lake import delta
 from engine.lake import table as lake
 from engine.lake.carriers import Wanted
 from engine.lake.table import ROW, LakeFile

@@ -13,11 +13,12 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import delta, lacking, runs
+from engine.journeys import lacking, runs
 from engine.journeys.columns import HASH_HIGH, TIME
 from engine.journeys.copies import live, masked
 from engine.journeys.order import bucket_bounds, journey_order
 from engine.journeys.store import Files, JourneyFile, Kind
+from engine.lake import delta
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

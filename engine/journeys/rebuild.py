@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from engine.catalog.records import Skip
 from engine.definitions.model import ConnectionDefinition, Definitions
-from engine.journeys import change, delta, device_table, devices, intake, runs, staging, stitch_log, store
+from engine.journeys import change, device_table, devices, intake, runs, staging, stitch_log, store
 from engine.journeys.append import arrive, respecting, stitch
 from engine.journeys.change import Outcome, Versions
 from engine.journeys.columns import NAMESPACE, PERSON, TIME, journey_schema
@@ -29,6 +29,7 @@ from engine.journeys.compact import covering, grown_buckets
 from engine.journeys.graph import Graph
 from engine.journeys.intake import Member
 from engine.journeys.runs import Part, Progress
+from engine.lake import delta
 from engine.lake import table as lake
 from engine.lake.table import LakeFile
 from engine.world import Home

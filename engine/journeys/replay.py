@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
-from engine.journeys import change, device_table, devices, intake, lacking, runs, staging, store, tombstones
+from engine.journeys import change, device_table, devices, intake, lacking, runs, staging, store
 from engine.journeys.change import Change, Versions
 from engine.journeys.columns import (
     DATASET,
@@ -35,6 +32,7 @@ from engine.journeys.copies import live
 from engine.journeys.devices import Journeys
 from engine.journeys.graph import Graph, look_up
 from engine.journeys.intake import Member
+from engine.journeys.persons import Distinct, Found, coded, compared, count_distinct, labelled, respecting
 from engine.journeys.regrouping import Regrouped, Transfers, regrouped, transfers
 from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
@@ -42,10 +40,6 @@ from engine.journeys.windows import Asked, Window, basis_of, window_of
 from engine.lake.table import ROW
 from engine.world import Home, World
 from stitching import field_based, graph_based
-from stitching.identity import joined, parted
-from stitching.names import NOBODY, Codes, Names
-
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _LABELS = (ROW, DATASET, HASH_HIGH, PERSON, NAMESPACE)
 """What says which row it is, and whom it belongs to."""
@@ -153,7 +147,7 @@ def _look(
         carried = _carried(task.source, window, carried)
         moves.append(_move(task, member, window, carried.names if whole else ()))
     _report(progress, "restitching", len(members), len(members))
-    before, after = (_distinct([getattr(move, side) for move in moves]) for side in ("before", "after"))
+    before, after = (count_distinct([getattr(move, side) for move in moves]) for side in ("before", "after"))
     replayed = Replayed(
         rows_in_window=sum(move.rows for move in moves),
         rows_changed=sum(move.part.adds.height for move in moves),
@@ -174,20 +168,6 @@ def _report(progress: Progress | None, phase: str, done: int, total: int) -> Non
         progress(phase, done, total)
 
 
-def _distinct(persons: Sequence[_Distinct]) -> int:
-    if len(persons) == 1:
-        return persons[0].codes.size
-    return pl.concat([found.names.texts_of(found.codes) for found in persons]).n_unique() if persons else 0
-
-
-@dataclass(frozen=True)
-class _Distinct:
-    """The distinct persons of rows, as codes, which are those of their dataset alone."""
-
-    names: Names
-    codes: Codes
-
-
 @dataclass(frozen=True)
 class _Move:
     """Rows of a dataset in the window, the part of them that changes hands, and its masks.
@@ -201,8 +181,8 @@ class _Move:
     rows: int
     part: Part
     dead: pl.DataFrame
-    before: _Distinct
-    after: _Distinct
+    before: Distinct
+    after: Distinct
     transfers: Transfers
 
 
@@ -224,11 +204,11 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
     with ThreadPoolExecutor(1) as beside:
         # While one core finds persons, the other reads what else is in the rows.
         labels = _live(task.source, member, window, [*_LABELS, *(further if small else ())])
-        labelled = beside.submit(_labelled, member, labels)
+        was_read = beside.submit(labelled, member, labels)
         found = (_found if member.field_based else _found_in_graph)(task, member, window, events)
-        was = labelled.result()
+        was = was_read.result()
         rows = was.rows
-        persons = _persons(member, _respecting(task, member, found, rows[ROW]), was)
+        persons = compared(member, respecting(task.home, member, found, rows[ROW]), was)
         told = beside.submit(transfers, persons.names, persons.before, persons.after)
         changed = pl.Series(persons.changed)
         moved = rows.filter(changed)
@@ -244,143 +224,18 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         )
 
 
-@dataclass(frozen=True)
-class _Persons:
-    """Whom N rows belong to, as codes.
-
-    Attributes:
-        names: what the codes stand for.
-        known: whether a person id says who they belong to now.
-        changed: whether person or namespace differ.
-        spaces: the namespaces that rows get, where rows tell them.
-    """
-
-    names: Names
-    before: Codes
-    after: Codes
-    known: Mask
-    changed: Mask
-    spaces: pl.Series | None = None
-
-    def adds(self, member: Member, rows: pl.Series) -> pl.DataFrame:
-        """Return ``row, _person, _namespace`` of the rows that change, which have these ids."""
-        codes, known = self.after[self.changed], self.known[self.changed]
-        told = pl.DataFrame({"row": rows, "person": self.names.texts_of(codes), "known": known})
-        if self.spaces is None:
-            return intake.named(member, told)
-        spaces = self.spaces.filter(pl.Series(self.changed))
-        return told.select("row", pl.col("person").alias(PERSON), spaces.alias(NAMESPACE))
-
-    def distinct(self, codes: Codes) -> _Distinct:
-        """Return the persons among codes, each once."""
-        present = np.zeros(len(self.names), np.bool_)
-        present[codes] = True
-        return _Distinct(self.names, np.flatnonzero(present).astype(np.int32))
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Events of a window, and the person of each (``NOBODY`` where none is known)."""
-
-    events: field_based.Events
-    persons: Codes
-
-
-def _coded(member: Member, rows: pl.DataFrame) -> field_based.Events:
-    device, person = intake.unjudged_identity(member)
-    told = rows.select(device=device, person=person, time=TIME)
-    return field_based.coded(told, intake.judge(member))
-
-
-def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
-    events = _coded(member, rows)
+def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> Found:
+    events = coded(member, rows)
     seen = events.names.texts().head(events.devices)
     known = _evidence(task, member, window, seen)
     last = member.stitching is not None and member.stitching.shared_devices == "last"
-    return _Found(events, field_based.restitch(events, known, last=last))
+    return Found(events, field_based.restitch(events, known, last=last))
 
 
-def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> _Found:
+def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> Found:
     """Find whom the graph knows the devices as; what was before the window tells nothing."""
-    events = _coded(member, rows)
-    return _Found(events, graph_based.restitch(events, look_up(task.graph, member)))
-
-
-def _respecting(task: _Task, member: Member, found: _Found, rows: pl.Series) -> _Found:
-    """Leave rows with their devices where the person found for them was deleted after they arrived."""
-    if not tombstones.cover(task.home, member.name):
-        return found
-    codes = np.unique(found.persons[found.persons != NOBODY])
-    namespace, person = pl.lit(member.namespace(member.person)), pl.col("text")
-    if member.varies:
-        namespace, person = parted(person)
-    texts = found.events.names.texts_of(codes).to_frame("text").with_columns(code=codes)
-    persons = texts.select("code", person.alias(PERSON), namespace.alias(NAMESPACE))
-    buried = tombstones.buried(task.home, member.name, persons.drop("code"))
-    if not buried.height:
-        return found
-    forbidden, batches = np.zeros(found.persons.size, np.bool_), rows.to_numpy() >> 32
-    told = persons.join(buried, on=[NAMESPACE, PERSON]).select("code", "upto")
-    for code, upto in told.iter_rows():
-        forbidden |= (found.persons == code) & (batches <= upto)
-    return replace(found, persons=np.where(forbidden, np.int32(NOBODY), found.persons))
-
-
-@dataclass(frozen=True)
-class _Labelled:
-    """N rows as they were, and whom they belonged to.
-
-    Attributes:
-        names: what the codes stand for, which are those of these persons alone.
-        persons: int32[N].
-        own: bool[N], whether the namespace is that of persons; true where persons are told with theirs.
-        other: bool[N], whether it is that of devices; likewise.
-    """
-
-    rows: pl.DataFrame
-    names: Names
-    persons: Codes
-    own: Mask
-    other: Mask
-
-
-def _labelled(member: Member, labels: pl.LazyFrame) -> _Labelled:
-    rows, names = labels.collect(), Names()
-    if member.varies:
-        told = rows.select(joined(pl.col(NAMESPACE), pl.col(PERSON))).to_series()
-        every = np.ones(rows.height, np.bool_)
-        return _Labelled(rows, names, names.number(told), every, every)
-    own, other = (
-        (rows[NAMESPACE] == member.namespace(reference)).to_numpy()
-        for reference in (member.person, member.device)
-    )
-    return _Labelled(rows, names, names.number(rows[PERSON]), own, other)
-
-
-def _persons(member: Member, found: _Found, was: _Labelled) -> _Persons:
-    """Compare the persons that rows had with those that were found for them."""
-    known, names = found.persons != NOBODY, found.events.names
-    # Devices and persons share their codes: who is not known is called like the device.
-    after = np.where(known, found.persons, found.events.device)
-    before = names.number(was.names.texts())[was.persons]
-    fits = np.where(known, was.own, was.other)
-    persons = _Persons(names, before, after, known, (before != after) | ~fits)
-    return _parted(persons) if member.varies else persons
-
-
-def _parted(persons: _Persons) -> _Persons:
-    """Return persons by their values alone, where codes stood for namespaces and values."""
-    namespace, value = parted(pl.col("text"))
-    texts = persons.names.texts().to_frame("text").select(namespace=namespace, value=value)
-    names = Names()
-    values = names.number(texts["value"])
-    return replace(
-        persons,
-        names=names,
-        before=values[persons.before],
-        after=values[persons.after],
-        spaces=texts["namespace"].gather(persons.after),
-    )
+    events = coded(member, rows)
+    return Found(events, graph_based.restitch(events, look_up(task.graph, member)))
 
 
 def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:

@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from engine.journeys import delta, store
+from engine.journeys import store
 from engine.journeys.columns import HASH_HIGH, NAMESPACE, PERSON, TIME
 from engine.journeys.intake import Member, full_rows
 from engine.journeys.order import bucket_bounds, buckets_of, hashed_and_ordered
+from engine.lake import delta
 from engine.lake.table import ROW, LakeFile
 
 SLICE_ROWS: Final = 1 << 21

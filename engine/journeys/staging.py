@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from engine.folders import sync_folder, sync_folders
 from engine.journeys import store
-from engine.journeys.delta import NewFile
+from engine.lake.delta import NewFile
 
 FOLDER: Final = "_rebuild"
 """The folder of a journey table that holds the pieces."""

@@ -18,8 +18,8 @@ import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from engine.journeys import delta
 from engine.journeys.columns import NAMESPACE, PERSON
+from engine.lake import delta
 
 SCHEMA: Final = pa.schema(
     [

@@ -18,7 +18,7 @@ from engine.catalog.records import BatchStatus
 from engine.definitions.model import Definitions
 from engine.errors import DefinitionError, InputError, UnknownNameError
 from engine.ingest.report import BatchFailedError
-from engine.journeys import delta
+from engine.lake import delta
 from engine.lake import table as lake
 from engine.world import Home, Lease, World
 from tests.journeys.support import STITCHED, WEB, definitions, ingest_rows, journeys, new_home

@@ -14,9 +14,9 @@ from deltalake import DeltaTable
 
 from engine import flow
 from engine.errors import HomeError, UnknownNameError
-from engine.journeys import compact, delta, runs, store
+from engine.journeys import compact, runs, store
 from engine.journeys.columns import journey_schema
-from engine.lake import commits
+from engine.lake import commits, delta
 from engine.upkeep import Upkeep, keep_up
 from engine.world import Home
 from tests.journeys.support import definitions, ingest_rows, journeys, new_home

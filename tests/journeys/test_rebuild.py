@@ -16,7 +16,8 @@ import pytest
 
 from engine import flow
 from engine.definitions.model import Definitions
-from engine.journeys import compact, delta, runs, staging, store
+from engine.journeys import compact, runs, staging, store
+from engine.lake import delta
 from engine.vacuum import vacuum
 from engine.world import Home, Lease
 from tests.journeys.support import ingest_rows
@@ -28,7 +29,8 @@ SLICE = 40
 VICTIM = """
 import os, signal
 from engine import flow
-from engine.journeys import runs, staging, delta
+from engine.journeys import runs, staging
+from engine.lake import delta
 from engine.world import Home, Lease
 runs.SLICE_ROWS = {slice_rows}
 def die(*_, **__):

@@ -11,9 +11,10 @@ import pytest
 from engine import flow
 from engine.catalog.records import BatchStatus
 from engine.errors import HomeError
-from engine.journeys import delta, store
+from engine.journeys import store
 from engine.journeys.append import append
 from engine.journeys.scan import columns
+from engine.lake import delta
 from engine.lake import table as lake
 from engine.world import Home, Lease
 from tests.journeys.support import commit_batch, definitions, ingest_rows, journeys, new_home

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import HomeError
-from engine.journeys import delta
+from engine.lake import delta
 from engine.lake.log import live_files, log_path, needed_files
 
 SCHEMA = pa.schema([("row", pa.int64())])

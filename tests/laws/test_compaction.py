@@ -18,10 +18,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.definitions.model import Definitions
-from engine.journeys import change, compact, delta, runs, store
+from engine.journeys import change, compact, runs, store
 from engine.journeys.columns import HASH_HIGH, SYSTEM, TIME
 from engine.journeys.copies import live
 from engine.journeys.order import hashed_and_ordered, journey_order
+from engine.lake import delta
 from engine.world import Home
 from tests.journeys.support import journeys
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from engine import batches, flow
 from engine.applying import apply
 from engine.definitions.model import Definitions
-from engine.journeys import compact, delta, store
+from engine.journeys import compact, store
 from engine.journeys.backfill import backfill, lagging
 from engine.journeys.columns import SYSTEM, journey_schema
 from engine.journeys.lacking import held, lake_of
+from engine.lake import delta
 from engine.world import Home, World
 from tests.journeys.support import STITCHED, ingest_rows, journeys, new_home
 from tests.laws import arrivals

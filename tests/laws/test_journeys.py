@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from engine import batches, flow
 from engine.catalog import replays
 from engine.governance import privacy
-from engine.journeys import compact, delta, store
+from engine.journeys import compact, store
 from engine.journeys.columns import journey_schema
+from engine.lake import delta
 from engine.upkeep import keep_up
 from engine.world import Home, World
 from tests.journeys.support import definitions, ingest_rows, journeys, new_home

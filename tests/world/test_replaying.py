@@ -20,7 +20,8 @@ from engine import flow, replaying
 from engine.catalog import replays
 from engine.catalog.records import Regrouping, ReplayStatus
 from engine.errors import CancelledError, InputError, UnknownNameError, UnsupportedError
-from engine.journeys import change, delta, runs, staging, store
+from engine.journeys import change, runs, staging, store
+from engine.lake import delta
 from engine.replaying import Order
 from engine.world import Home
 from tests.faults.inspection import answer
@@ -256,7 +257,8 @@ import os, signal
 from datetime import timedelta
 from pathlib import Path
 from engine import replaying
-from engine.journeys import change, delta, runs, staging
+from engine.journeys import change, runs, staging
+from engine.lake import delta
 from engine.world import Home, Lease
 
 def die(*arguments, **named):

@@ -12,7 +12,7 @@ from engine.catalog.records import BatchStatus
 from engine.definitions.model import Definitions
 from engine.errors import HomeError, InputError, UnknownNameError
 from engine.history import history
-from engine.journeys import delta
+from engine.lake import delta
 from engine.lake import table as lake
 from engine.rollback import roll_back
 from engine.vacuum import vacuum
