@@ -291,7 +291,7 @@ class Lease:
         replay: ReplayRecord | None = None,
         skips: Sequence[Skip] = (),
         forget: Collection[str] = (),
-        also: Callable[[Connection], None] | None = None,
+        also: Callable[[Connection], None] = lambda _: None,
     ) -> World:
         """Publish a new world in one transaction: the previous one with the given changes.
 
@@ -324,8 +324,7 @@ class Lease:
                 identities=_graph_version(previous, definitions, identities),
             )
             catalog.add_world(connection, record)
-            if also is not None:
-                also(connection)
+            also(connection)
         return self.home._remember(record)
 
     def _record(
