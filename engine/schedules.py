@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 from deltalake.exceptions import DeltaError
 from sqlalchemy.exc import DatabaseError
 
@@ -102,6 +100,10 @@ def scheduled_replays(home: Home, pause: timedelta = PAUSE) -> Iterator[None]:
         home: the home; other threads may use it meanwhile.
         pause: how long after a look the next one follows.
     """
+    # Not at the top: every command would wait for what only a server needs.
+    from apscheduler.schedulers.background import BackgroundScheduler
+    from apscheduler.triggers.interval import IntervalTrigger
+
     stopping, scheduler = threading.Event(), BackgroundScheduler(timezone=UTC)
     look = IntervalTrigger(seconds=pause.total_seconds(), timezone=UTC)
     # A look that a replay keeps from taking place is made up for by the next one.

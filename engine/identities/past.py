@@ -7,9 +7,10 @@ from typing import Final
 
 import polars as pl
 
-from engine.identities import evidence, graphs, table
+from engine.identities import evidence, table
 from engine.identities.evidence import EVIDENCE
 from engine.world import Home, World
+from stitching.graph import lookup, resolve
 
 _BATCHES: Final = pl.Schema({"dataset": pl.String, "batch": pl.Int64})
 
@@ -35,15 +36,12 @@ def persons_then(
     if world.identities is None:
         return pl.Series([None] * len(values), dtype=pl.String)
     path = home.identities_path()
-    asked = values.drop_nulls().unique().to_frame("value").with_columns(namespace=pl.lit(namespace))
-    components = table.identities(path, world.identities, asked)["component"]
+    asked = values.to_frame("value").with_columns(namespace=pl.lit(namespace))
+    components = table.identities(path, world.identities, asked.drop_nulls().unique())["component"]
     links = table.links(path, world.identities, components).select(list(EVIDENCE))
     come = links.join(_come(home, world, instant), on=list(_BATCHES), how="semi")
-    told = graphs.content(graphs.drawn(come, evidence.graph_rules(world.definitions)))
-    inside = told.identities.filter((pl.col("namespace") == namespace) & pl.col("graph").is_not_null())
-    firsts = told.firsts.filter(pl.col("namespace") == wanted).select("graph", person="value")
-    found = inside.join(firsts, on="graph").select("value", "person")
-    return values.to_frame("value").join(found, on="value", how="left", maintain_order="left")["person"]
+    nodes = resolve(come, evidence.graph_rules(world.definitions)).nodes
+    return lookup(nodes, asked, wanted)
 
 
 def last_came(home: Home, world: World, instant: datetime) -> datetime | None:

@@ -127,7 +127,7 @@ def _rows(task: _Task, member: Member, wanted: pl.DataFrame) -> pl.DataFrame:
 def _persons(task: _Task, member: Member, fresh: pl.DataFrame) -> pl.DataFrame:
     """Say whose rows are that came after the instant: ``row, person, known``."""
     anonymous = fresh.filter(pl.col("person").is_null() & pl.col("device").is_not_null())
-    memory = _known_then(task, member, anonymous["device"].unique(), fresh["row"])
+    memory = devices.memory_without(task.source, member, anonymous["device"].unique(), fresh["row"])
     met = fresh.join(memory.select("device", memory="person"), on="device", how="left")
     told = pl.coalesce("person", "memory")
     return met.select("row", person=pl.coalesce(told, "device"), known=told.is_not_null())
@@ -139,28 +139,12 @@ def _persons_in_graph(task: _Task, member: Member, fresh: pl.DataFrame) -> pl.Da
     return graph_based.stitch(fresh.select("row", "device", time=pl.col(TIME)), look_up(graph, member))
 
 
-def _known_then(task: _Task, member: Member, asked: pl.Series, later: pl.Series) -> pl.DataFrame:
-    """Return whom devices knew at the instant (``device, person``).
-
-    Args:
-        task: the connection.
-        member: the dataset.
-        asked: distinct devices.
-        later: ids of rows that came after the instant.
-    """
-    if not len(asked):
-        return pl.DataFrame(schema={"device": pl.String, "person": pl.String})
-    return devices.memory_without(task.source, member, asked, later)
-
-
 def _carried(source: Journeys, moved: pl.DataFrame, schema: pa.Schema) -> pa.Schema:
     """Return the columns that all files hold that rows are taken from; the lake has the others."""
     if not moved.height:
         return schema
     first, last = moved.select(low=pl.col(TIME).min(), high=pl.col(TIME).max()).row(0)
-    every = (*source.files.base, *source.files.level0)
-    near = [file for file in every if file.overlaps(first, last + 1)]
-    return lacking.common(source.files.table, near, schema)
+    return lacking.common_within(source.files, first, last + 1, schema)
 
 
 def _part(source: Journeys, member: Member, moved: pl.DataFrame, schema: pa.Schema) -> Part:

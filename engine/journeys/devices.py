@@ -72,6 +72,8 @@ def memory_without(source: Journeys, member: Member, devices: pl.Series, rows: p
         devices: distinct devices.
         rows: ids of the rows.
     """
+    if not len(devices):
+        return pl.DataFrame(schema={"device": pl.String, "person": pl.String})
     named = _events(source, member, devices)
     known = timeline.newest(_arrivals(named.filter(~pl.col("row").is_in(rows.implode()))))
     return known.select("device", person="known")

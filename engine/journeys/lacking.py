@@ -21,7 +21,7 @@ from engine.definitions.model import Definitions
 from engine.journeys import cache
 from engine.journeys.cache import Cache
 from engine.journeys.columns import DATASET
-from engine.journeys.store import JourneyFile
+from engine.journeys.store import Files, JourneyFile
 from engine.lake.leaves import leaf_column, row_ids, whole
 from engine.lake.table import ROW, batch_files
 from engine.world import Home, World
@@ -61,6 +61,12 @@ def common(table: Path, files: Iterable[JourneyFile], schema: pa.Schema) -> pa.S
     """
     kept = frozenset(schema.names).intersection(*(held(table, file.path) for file in files))
     return pa.schema([field for field in schema if field.name in kept])
+
+
+def common_within(files: Files, start: int, end: int, schema: pa.Schema) -> pa.Schema:
+    """Return the same of the base and level-0 files that overlap times in µs, from start up to end."""
+    near = [file for file in (*files.base, *files.level0) if file.overlaps(start, end)]
+    return common(files.table, near, schema)
 
 
 def column_from_lake(lake: Lake, table: Path, path: str, name: str, kind: pa.DataType) -> pa.Array:

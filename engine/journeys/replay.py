@@ -144,7 +144,7 @@ def _look(
     for done, member in enumerate(members):
         _report(progress, "restitching", done, len(members))
         window = window_of(asked.at, asked.lookbacks[member.name])
-        carried = _carried(task.source, window, carried)
+        carried = lacking.common_within(task.source.files, window.start + 1, window.end + 1, carried)
         moves.append(_move(task, member, window, carried.names if whole else ()))
     _report(progress, "restitching", len(members), len(members))
     before, after = (count_distinct([getattr(move, side) for move in moves]) for side in ("before", "after"))
@@ -236,13 +236,6 @@ def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFr
     """Find whom the graph knows the devices as; what was before the window tells nothing."""
     events = coded(member, rows)
     return Found(events, graph_based.restitch(events, look_up(task.graph, member)))
-
-
-def _carried(source: Journeys, window: Window, schema: pa.Schema) -> pa.Schema:
-    """Return the columns that all files hold whose rows may move; the lake has the others."""
-    every = (*source.files.base, *source.files.level0)
-    near = [file for file in every if file.overlaps(window.start + 1, window.end + 1)]
-    return lacking.common(source.files.table, near, schema)
 
 
 def _event_columns(member: Member) -> list[str]:
