@@ -13,7 +13,7 @@ from engine.world import Home, World
 from sqlfront.dialect import Statement
 from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
-from sqlfront.problems import ResultChangedError, errors_as_ours
+from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
 from sqlfront.settings import identity_as_of
 from sqlfront.workspace import Workspace
@@ -101,8 +101,9 @@ class Answer:
                     "cached plan must not change result type", hint="Prepare the statement again."
                 )
             cursor = question.workspace.cursor()
-            stack.callback(cursor.close)
             execution = Execution(cursor, question.home, question.seen(world), cancellation)
+            stack.callback(execution.close)
+            stack.callback(cursor.close)
             reader = execution.stream(planned, values)
             rest = stack.pop_all()
         schema = pa.schema([(column.name, column.type) for column in self.columns])
@@ -115,7 +116,7 @@ def _batches(
     """Yield batches under the planned names and types; lets go of the world at the end."""
     with rest:
         while True:
-            with execution.interrupting(), errors_as_ours():
+            with execution.working():
                 try:
                     batch = reader.read_next_batch()
                 except StopIteration:
