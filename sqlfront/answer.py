@@ -58,14 +58,21 @@ class Question:
         return replace(world, identity_as_of=identity_as_of(self.settings))
 
     def planned(self, world: World) -> Planned:
-        """Return the statement's plan in a world, from the cache if it was planned before."""
+        """Return the statement's plan in a world, from the cache if it was planned before.
+
+        Most plans follow from the definitions; those that rest on what is stored are made anew in each world.
+        """
         tree = self.statement.tree
         if tree is None:
             raise AssertionError(f"{self.statement.kind} is not a question")
-        key = (world.id, self.statement.kind, self.statement.text, self.declared)
-        planned: Planned = self.workspace.plans.get(
-            key, lambda: prepare(tree, self.declared, self.home, world, self.workspace)
-        )
+
+        def make() -> Planned:
+            return prepare(tree, self.declared, self.home, world, self.workspace)
+
+        key = (world.revision, self.statement.kind, self.statement.text, self.declared)
+        planned: Planned = self.workspace.plans.get(key, make)
+        if planned.world not in (None, world.id):
+            planned = self.workspace.plans.get((*key, world.id), make)
         return planned
 
 

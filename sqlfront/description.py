@@ -67,7 +67,7 @@ class Description:
             with errors_as_ours():
                 return result_schema(asked, self._world)
 
-        return self._workspace.schemas.get((self._world.id, asked), find_out)
+        return self._workspace.schemas.get((self._world.revision, asked), find_out)
 
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import duckdb
@@ -56,12 +55,14 @@ class Planned:
 
     Attributes:
         schemas: report table → schema of its answer.
+        world: the world whose rows decided how it is answered; None if none did.
     """
 
     plan: Plan
     parameters: tuple[pa.DataType, ...]
     columns: tuple[ResultColumn, ...]
     schemas: Mapping[str, pa.Schema]
+    world: int | None = None
 
 
 def prepare(
@@ -77,6 +78,12 @@ def prepare(
         WaylineError: it cannot be answered.
     """
     types = parameter_types(tree, declared, world.definitions)
+    looked_at: list[bool] = []
+
+    def looked_up(rows: Rows, names: Sequence[str]) -> bool:
+        looked_at.append(is_unique(rows, names, home, world, workspace))
+        return looked_at[-1]
+
     cursor = workspace.cursor()
     try:
         description = Description(cursor, workspace, world, types)
@@ -84,7 +91,7 @@ def prepare(
             tree,
             world.definitions,
             names_of=description.names,
-            is_unique=partial(is_unique, home=home, world=world, workspace=workspace),
+            is_unique=looked_up,
         )
         description.register(plan.reports)
         description.register_calls(plan.calls)
@@ -93,7 +100,7 @@ def prepare(
         columns = tuple(
             ResultColumn(name, _shown(kind)) for name, kind in zip(names, schema.types, strict=True)
         )
-        return Planned(plan, types, columns, description.schemas)
+        return Planned(plan, types, columns, description.schemas, world.id if looked_at else None)
     finally:
         cursor.close()
 
