@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from engine.errors import WaylineError
-from sqlfront.greeting import Authentication, authenticate, check_startup, goodbye, negotiation
+from sqlfront.greeting import Admitted, Authentication, authenticate, check_startup, goodbye, negotiation
 from sqlfront.session import Session
 from sqlfront.sessions import Sessions
 from sqlfront.sqlstate import SqlError, to_wayline_error
@@ -111,14 +111,12 @@ class Connection:
         return greeting
 
     async def _authenticate(self, startup: m.Startup) -> None:
-        exchange = authenticate(startup.parameters["user"], self._front.find_user)
-        answer: m.Message | None = None
-        while True:
-            reply, done = await self._on_thread(_advance, exchange, answer)
-            await self._send(reply)
-            if done:
-                return
-            answer = await self._message()
+        exchange = authenticate(startup.parameters["user"], self._front.login)
+        said = await self._on_thread(_advance, exchange, None)
+        while not isinstance(said, Admitted):
+            await self._send(said)
+            said = await self._on_thread(_advance, exchange, await self._message())
+        await self._send(said.reply)
 
     async def _message(self) -> m.Message:
         while (message := self._frontend.message()) is None:
@@ -210,9 +208,10 @@ def _next(chunks: Iterator[bytes]) -> bytes | None:
     return next(chunks, None)
 
 
-def _advance(exchange: Authentication, answer: m.Message | None) -> tuple[bytes, bool]:
-    """Return what an exchange says next, and whether that was its last word."""
+def _advance(exchange: Authentication, answer: m.Message | None) -> bytes | Admitted:
+    """Return what an exchange says next, or how it ended."""
     try:
-        return (next(exchange) if answer is None else exchange.send(answer)), False
+        return next(exchange) if answer is None else exchange.send(answer)
     except StopIteration as last:
-        return last.value, True
+        admitted: Admitted = last.value
+        return admitted

@@ -91,7 +91,7 @@ def _cannot_listen(error: Exception, host: str, port: int) -> HomeError:
 
 def _check_exposure(host: str, front: Front) -> None:
     """Refuse to let everybody in from other machines."""
-    if front.find_user is None and not _is_loopback(host):
+    if front.login is None and not _is_loopback(host):
         raise HomeError(
             f"{host} can be reached from other machines, but there are no users",
             hint="Add a user with a password, or listen on 127.0.0.1.",

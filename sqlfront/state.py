@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sqlfront.auth import Login
 from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
 from sqlfront.settings import REPORTED, Settings
@@ -42,13 +43,13 @@ class Front:
         parse: text of one statement → whatever ``plan`` takes; raises SyntaxProblem.
         plan: parsed statement, caller, and the parameter types that the client declared (None
             where it left them open) → query.
-        find_user: user name → stored verifier, None if there is no such user; None instead of a
-            function lets everybody in.
+        login: user name → how that user shows who they are, None if nobody of that name may log in;
+            None instead of a function lets everybody in.
     """
 
     parse: Callable[[str], Any]
     plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
-    find_user: Callable[[str], str | None] | None = None
+    login: Callable[[str], Login | None] | None = None
 
 
 class _Current(Mapping[str, str]):
