@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
+from engine.governance.access import Access
 from engine.world import Home, World
 from sqlfront.dialect import Statement
 from sqlfront.execution import Execution, Planned, prepare
@@ -16,6 +17,7 @@ from sqlfront.explanation import explanation
 from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
 from sqlfront.settings import identity_as_of
+from sqlfront.sight import Sight, sight_of
 from sqlfront.workspace import Workspace
 
 
@@ -26,6 +28,7 @@ def plan(
     world: World,
     workspace: Workspace,
     settings: Mapping[str, str],
+    access: Callable[[], Access],
     parameter_types: Sequence[pa.DataType | None] = (),
 ) -> Query:
     """Plan a question (a statement of kind ``select``, ``explain`` or ``analyze``).
@@ -33,13 +36,14 @@ def plan(
     Args:
         world: what the columns are planned on; each run takes the newest.
         settings: the session's, by name in lower case, read at each run.
+        access: returns what the session's user may read, asked at each run.
         parameter_types: what the client declared, None where it left a type open.
 
     Raises:
         WaylineError: the question cannot be answered; the message says why.
     """
-    question = Question(statement, home, workspace, tuple(parameter_types), settings)
-    planned = question.planned(world)
+    question = Question(statement, home, workspace, tuple(parameter_types), access, settings)
+    planned = question.planned(question.sight(world))
     return Answer(question, planned) if statement.kind == "select" else Explanation(question, planned)
 
 
@@ -51,13 +55,18 @@ class Question:
     home: Home
     workspace: Workspace
     declared: tuple[pa.DataType | None, ...]
+    access: Callable[[], Access]
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def seen(self, world: World) -> World:
-        """Return a world as the settings want to see it now."""
-        return replace(world, identity_as_of=identity_as_of(self.settings))
+    def sight(self, world: World) -> Sight:
+        """Return a world as whoever asks may see it now."""
+        return sight_of(world, self.access())
 
-    def planned(self, world: World) -> Planned:
+    def as_of(self, sight: Sight) -> Sight:
+        """Return the same as the settings want to see it now."""
+        return replace(sight, world=replace(sight.world, identity_as_of=identity_as_of(self.settings)))
+
+    def planned(self, sight: Sight) -> Planned:
         """Return the statement's plan in a world, from the cache if it was planned before.
 
         Most plans follow from the definitions; those that rest on what is stored are made anew in each world.
@@ -67,9 +76,10 @@ class Question:
             raise AssertionError(f"{self.statement.kind} is not a question")
 
         def make() -> Planned:
-            return prepare(tree, self.declared, self.home, world, self.workspace)
+            return prepare(tree, self.declared, self.home, sight, self.workspace)
 
-        key = (world.revision, self.statement.kind, self.statement.text, self.declared)
+        world, statement = sight.world, self.statement
+        key = (world.revision, sight.access.key, statement.kind, statement.text, self.declared)
         planned: Planned = self.workspace.plans.get(key, make)
         if planned.world not in (None, world.id):
             planned = self.workspace.plans.get((*key, world.id), make)
@@ -101,14 +111,14 @@ class Answer:
         """
         question, stack = self.question, ExitStack()
         with stack:
-            world = stack.enter_context(question.home.pin())
-            planned = question.planned(world)
+            sight = question.sight(stack.enter_context(question.home.pin()))
+            planned = question.planned(sight)
             if planned.columns != self.columns:
                 raise ResultChangedError(
                     "cached plan must not change result type", hint="Prepare the statement again."
                 )
             cursor = question.workspace.cursor()
-            execution = Execution(cursor, question.home, question.seen(world), cancellation)
+            execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
             stack.callback(execution.close)
             stack.callback(cursor.close)
             reader = execution.stream(planned, values)
@@ -160,11 +170,12 @@ class Explanation:
         """Return the plan's lines, one row each."""
         question = self.question
         with question.home.pin() as world:
+            sight = question.sight(world)
             cursor = question.workspace.cursor()
             try:
-                execution = Execution(cursor, question.home, question.seen(world), cancellation)
+                execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
                 lines = explanation(
-                    question.planned(world), values, execution, run=question.statement.kind == "analyze"
+                    question.planned(sight), values, execution, run=question.statement.kind == "analyze"
                 )
             finally:
                 cursor.close()

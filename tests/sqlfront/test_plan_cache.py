@@ -6,6 +6,7 @@ import pytest
 
 from engine import flow
 from engine.cancellation import Cancellation
+from engine.governance.access import OWNER
 from engine.world import Home
 from sqlfront import answer
 from sqlfront.dialect import parse
@@ -47,7 +48,12 @@ def ask(home):
 
     def asked(sql):
         question = answer.plan(
-            parse(sql)[0], home=home, world=home.current(), workspace=workspace, settings={}
+            parse(sql)[0],
+            home=home,
+            world=home.current(),
+            workspace=workspace,
+            settings={},
+            access=lambda: OWNER,
         )
         return question.run([], Cancellation()).read_all().to_pylist()
 
