@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
 from engine.governance.access import Access
+from engine.memory import Share
 from engine.world import Home, World
+from sqlfront.admission import group_of
 from sqlfront.dialect import Statement
 from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
@@ -65,6 +68,14 @@ class Question:
     def as_of(self, sight: Sight) -> Sight:
         """Return the same as the settings want to see it now."""
         return replace(sight, world=replace(sight.world, identity_as_of=identity_as_of(self.settings)))
+
+    def place(
+        self, sight: Sight, cancellation: Cancellation, *, goes_on: bool = False
+    ) -> AbstractContextManager[float]:
+        """Hold a place among the statements that work at once; what they take is the role's."""
+        percent = sight.access.limits.memory_percent
+        cancellation.share = None if percent is None else Share(group_of(sight.access), percent)
+        return self.workspace.admission.admitted(sight.access, cancellation, goes_on=goes_on)
 
     def planned(self, sight: Sight) -> Planned:
         """Return the statement's plan in a world, from the cache if it was planned before.
@@ -121,19 +132,25 @@ class Answer:
             execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
             stack.callback(execution.close)
             stack.callback(cursor.close)
-            reader = execution.stream(planned, values)
+            with question.place(sight, cancellation):
+                reader = execution.stream(planned, values)
             rest = stack.pop_all()
         schema = pa.schema([(column.name, column.type) for column in self.columns])
-        return pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, execution, rest))
+        place = partial(question.place, sight, cancellation, goes_on=True)
+        return pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, execution, place, rest))
 
 
 def _batches(
-    reader: pa.RecordBatchReader, schema: pa.Schema, execution: Execution, rest: ExitStack
+    reader: pa.RecordBatchReader,
+    schema: pa.Schema,
+    execution: Execution,
+    place: Callable[[], AbstractContextManager[float]],
+    rest: ExitStack,
 ) -> Iterator[pa.RecordBatch]:
     """Yield batches under the planned names and types; lets go of the world at the end."""
     with rest:
         while True:
-            with execution.working():
+            with place(), execution.working():
                 try:
                     batch = reader.read_next_batch()
                 except StopIteration:
@@ -174,9 +191,9 @@ class Explanation:
             cursor = question.workspace.cursor()
             try:
                 execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
-                lines = explanation(
-                    question.planned(sight), values, execution, run=question.statement.kind == "analyze"
-                )
+                runs = question.statement.kind == "analyze"
+                with question.place(sight, cancellation) if runs else nullcontext():
+                    lines = explanation(question.planned(sight), values, execution, run=runs)
             finally:
                 cursor.close()
         table = pa.table({"QUERY PLAN": pa.array(lines, pa.string())})

@@ -190,7 +190,7 @@ def _partials(job: Job, chunk: Load | Chunk) -> Partials | None:
     check()
     if isinstance(chunk, Chunk):
         return evaluated_chunk(job, chunk)
-    with memory.decoding.taken(chunk.weight, check):
+    with memory.decoding.taken(chunk.weight, check, job.cancellation.share):
         with job.trace.step(READ) as made:
             decoded = chunk.chunk(check)
             if decoded is not None:

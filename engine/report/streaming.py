@@ -111,8 +111,9 @@ def _rows(partials: Partials) -> pa.Table:
 
 def _decoded(load: Load, job: Job) -> Chunk | None:
     # Nothing is held while pieces wait for who reads them: one slow reader must not keep others waiting.
-    with memory.decoding.taken(load.weight, job.cancellation.check):
-        return load.chunk(job.cancellation.check)
+    cancellation = job.cancellation
+    with memory.decoding.taken(load.weight, cancellation.check, cancellation.share):
+        return load.chunk(cancellation.check)
 
 
 def pieces(chunk: Chunk, first: int, most: int) -> Iterator[Chunk]:
