@@ -15,9 +15,11 @@ class Cancellation:
 
     Attributes:
         share: of the memory that the statement's work is taken from; None: from all of it.
+        waited: seconds that it waited for its turn.
     """
 
     share: Share | None = None
+    waited: float = 0.0
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -73,12 +73,12 @@ class Admission:
     @contextmanager
     def admitted(
         self, access: Access, cancellation: Cancellation, *, goes_on: bool = False
-    ) -> Iterator[float]:
-        """Hold a place while the block runs; yield the seconds that it took to get one.
+    ) -> Iterator[None]:
+        """Hold a place while the block runs.
 
         Args:
             access: whose limits count; those of the same roles share them.
-            cancellation: ends the wait.
+            cancellation: of the statement; ends the wait, and is told how long it was.
             goes_on: the statement had a place before: it waits for as long as need be.
 
         Raises:
@@ -93,7 +93,8 @@ class Admission:
         try:
             with cancellation.interrupting(self._wake):
                 self._wait(turn, None if patience is None else began + patience / 1000, cancellation)
-            yield time.monotonic() - began
+            cancellation.waited += time.monotonic() - began
+            yield
         finally:
             self._leave(turn)
 

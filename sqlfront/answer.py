@@ -71,7 +71,7 @@ class Question:
 
     def place(
         self, sight: Sight, cancellation: Cancellation, *, goes_on: bool = False
-    ) -> AbstractContextManager[float]:
+    ) -> AbstractContextManager[None]:
         """Hold a place among the statements that work at once; what they take is the role's."""
         percent = sight.access.limits.memory_percent
         cancellation.share = None if percent is None else Share(group_of(sight.access), percent)
@@ -144,7 +144,7 @@ def _batches(
     reader: pa.RecordBatchReader,
     schema: pa.Schema,
     execution: Execution,
-    place: Callable[[], AbstractContextManager[float]],
+    place: Callable[[], AbstractContextManager[None]],
     rest: ExitStack,
 ) -> Iterator[pa.RecordBatch]:
     """Yield batches under the planned names and types; lets go of the world at the end."""
