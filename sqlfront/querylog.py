@@ -30,7 +30,7 @@ QUERIES: Final = pa.schema(
         *(pa.field(name, pa.string()) for name in ("statement", "state", "sqlstate", "message")),
         pa.field("started_at", pa.timestamp("us", tz="UTC")),
         *(pa.field(name, pa.float64()) for name in ("waited_ms", "first_row_ms", "total_ms")),
-        *(pa.field(name, pa.int64()) for name in ("rows", "bytes")),
+        pa.field("rows", pa.int64()),
     ]
 )
 """Columns of ``system.queries``."""
@@ -59,8 +59,7 @@ class Entry:
 
     Attributes:
         cancellation: of the statement, which knows how long it waited.
-        rows: sent so far.
-        bytes: sent so far.
+        rows: given to the client so far.
     """
 
     asker: Asker
@@ -68,16 +67,14 @@ class Entry:
     cancellation: Cancellation
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     rows: int = 0
-    bytes: int = 0
     _began: float = field(default_factory=time.monotonic)
     _first: float | None = None
 
-    def sent(self, rows: int, size: int) -> None:
+    def gave(self, rows: int) -> None:
         """Count rows that go to the client."""
         if rows and self._first is None:
             self._first = time.monotonic()
         self.rows += rows
-        self.bytes += size
 
     def record(self, error: WaylineError | None = None, *, state: str = "done") -> QueryRecord:
         """Return what is known of it now."""
@@ -99,7 +96,6 @@ class Entry:
             first_row_ms=first,
             total_ms=(time.monotonic() - self._began) * 1000,
             rows=self.rows,
-            bytes=self.bytes,
         )
 
 
@@ -174,7 +170,7 @@ _logs: Final[WeakKeyDictionary[Home, QueryLog]] = WeakKeyDictionary()
 
 
 def query_rows(home: Home) -> pa.Table:
-    """Return all statements that a catalog remembers, and what a server of this process does (``QUERIES``)."""
+    """Return all statements that are remembered, and those of a server in this process (``QUERIES``)."""
     log = _logs.get(home)
     found = queries.listed(home.catalog, () if log is None else log.present())
     return pa.Table.from_pylist([vars(record) for record in found], QUERIES)

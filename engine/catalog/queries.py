@@ -30,8 +30,7 @@ class QueryRecord:
         sqlstate: of its error; empty if there was none.
         waited_ms: how long it waited for its turn.
         first_row_ms: from its start to its first row; None if it had none.
-        rows: sent to the client.
-        bytes: sent to the client.
+        rows: given to the client.
     """
 
     session: int
@@ -48,7 +47,6 @@ class QueryRecord:
     first_row_ms: float | None
     total_ms: float
     rows: int
-    bytes: int
 
 
 def add(catalog: Catalog, records: Sequence[QueryRecord], now: datetime) -> None:

@@ -224,7 +224,6 @@ queries: Final = Table(
     Column("first_row_ms", Float),
     Column("total_ms", Float, nullable=False),
     Column("rows", BigInteger, nullable=False),
-    Column("bytes", BigInteger, nullable=False),
 )
 
 privacy_requests: Final = Table(
