@@ -8,12 +8,14 @@ from typing import Any, Final
 import pyarrow as pa
 
 from sqlfront import statements as st
+from sqlfront.copying import Copy
 from sqlfront.portal import Portal, encoded, wanted_formats
 from sqlfront.query import ResultColumn
 from sqlfront.settings import canonical
 from sqlfront.sqlstate import SqlError
 from sqlfront.state import SessionState
 from sqlfront.wire import replies
+from sqlfront.wire.copy import copy_data
 
 _SHOW_ALL: Final = tuple(ResultColumn(name, pa.string()) for name in ("name", "setting"))
 
@@ -140,6 +142,15 @@ def _discard(state: SessionState, control: st.Discard, portal: Portal) -> Iterat
     yield state.changed_settings() + replies.command_complete(f"DISCARD {control.what}")
 
 
+def _copy(state: SessionState, control: Copy, portal: Portal) -> Iterator[bytes]:
+    query = portal.prepared.question().query
+    answer = query.columns if query is not None else ()
+    control.form.check([column.name for column in answer])
+    yield replies.copy_out_response(control.form.is_binary, len(answer))
+    count = yield from copy_data(portal.rows(None), answer, control.form)
+    yield replies.copy_done() + replies.command_complete(f"COPY {count}")
+
+
 def _nothing(state: SessionState, control: st.Nothing, portal: Portal) -> Iterator[bytes]:
     yield replies.command_complete(control.tag)
 
@@ -154,5 +165,6 @@ _RUNNERS: Final[dict[Any, Callable[..., Iterator[bytes]]]] = {
     st.CloseCursor: _close,
     st.Deallocate: _deallocate,
     st.Discard: _discard,
+    Copy: _copy,
     st.Nothing: _nothing,
 }

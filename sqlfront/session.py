@@ -15,6 +15,7 @@ from typing import Any, Final
 from engine.cancellation import Cancellation
 from engine.errors import UnsupportedError, WaylineError
 from sqlfront import control, statements
+from sqlfront.copying import Copy
 from sqlfront.portal import Portal, Prepared, encoded, wanted_formats
 from sqlfront.query import ResultColumn
 from sqlfront.settings import initial_settings
@@ -134,13 +135,15 @@ class Session:
             yield replies.row_description(columns, wanted_formats(portal.formats, columns))
 
     def _parsed(self, piece: Piece) -> _Parsed:
-        """Return the control statement, or what the parser makes of the text, or both (DECLARE)."""
+        """Return the control statement, or what the parser makes of the text, or both (DECLARE, COPY)."""
         with _position_from(piece.offset):
             found = statements.control(piece)
-        if found is not None and not isinstance(found, statements.Declare):
+        if found is not None and not isinstance(found, statements.Declare | Copy):
             return _Parsed(piece, found)
         question = piece if found is None else found.query
         with _position_from(question.offset):
+            if found is not None:
+                statements.check_question(question)
             return _Parsed(question, found, self._front.parse(question.sql))
 
     def _planned(self, parsed: _Parsed, oids: Sequence[int] = ()) -> Prepared:

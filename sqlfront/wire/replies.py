@@ -106,6 +106,16 @@ def close_complete() -> bytes:
     return _message(b"3")
 
 
+def copy_out_response(is_binary: bool, columns: int) -> bytes:
+    """CopyData follows, in the given format."""
+    return _message(b"H", struct.pack(f"!BH{columns}H", is_binary, columns, *[is_binary] * columns))
+
+
+def copy_done() -> bytes:
+    """There is no more CopyData."""
+    return _message(b"c")
+
+
 def command_complete(tag: str) -> bytes:
     """A statement is done; the tag says what it did (``SELECT 5``)."""
     return _message(b"C", _text(tag))

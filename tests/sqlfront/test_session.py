@@ -183,7 +183,7 @@ def test_portals_end_with_their_transaction(session):
         ([parse("SELECT 1 AS a"), bind(results=(0, 0))], "08P01"),
         ([m.Unsupported("F")], "0A000"),
         ([m.Password(b"")], "08P01"),
-        ([parse("COPY t TO STDOUT")], "0A000"),
+        ([parse("COPY t FROM STDIN")], "42501"),
     ],
 )
 def test_errors_of_the_extended_protocol(session, messages, sqlstate):
