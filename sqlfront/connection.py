@@ -21,6 +21,7 @@ from sqlfront.sqlstate import SqlError, to_wayline_error
 from sqlfront.state import Front
 from sqlfront.wire import messages as m
 from sqlfront.wire import replies
+from sqlfront.wire.replies import Data
 
 GREETING_SECONDS: Final = 60.0
 _READ: Final = 64 * 1024
@@ -182,7 +183,7 @@ class Connection:
         self._frontend.feed(data)
         return bool(data)
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: Data) -> None:
         if data:
             self._writer.write(data)
             await self._writer.drain()
@@ -206,7 +207,7 @@ def _until_end(group: _Group) -> tuple[list[m.Message], m.Terminate | WaylineErr
     return messages, None
 
 
-def _next(chunks: Iterator[bytes]) -> bytes | None:
+def _next(chunks: Iterator[Data]) -> Data | None:
     return next(chunks, None)
 
 

@@ -16,6 +16,7 @@ from sqlfront.sqlstate import SqlError
 from sqlfront.state import SessionState
 from sqlfront.wire import replies
 from sqlfront.wire.copy import copy_data
+from sqlfront.wire.replies import Data
 
 _SHOW_ALL: Final = tuple(ResultColumn(name, pa.string()) for name in ("name", "setting"))
 
@@ -42,7 +43,7 @@ def columns(state: SessionState, control: st.Control) -> tuple[ResultColumn, ...
     return ()
 
 
-def run(state: SessionState, portal: Portal) -> Iterator[bytes]:
+def run(state: SessionState, portal: Portal) -> Iterator[Data]:
     """Run a portal's control statement; yield its rows and its completion."""
     control = portal.prepared.control
     yield from _RUNNERS[type(control)](state, control, portal)
@@ -87,7 +88,7 @@ def _reset(state: SessionState, control: st.Reset, portal: Portal) -> Iterator[b
     yield state.changed_settings() + replies.command_complete("RESET")
 
 
-def _show(state: SessionState, control: st.Show, portal: Portal) -> Iterator[bytes]:
+def _show(state: SessionState, control: st.Show, portal: Portal) -> Iterator[Data]:
     settings = state.block.settings
     if control.name == "all":
         names = sorted({**settings.initial, **settings.changed}, key=str.lower)
@@ -108,7 +109,7 @@ def _declare(state: SessionState, control: st.Declare, portal: Portal) -> Iterat
     yield replies.command_complete("DECLARE CURSOR")
 
 
-def _fetch(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[bytes]:
+def _fetch(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[Data]:
     cursor = state.portal(control.cursor, "cursor")
     shown = columns(state, st.Fetch(control.cursor, control.count, move=False))
     formats = wanted_formats(portal.formats or cursor.formats, shown)
@@ -142,7 +143,7 @@ def _discard(state: SessionState, control: st.Discard, portal: Portal) -> Iterat
     yield state.changed_settings() + replies.command_complete(f"DISCARD {control.what}")
 
 
-def _copy(state: SessionState, control: Copy, portal: Portal) -> Iterator[bytes]:
+def _copy(state: SessionState, control: Copy, portal: Portal) -> Iterator[Data]:
     query = portal.prepared.question().query
     answer = query.columns if query is not None else ()
     control.form.check([column.name for column in answer])
@@ -155,7 +156,7 @@ def _nothing(state: SessionState, control: st.Nothing, portal: Portal) -> Iterat
     yield replies.command_complete(control.tag)
 
 
-_RUNNERS: Final[dict[Any, Callable[..., Iterator[bytes]]]] = {
+_RUNNERS: Final[dict[Any, Callable[..., Iterator[Data]]]] = {
     st.Transaction: _transaction,
     st.SetVariable: _set,
     st.Reset: _reset,

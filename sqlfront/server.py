@@ -21,6 +21,7 @@ from engine.errors import HomeError
 from sqlfront.connection import Connection
 from sqlfront.sessions import Sessions
 from sqlfront.state import Front
+from sqlfront.wire import compiled
 
 DEFAULT_PORT: Final = 5432
 MAX_CONNECTIONS: Final = 100
@@ -56,6 +57,7 @@ async def serve(
         HomeError: the address cannot be used.
     """
     _check_exposure(host, front)
+    compiled.load_in_background()
     pool = ThreadPoolExecutor(max_connections, thread_name_prefix="sql")
     sessions = Sessions(max_connections)
 

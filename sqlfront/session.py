@@ -26,6 +26,7 @@ from sqlfront.transaction import IDLE
 from sqlfront.wire import messages as m
 from sqlfront.wire import replies
 from sqlfront.wire.parameters import decode_parameter
+from sqlfront.wire.replies import Data
 from sqlfront.wire.types import parameter_type
 
 CHUNK: Final = 256 * 1024
@@ -65,18 +66,18 @@ class Session:
         key = replies.backend_key_data(self._state.process, self._secret)
         return self._state.changed_settings() + key + self._ready()
 
-    def process(self, messages: Sequence[m.Message]) -> Iterator[bytes]:
+    def process(self, messages: Sequence[m.Message]) -> Iterator[Data]:
         """Answer messages in order; yield the bytes to send in chunks of moderate size."""
-        gathered: list[bytes] = []
+        gathered: list[Data] = []
         size = 0
         for reply in self._replies(messages):
             gathered.append(reply)
             size += len(reply)
             if size >= CHUNK:
-                yield b"".join(gathered)
+                yield _joined(gathered)
                 gathered, size = [], 0
         if gathered:
-            yield b"".join(gathered)
+            yield _joined(gathered)
 
     def cancel(self) -> None:
         """Cancel what runs now, if anything; may be called from any thread."""
@@ -89,7 +90,7 @@ class Session:
         """Let go of everything; the session must not be used afterwards."""
         self._state.close_portals(held_too=True)
 
-    def _replies(self, messages: Sequence[m.Message]) -> Iterator[bytes]:
+    def _replies(self, messages: Sequence[m.Message]) -> Iterator[Data]:
         for message in messages:
             if self._skipping and not isinstance(message, m.Sync):
                 continue
@@ -112,7 +113,7 @@ class Session:
             self._state.close_portals()
         return self._ready()
 
-    def _simple_query(self, message: m.SimpleQuery) -> Iterator[bytes]:
+    def _simple_query(self, message: m.SimpleQuery) -> Iterator[Data]:
         pieces = split(message.sql)
         if not pieces:
             yield replies.empty_query()
@@ -160,7 +161,7 @@ class Session:
             return control.columns(self._state, prepared.control)
         return prepared.query.columns if prepared.query is not None else ()
 
-    def _executed(self, portal: Portal, max_rows: int | None) -> Iterator[bytes]:
+    def _executed(self, portal: Portal, max_rows: int | None) -> Iterator[Data]:
         """Yield rows and completion of a portal, or its suspension after ``max_rows``."""
         self._state.check_block(leaves_block=control.leaves_block(portal.prepared.control))
         if portal.prepared.control is not None:
@@ -227,7 +228,7 @@ class Session:
         else:
             yield replies.no_data()
 
-    def _execute(self, message: m.Execute) -> Iterator[bytes]:
+    def _execute(self, message: m.Execute) -> Iterator[Data]:
         portal = self._state.portal(message.portal)
         if portal.prepared.is_empty:
             yield replies.empty_query()
@@ -255,6 +256,10 @@ class Session:
 
     def _out_of_place(self, message: m.Message) -> Iterator[bytes]:
         raise m.ProtocolError(f"{type(message).__name__} message out of place")
+
+
+def _joined(replies: Sequence[Data]) -> Data:
+    return replies[0] if len(replies) == 1 else b"".join(replies)
 
 
 def _values(message: m.Bind, prepared: Prepared) -> tuple[object, ...]:
@@ -285,7 +290,7 @@ def _position_from(offset: int) -> Iterator[None]:
         raise
 
 
-_HANDLERS: Final[dict[type, Callable[[Session, Any], Iterator[bytes]]]] = {
+_HANDLERS: Final[dict[type, Callable[[Session, Any], Iterator[Data]]]] = {
     m.SimpleQuery: Session._simple_query,
     m.Parse: Session._parse,
     m.Bind: Session._bind,

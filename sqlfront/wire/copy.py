@@ -19,6 +19,7 @@ from sqlfront.query import ResultColumn
 from sqlfront.sqlstate import SqlError
 from sqlfront.wire.columns import Variable, encode_column
 from sqlfront.wire.datarow import data_rows
+from sqlfront.wire.replies import Data
 
 _TAG: Final = b"d"
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack("!II", 0, 0)
@@ -82,7 +83,7 @@ class CopyForm:
 
 def copy_data(
     batches: Iterable[pa.RecordBatch], columns: Sequence[ResultColumn], form: CopyForm
-) -> Generator[bytes, None, int]:
+) -> Generator[Data, None, int]:
     """Yield CopyData messages for all rows and what frames them; return the number of rows."""
     write = _binary if form.is_binary else _lines
     return (yield from write(batches, columns, form))
@@ -94,7 +95,7 @@ def _message(body: bytes) -> bytes:
 
 def _binary(
     batches: Iterable[pa.RecordBatch], columns: Sequence[ResultColumn], form: CopyForm
-) -> Generator[bytes, None, int]:
+) -> Generator[Data, None, int]:
     """As PostgreSQL does, let the first message hold the signature besides the first row."""
     types, formats = [column.type for column in columns], [True] * len(columns)
     count, opening = 0, _SIGNATURE
@@ -113,7 +114,7 @@ def _binary(
 
 def _lines(
     batches: Iterable[pa.RecordBatch], columns: Sequence[ResultColumn], form: CopyForm
-) -> Generator[bytes, None, int]:
+) -> Generator[Data, None, int]:
     alone = len(columns) == 1
     if form.header:
         names = (pa.array([column.name.encode()], pa.binary()) for column in columns)

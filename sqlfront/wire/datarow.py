@@ -15,9 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlfront.wire import compiled
 from sqlfront.wire.binary import sized
 from sqlfront.wire.codec import encode_values
 from sqlfront.wire.columns import Fixed, Variable, encode_column
+from sqlfront.wire.replies import Data
 
 FEW_ROWS: Final = 40
 DATA_ROW: Final = b"D"
@@ -26,7 +28,7 @@ _Lengths = npt.NDArray[np.int32]
 
 def data_rows(
     batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool], tag: bytes = DATA_ROW
-) -> bytes:
+) -> Data:
     """Return the batch's rows as DataRow messages, one after the other.
 
     Args:
@@ -37,7 +39,7 @@ def data_rows(
     """
     if batch.num_rows <= FEW_ROWS or not batch.num_columns:
         return row_by_row(batch, types, binary, tag)
-    return column_by_column(batch, types, binary, tag)
+    return (compiled.data_rows() or column_by_column)(batch, types, binary, tag)
 
 
 def row_by_row(

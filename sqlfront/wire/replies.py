@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.errors import WaylineError
 from sqlfront.query import ResultColumn
 from sqlfront.wire.types import pg_modifier, pg_oid, pg_size
 
 NOT_ENCRYPTED: Final = b"N"
+Data: TypeAlias = bytes | memoryview
+"""What goes to the client; many rows come as they lie in memory."""
 
 
 def _message(tag: bytes, body: bytes = b"") -> bytes:
