@@ -1,9 +1,18 @@
-"""Who is at the other end of a connection: where it comes from, and how it is encrypted."""
+"""Who is at the other end of a connection: where it comes from, and whether it is encrypted, or has to be."""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Policy(StrEnum):
+    """Who has to encrypt: nobody (it is not even offered), clients of other machines, everybody."""
+
+    OFF = "off"
+    REMOTE = "remote"
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from engine.errors import HomeError
-from sqlfront.peer import Peer
+from sqlfront.peer import Peer, Policy
 
 CERTIFICATE: Final = "server.crt"
 KEY: Final = "server.key"
@@ -41,14 +40,6 @@ _USAGE: Final = x509.KeyUsage(
     decipher_only=False,
 )
 _WEAK: Final = frozenset(("md5", "sha1"))
-
-
-class Policy(StrEnum):
-    """Who has to encrypt: nobody (it is not even offered), clients of other machines, everybody."""
-
-    OFF = "off"
-    REMOTE = "remote"
-    ALWAYS = "always"
 
 
 @dataclass(frozen=True)
