@@ -11,6 +11,7 @@ from sqlfront.query import ResultColumn
 from sqlfront.wire.types import pg_modifier, pg_oid, pg_size
 
 NOT_ENCRYPTED: Final = b"N"
+ENCRYPTED: Final = b"S"
 Data: TypeAlias = bytes | memoryview
 """What goes to the client; many rows come as they lie in memory."""
 
@@ -27,6 +28,11 @@ def _text(value: str) -> bytes:
 def authentication_ok() -> bytes:
     """The client is who it says."""
     return _message(b"R", struct.pack("!I", 0))
+
+
+def authentication_cleartext_password() -> bytes:
+    """Ask the client for the password itself."""
+    return _message(b"R", struct.pack("!I", 3))
 
 
 def authentication_sasl(mechanisms: Iterable[str]) -> bytes:
