@@ -114,7 +114,7 @@ def _fetch(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[b
     for batch in cursor.rows(control.count):
         count += batch.num_rows
         if not control.move:
-            yield encoded(batch, shown, formats)
+            yield encoded(batch, shown, formats, state.zone)
     yield replies.command_complete(f"{'MOVE' if control.move else 'FETCH'} {count}")
 
 

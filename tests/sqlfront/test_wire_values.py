@@ -150,7 +150,14 @@ def test_parameters_of_psycopg_arrive(pair, form):
     is_binary = dumper.format == 1
     if is_binary and declared is not None:
         arrow_type = declared
-    assert decode_parameter(raw, arrow_type, is_binary) == value
+    assert decode_parameter(raw, arrow_type, is_binary) == as_interval(value)
+
+
+def as_interval(value):
+    if not isinstance(value, dt.timedelta):
+        return value
+    rest = value - dt.timedelta(days=value.days)
+    return pa.MonthDayNano([0, value.days, rest // dt.timedelta(microseconds=1) * 1000])
 
 
 def text_of(value, arrow_type):
@@ -257,7 +264,7 @@ def test_intervals(parts, expected):
         (b"\\x00ff", pa.binary(), b"\x00\xff"),
         (rb"a\\000\001", pa.binary(), b"a\\000\x01"),
         (b" 12 ", pa.int16(), 12),
-        (b"3 days 01:00", pa.month_day_nano_interval(), dt.timedelta(days=3, hours=1)),
+        (b"3 days 01:00", pa.month_day_nano_interval(), pa.MonthDayNano([0, 3, 3600 * 10**9])),
         (b'{a,"b,c",NULL,"NULL"}', pa.list_(pa.string()), ["a", "b,c", None, "NULL"]),
     ],
 )
@@ -273,13 +280,13 @@ def test_text_parameters(raw, arrow_type, expected):
         (b"1e400x", pa.float64()),
         (b"2024-13-01", pa.date32()),
         (b"maybe", pa.bool_()),
-        (b"1 mon", pa.month_day_nano_interval()),
+        (b"1 moon", pa.month_day_nano_interval()),
         (b"{a", pa.list_(pa.string())),
         (b"\xff", pa.string()),
     ],
 )
 def test_bad_parameters(raw, arrow_type):
-    with pytest.raises(ParameterError, match="invalid input for type"):
+    with pytest.raises(ParameterError, match="invalid input"):
         decode_parameter(raw, arrow_type, False)
 
 
@@ -293,5 +300,6 @@ def test_every_type_has_an_oid_and_an_array():
         assert BY_OID[scalar.oid] is scalar
         assert not scalar.array or ELEMENT_OF[scalar.array] is scalar
     assert pg_oid(NamedType("_oid", pa.list_(pa.int64()))) == 1028
-    assert pg_name(pa.list_(pa.list_(pa.int64()))) == "text"
+    assert pg_name(pa.list_(pa.list_(pa.int64()))) == "_int8"
+    assert pg_name(pa.list_(pa.map_(pa.string(), pa.int64()))) == "text"
     assert pg_modifier(pa.decimal128(12, 2)) == 786438
