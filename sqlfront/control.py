@@ -17,6 +17,7 @@ from sqlfront.state import SessionState
 from sqlfront.wire import replies
 from sqlfront.wire.copy import copy_data
 from sqlfront.wire.replies import Data
+from sqlfront.wire.zones import in_zone
 
 _SHOW_ALL: Final = tuple(ResultColumn(name, pa.string()) for name in ("name", "setting"))
 
@@ -117,7 +118,7 @@ def _fetch(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[D
     for batch in cursor.rows(control.count):
         count += batch.num_rows
         if not control.move:
-            yield encoded(batch, shown, formats)
+            yield encoded(batch, shown, formats, state.zone)
     yield replies.command_complete(f"{'MOVE' if control.move else 'FETCH'} {count}")
 
 
@@ -145,7 +146,10 @@ def _discard(state: SessionState, control: st.Discard, portal: Portal) -> Iterat
 
 def _copy(state: SessionState, control: Copy, portal: Portal) -> Iterator[Data]:
     query = portal.prepared.question().query
-    answer = query.columns if query is not None else ()
+    answer = [
+        ResultColumn(column.name, in_zone(column.type, state.zone))
+        for column in (query.columns if query is not None else ())
+    ]
     control.form.check([column.name for column in answer])
     yield replies.copy_out_response(control.form.is_binary, len(answer))
     count = yield from copy_data(portal.rows(None), answer, control.form)

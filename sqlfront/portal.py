@@ -16,6 +16,7 @@ from sqlfront.wire.datarow import data_rows
 from sqlfront.wire.messages import ProtocolError
 from sqlfront.wire.replies import Data
 from sqlfront.wire.types import parameter_type, pg_oid
+from sqlfront.wire.zones import UTC, in_zone
 
 _BYTES_AT_ONCE: Final = 256 * 1024
 _ROWS_AT_ONCE: Final = 16_384
@@ -158,6 +159,13 @@ def wanted_formats(formats: Sequence[int], columns: Sequence[ResultColumn]) -> l
     return [form == 1 for form in every]
 
 
-def encoded(batch: pa.RecordBatch, columns: Sequence[ResultColumn], binary: Sequence[bool]) -> Data:
-    """Return a batch of an answer as DataRow messages."""
-    return data_rows(batch, [column.type for column in columns], binary)
+def encoded(
+    batch: pa.RecordBatch, columns: Sequence[ResultColumn], binary: Sequence[bool], zone: str = UTC
+) -> Data:
+    """Return a batch of an answer as DataRow messages.
+
+    Args:
+        zone: in which instants are shown as text.
+    """
+    types = [column.type for column in columns]
+    return data_rows(batch, types if zone == UTC else [in_zone(kind, zone) for kind in types], binary)

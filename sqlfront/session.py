@@ -226,7 +226,7 @@ class Session:
         with self._cancellable(portal.cancellation):
             for batch in portal.rows(max_rows):
                 count += batch.num_rows
-                yield encoded(batch, columns, formats)
+                yield encoded(batch, columns, formats, self._state.zone)
         if max_rows is not None and count == max_rows:
             yield replies.portal_suspended()
         else:

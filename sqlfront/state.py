@@ -12,7 +12,7 @@ from sqlfront.auth import Login
 from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
-from sqlfront.settings import REPORTED, Settings
+from sqlfront.settings import REPORTED, Settings, arrow_zone
 from sqlfront.sqlstate import SqlError
 from sqlfront.transaction import FAILED, IDLE, TransactionBlock
 from sqlfront.wire import replies
@@ -92,6 +92,11 @@ class SessionState:
     def caller(self) -> Caller:
         """Return who asks now."""
         return Caller(self.user, self.database, self.process, _Current(self.block), self.peer)
+
+    @property
+    def zone(self) -> str:
+        """Return the time zone in which instants are shown as text."""
+        return arrow_zone(self.block.settings.show("TimeZone"))
 
     def changed_settings(self) -> bytes:
         """Return ParameterStatus messages for what the client has not been told yet."""

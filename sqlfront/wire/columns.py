@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlfront.wire import text
+from sqlfront.wire import text, zones
 from sqlfront.wire.binary import EPOCH_DAYS, EPOCH_MICROS
 from sqlfront.wire.codec import encode_values, opened
-from sqlfront.wire.types import pg_name, storage_type
+from sqlfront.wire.types import is_unconstrained, pg_name, storage_type
 
 Numbers = npt.NDArray[Any]
 FIRST_MICROS: Final = -62_135_596_800_000_000
@@ -150,7 +150,9 @@ def _integer_text(array: pa.Array) -> Variable:
 def _numeric_text(array: pa.Array) -> Variable | None:
     """Arrow prints like PostgreSQL, except that it turns to exponents for many leading zeros."""
     texts = pc.cast(array, pa.string())
-    return None if pc.any(pc.match_substring(texts, "E")).as_py() else _as_binary(texts)
+    if pc.any(pc.match_substring(texts, "E")).as_py():
+        return None
+    return _as_binary(_trimmed(texts) if is_unconstrained(array.type) else texts)
 
 
 def float_text(name: str, one: Callable[[float], str]) -> Callable[[pa.Array], Variable]:
@@ -176,34 +178,48 @@ def _date_text(array: pa.Array) -> Variable | None:
     return _as_binary(pc.cast(array, pa.string()))
 
 
-def _timestamp_text(zone: str) -> Callable[[pa.Array], Variable | None]:
-    def encode(array: pa.Array) -> Variable | None:
-        micros, valid = numbers_of(array, "i8"), valid_mask(array)
-        if not within(micros, valid, FIRST_MICROS, LAST_MICROS):
-            return None
-        naive = array.view(pa.int64()).view(pa.timestamp("us"))
-        present = micros if valid is None else micros[valid]
-        if not (present % text.SECOND).any():
-            seconds = pc.cast(naive, pa.timestamp("s"), safe=False)
-            return _with_zone(pc.cast(seconds, pa.string()), zone)
-        return _with_zone(_trimmed(pc.cast(naive, pa.string())), zone)
+def _timestamp_text(array: pa.Array) -> Variable | None:
+    written = _moments_text(array, array)
+    return None if written is None else _as_binary(written)
 
-    return encode
+
+def _timestamptz_text(array: pa.Array) -> Variable | None:
+    """Write instants in the zone of their type, each with its offset."""
+    if array.type.tz == zones.UTC:
+        written = _moments_text(array, array)
+        return None if written is None else _as_binary(pc.binary_join_element_wise(written, "+00", ""))
+    written = _moments_text(array, pc.local_timestamp(array))
+    if written is None:
+        return None
+    ahead, which = np.unique(zones.offsets(array), return_inverse=True)
+    texts = pa.array([zones.offset_text(seconds) for seconds in ahead.tolist()])
+    return _as_binary(pc.binary_join_element_wise(written, texts.take(pa.array(which)), ""))
+
+
+def _moments_text(array: pa.Array, shown: pa.Array) -> pa.StringArray | None:
+    """Write times without a zone; None if any is beyond the years that Arrow can write."""
+    micros, valid = numbers_of(array, "i8"), valid_mask(array)
+    if not within(micros, valid, FIRST_MICROS + text.DAY, LAST_MICROS - text.DAY):
+        return None
+    naive = shown.view(pa.int64()).view(pa.timestamp("us"))
+    present = numbers_of(shown, "i8") if valid is None else numbers_of(shown, "i8")[valid]
+    if not (present % text.SECOND).any():
+        return pc.cast(pc.cast(naive, pa.timestamp("s"), safe=False), pa.string())
+    return _trimmed(pc.cast(naive, pa.string()))
 
 
 def _trimmed(texts: pa.StringArray) -> pa.StringArray:
     return pc.ascii_rtrim(pc.ascii_rtrim(texts, "0"), ".")
 
 
-def _with_zone(texts: pa.StringArray, zone: str) -> Variable:
-    return _as_binary(pc.binary_join_element_wise(texts, zone, "") if zone else texts)
-
-
-def _time_text(array: pa.Array) -> Variable:
+def _time_text(array: pa.Array) -> Variable | None:
+    """Arrow has no 24:00."""
+    if not within(numbers_of(array, "i8"), valid_mask(array), 0, text.DAY - 1):
+        return None
     return _as_binary(_trimmed(pc.cast(array, pa.string())))
 
 
-_STRINGS: Final = ("text", "varchar", "name", "char", "json", "bpchar")
+_STRINGS: Final = ("text", "varchar", "name", "json", "bpchar")
 _BINARY: Final[dict[str, Callable[[pa.Array], Fixed | Variable | None]]] = {
     "bool": _bool_binary,
     "int2": _small_integer,
@@ -228,6 +244,6 @@ _TEXT: Final[dict[str, Callable[[pa.Array], Fixed | Variable | None]]] = {
     "float8": float_text("float8", text.float8_text),
     "date": _date_text,
     "time": _time_text,
-    "timestamp": _timestamp_text(""),
-    "timestamptz": _timestamp_text("+00"),
+    "timestamp": _timestamp_text,
+    "timestamptz": _timestamptz_text,
 } | dict.fromkeys(_STRINGS, _as_binary)

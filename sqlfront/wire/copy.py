@@ -84,7 +84,13 @@ class CopyForm:
 def copy_data(
     batches: Iterable[pa.RecordBatch], columns: Sequence[ResultColumn], form: CopyForm
 ) -> Generator[Data, None, int]:
-    """Yield CopyData messages for all rows and what frames them; return the number of rows."""
+    """Yield CopyData messages for all rows and what frames them; return the number of rows.
+
+    Args:
+        batches: the rows.
+        columns: their names, and the types to write them in: instants show the zone of theirs.
+        form: how to write them.
+    """
     write = _binary if form.is_binary else _lines
     return (yield from write(batches, columns, form))
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlfront.wire import kernels, text
+from sqlfront.wire import kernels, text, zones
 from sqlfront.wire.codec import opened
 from sqlfront.wire.columns import (
     FIRST_DAYS,
@@ -34,7 +34,6 @@ from sqlfront.wire.types import pg_name, storage_type
 
 _HEAD: Final = 7
 _NO_BYTES: Final = np.empty(0, np.uint8)
-_UTC: Final = np.frombuffer(b"+00", np.uint8)
 
 
 @dataclass(frozen=True)
@@ -163,14 +162,24 @@ def _dates(array: pa.Array) -> Placed | None:
     return _written(kernels.write_dates, days.astype(np.int64), array)
 
 
-def _moments(zone: Bytes) -> Callable[[pa.Array], Placed | None]:
-    def write(array: pa.Array) -> Placed | None:
-        micros = numbers_of(array, "i8")
-        if not within(micros, valid_mask(array), FIRST_MICROS, LAST_MICROS):
+def _moments(array: pa.Array) -> Placed | None:
+    """Print times of day; instants show their zone's, if that is equally far from UTC in all of them."""
+    micros, zone = numbers_of(array, "i8"), _NO_BYTES
+    if not within(micros, valid_mask(array), FIRST_MICROS + text.DAY, LAST_MICROS - text.DAY):
+        return None
+    if array.type.tz is not None:
+        ahead = 0 if array.type.tz == zones.UTC else _seconds_ahead(array)
+        if ahead is None:
             return None
-        return _written(kernels.write_moments, micros, array, zone)
+        zone = np.frombuffer(zones.offset_text(ahead).encode(), np.uint8)
+        micros = micros + ahead * text.SECOND
+    return _written(kernels.write_moments, micros, array, zone)
 
-    return write
+
+def _seconds_ahead(array: pa.Array) -> int | None:
+    """Return what all instants have as offset from UTC, in whole minutes; None if they differ."""
+    ahead = np.unique(zones.offsets(array.drop_null()))
+    return int(ahead[0]) if len(ahead) == 1 and not ahead[0] % 60 else None
 
 
 def _booleans(array: pa.Array) -> Placed:
@@ -186,6 +195,6 @@ _WRITERS: Final[dict[str, Callable[[pa.Array], Placed | None]]] = {
     "oid": _integers,
     "float8": _floats,
     "date": _dates,
-    "timestamp": _moments(_NO_BYTES),
-    "timestamptz": _moments(_UTC),
+    "timestamp": _moments,
+    "timestamptz": _moments,
 }
