@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import count
 from typing import Final
 
@@ -26,6 +27,7 @@ from sqlfront.catalog import (
     Relations,
     recognise,
 )
+from sqlfront.constants import Constants
 from sqlfront.dialect import Statement, parse
 from sqlfront.gate import OwnersGate, UsersGate
 from sqlfront.problems import ResultChangedError
@@ -38,6 +40,9 @@ from sqlfront.workspace import Cache, Workspace
 _CATALOGS: Final = 8
 """Catalogs are kept for so many accesses; each takes some megabytes."""
 
+_REMEMBERED: Final = 1024
+_REMEMBERED_LENGTH: Final = 4096
+
 
 def open_front(home: Home, *, as_owner: bool = False) -> Front:
     """Return a front whose answers come from a home: its newest world at each statement.
@@ -47,7 +52,7 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
     """
     workspace = Workspace(home.root / "datasets")
     gate = OwnersGate() if as_owner else UsersGate(home.catalog)
-    catalogs = _Catalogs(home)
+    catalogs, constants = _Catalogs(home), Constants()
 
     def plan_for(
         question: Statement | CatalogQuestion,
@@ -60,21 +65,35 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
         if isinstance(question, CatalogQuestion):
             about = replace(caller, about=lambda: gate.about(caller.user))
             return catalogs.plan(question, about, parameter_types, access)
-        return plan(
-            question,
-            home=home,
-            world=home.current(),
-            workspace=workspace,
-            settings=caller.settings,
-            access=access,
-            parameter_types=parameter_types,
-        )
+
+        def planned() -> Query:
+            return plan(
+                question,
+                home=home,
+                world=home.current(),
+                workspace=workspace,
+                settings=caller.settings,
+                access=access,
+                parameter_types=parameter_types,
+            )
+
+        return constants.planned(question, planned)
 
     login = gate.login if isinstance(gate, UsersGate) else None
     return Front(_parsed, plan_for, login, gate)
 
 
 def _parsed(sql: str) -> Statement | CatalogQuestion:
+    """Return a statement's tree; short ones are remembered, as clients send them again and again."""
+    return _remembered(sql) if len(sql) <= _REMEMBERED_LENGTH else _read(sql)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(sql: str) -> Statement | CatalogQuestion:
+    return _read(sql)
+
+
+def _read(sql: str) -> Statement | CatalogQuestion:
     question = recognise(sql)
     if question is not None:
         return question
