@@ -27,11 +27,12 @@ from sqlfront.catalog import (
     Relations,
     recognise,
 )
-from sqlfront.constants import Constants
+from sqlfront.constants import Constants, is_constant
 from sqlfront.dialect import Statement, parse
 from sqlfront.gate import OwnersGate, UsersGate
 from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
+from sqlfront.querylog import Asker, QueryLog
 from sqlfront.settings import role_of
 from sqlfront.state import Caller, Front
 from sqlfront.system import RELATIONS, SCHEMA, SystemRelation
@@ -48,11 +49,13 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
     """Return a front whose answers come from a home: its newest world at each statement.
 
     Args:
-        as_owner: whoever asks may read everything; else what the caller's user was granted.
+        as_owner: whoever asks may read everything, and nothing is noted in the query log; else what the
+            caller's user was granted.
     """
     workspace = Workspace(home.root / "datasets")
     gate = OwnersGate() if as_owner else UsersGate(home.catalog)
     catalogs, constants = _Catalogs(home), Constants()
+    log = None if as_owner else QueryLog(home)
 
     def plan_for(
         question: Statement | CatalogQuestion,
@@ -77,10 +80,16 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
                 parameter_types=parameter_types,
             )
 
-        return constants.planned(question, planned)
+        if is_constant(question):
+            return constants.planned(question, planned)
+        return planned() if log is None else log.planned(_asker(caller), question.text, planned)
 
     login = gate.login if isinstance(gate, UsersGate) else None
-    return Front(_parsed, plan_for, login, gate)
+    return Front(_parsed, plan_for, login, gate, (lambda: None) if log is None else log.close)
+
+
+def _asker(caller: Caller) -> Asker:
+    return Asker(caller.process, caller.user, caller.peer.address, caller.database, caller.settings)
 
 
 def _parsed(sql: str) -> Statement | CatalogQuestion:

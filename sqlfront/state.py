@@ -55,12 +55,14 @@ class Front:
         login: user name → how that user shows who they are, None if nobody of that name may log in;
             None instead of a function lets everybody in.
         gate: who may stay, and in which role.
+        close: called when no session is left and none will come.
     """
 
     parse: Callable[[str], Any]
     plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
     login: Callable[[str], Login | None] | None = None
     gate: Gate = field(default_factory=OpenGate)
+    close: Callable[[], None] = lambda: None
 
 
 class _Current(Mapping[str, str]):
