@@ -39,14 +39,14 @@ _CATALOGS: Final = 8
 """Catalogs are kept for so many accesses; each takes some megabytes."""
 
 
-def open_front(home: Home, *, as_owner: bool = False) -> Front:
+def open_front(home: Home, gate: UsersGate | OwnersGate | None = None) -> Front:
     """Return a front whose answers come from a home: its newest world at each statement.
 
     Args:
-        as_owner: whoever asks may read everything; else what the caller's user was granted.
+        gate: who may read what; the home's users by their grants, unless given.
     """
     workspace = Workspace(home.root / "datasets")
-    gate = OwnersGate() if as_owner else UsersGate(home.catalog)
+    doors = gate or UsersGate(home.catalog)
     catalogs = _Catalogs(home)
 
     def plan_for(
@@ -55,10 +55,10 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
         parameter_types: Sequence[pa.DataType | None],
     ) -> Query:
         def access() -> Access:
-            return gate.access(caller.user, role_of(caller.settings))
+            return doors.access(caller.user, role_of(caller.settings))
 
         if isinstance(question, CatalogQuestion):
-            about = replace(caller, about=lambda: gate.about(caller.user))
+            about = replace(caller, about=lambda: doors.about(caller.user))
             return catalogs.plan(question, about, parameter_types, access)
         return plan(
             question,
@@ -70,8 +70,8 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
             parameter_types=parameter_types,
         )
 
-    login = gate.login if isinstance(gate, UsersGate) else None
-    return Front(_parsed, plan_for, login, gate)
+    login = doors.login if isinstance(doors, UsersGate) else None
+    return Front(_parsed, plan_for, login, doors)
 
 
 def _parsed(sql: str) -> Statement | CatalogQuestion:

@@ -14,6 +14,7 @@ from engine.schedules import scheduled_replays
 from engine.upkeep import upkeep
 from engine.world import Home
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.server import Address, serve
 from sqlfront.server import running as running_front
 from sqlfront.sqlstate import to_wayline_error
@@ -56,7 +57,7 @@ def ask(
         WaylineError: the statement cannot be answered.
     """
     _check_question(statement)
-    front, caller = open_front(home, as_owner=True), Caller("local", "wayline", 0, settings or {})
+    front, caller = open_front(home, OwnersGate()), Caller("local", "wayline", 0, settings or {})
     try:
         query = front.plan(front.parse(statement), caller, ())
         table = query.run((), Cancellation()).read_all()
