@@ -230,8 +230,8 @@ class Execution:
         return self.request(reports[table], reports)
 
     def traced(self, asked: ReportRequest) -> Trace:
-        """Run a report, and return what its steps took."""
-        trace = Trace(counting=True)
+        """Run a report, and return what its steps took; without counts where a rule hides events."""
+        trace = Trace(counting=not self._sight.hides_events(asked.view))
         with self._files, errors_as_ours():
             run(asked, self.home, self.world, self._cancellation, trace)
         return trace
