@@ -68,7 +68,7 @@ class Description:
             with errors_as_ours():
                 return result_schema(asked, self._world)
 
-        return self._workspace.schemas.get((self._world.id, self._sight.access.key, asked), find_out)
+        return self._workspace.schemas.get((self._world.revision, self._sight.access.key, asked), find_out)
 
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""
