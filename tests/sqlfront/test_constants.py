@@ -9,6 +9,7 @@ from engine.world import Home
 from sqlfront.constants import Constants, is_constant
 from sqlfront.dialect import parse
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.query import ResultColumn
 from sqlfront.state import Caller
 
@@ -103,7 +104,7 @@ def test_a_failure_is_not_kept():
 
 def test_a_home_answers_a_constant_without_being_asked_for_its_world(tmp_path):
     home = Home.create(tmp_path / "home")
-    front = open_front(home, as_owner=True)
+    front = open_front(home, OwnersGate())
     first = front.plan(front.parse("SELECT 1 AS a, 'x'"), CALLER, ())
     assert [column.name for column in first.columns] == ["a", "?column?"]
     home.close()
