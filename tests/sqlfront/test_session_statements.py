@@ -64,7 +64,7 @@ def read(sql):
         ("RESET ALL", statements.Reset(None)),
         ("RESET ROLE", statements.Nothing("RESET")),
         ("SHOW TRANSACTION ISOLATION LEVEL", statements.Show("transaction_isolation")),
-        ("START TRANSACTION READ ONLY", statements.Transaction("BEGIN")),
+        ("START TRANSACTION READ ONLY", statements.Transaction("BEGIN", tag="START TRANSACTION")),
         ("END WORK", statements.Transaction("COMMIT")),
         ("ABORT", statements.Transaction("ROLLBACK")),
         ("rollback to x", statements.Transaction("ROLLBACK TO", "x")),
