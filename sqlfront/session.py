@@ -186,7 +186,7 @@ class Session:
     def _planned(self, parsed: _Parsed, oids: Sequence[int] = ()) -> Prepared:
         self._state.check_block(leaves_block=control.leaves_block(parsed.control))
         if parsed.question is None:
-            return Prepared(parsed.piece.sql, control=parsed.control)
+            return Prepared(parsed.piece.sql, control=parsed.control, declared_oids=tuple(oids))
         declared = [parameter_type(oid) for oid in oids]
         with _position_from(parsed.piece.offset):
             query = self._front.plan(parsed.question, self._state.caller(), declared)
@@ -251,7 +251,7 @@ class Session:
         pieces = split(message.sql)
         if len(pieces) > 1:
             raise SqlError("cannot insert multiple commands into a prepared statement", "42601")
-        prepared = Prepared(message.sql)
+        prepared = Prepared(message.sql, declared_oids=message.parameter_oids)
         for piece in pieces:
             prepared = self._planned(self._parsed(piece), message.parameter_oids)
         self._state.prepare(message.name, prepared)
