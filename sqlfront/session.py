@@ -78,7 +78,8 @@ class Session:
         self._limits = limits
         server = {**limits.settings, "ssl": "on" if peer.tls is not None else "off"}
         settings = initial_settings(user, parameters, server)
-        self._state = SessionState(user, parameters.get("database") or user, process, settings, peer)
+        database = parameters.get("database") or user
+        self._state = SessionState(user, database, process, settings, front.gate, peer)
         self._began: float | None = None
         self._skipping = False
         self._lock = threading.Lock()
@@ -151,6 +152,7 @@ class Session:
         return self._state.changed_settings() + replies.ready_for_query(self._state.block.status)
 
     def _simple_query(self, message: m.SimpleQuery) -> Iterator[bytes]:
+        self._state.forget_prepared("")
         pieces = split(message.sql)
         if not pieces:
             yield replies.empty_query()
@@ -248,6 +250,8 @@ class Session:
         return None if most is None else most - (monotonic() - (self._began or monotonic()))
 
     def _parse(self, message: m.Parse) -> Iterator[bytes]:
+        if not message.name:
+            self._state.forget_prepared("")
         pieces = split(message.sql)
         if len(pieces) > 1:
             raise SqlError("cannot insert multiple commands into a prepared statement", "42601")

@@ -18,6 +18,7 @@ from engine.schedules import scheduled_replays
 from engine.upkeep import upkeep
 from engine.world import Home
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.limits import Limits
 from sqlfront.peer import Policy
 from sqlfront.server import Address, serve
@@ -137,7 +138,7 @@ def ask(
         WaylineError: the statement cannot be answered.
     """
     _check_question(statement)
-    front, caller = open_front(home), Caller("local", "wayline", 0, settings or {})
+    front, caller = open_front(home, OwnersGate()), Caller("local", "wayline", 0, settings or {})
     try:
         query = front.plan(front.parse(statement), caller, ())
         table = query.run((), Cancellation()).read_all()

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from engine.world import Home
-from sqlfront.auth import verifier
+from sqlfront.users import add_user
 from tests.sqlfront.certificates import write
 from wayline import cli, output
 
@@ -26,7 +26,7 @@ SERVING = re.compile(r"Serving .* on ([\d.]+):(\d+) until Ctrl-C\.")
 @pytest.fixture
 def root(tmp_path):
     with closing(Home.create(tmp_path / "home")) as home:
-        home.catalog.set_user("ada", verifier("secret"))
+        add_user(home.catalog, "ada", "secret")
     return tmp_path / "home"
 
 
