@@ -13,6 +13,7 @@ from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
 from engine.world import Home
 from sqlfront.answer import plan
+from sqlfront.auth import Login, read_login
 from sqlfront.catalog import (
     Catalog,
     CatalogQuestion,
@@ -50,7 +51,11 @@ def open_front(home: Home) -> Front:
             parameter_types=parameter_types,
         )
 
-    return Front(_parsed, plan_for, home.catalog.find_user)
+    def login(user: str) -> Login | None:
+        stored = home.catalog.find_user(user)
+        return None if stored is None else read_login(stored)
+
+    return Front(_parsed, plan_for, login)
 
 
 def _parsed(sql: str) -> Statement | CatalogQuestion:

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from engine.errors import InputError
 from engine.report.moments import instant_of
+from sqlfront.durations import MOST, NoDurationError, milliseconds, shown
 from sqlfront.sqlstate import SqlError
 
 SERVER_VERSION: Final = "15.18"
@@ -28,6 +29,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "default_transaction_read_only": "on",
     "extra_float_digits": "1",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
     "in_hot_standby": "off",
     "integer_datetimes": "on",
     "IntervalStyle": "postgres",
@@ -68,6 +70,12 @@ REPORTED: Final = (
 )
 """Settings that clients are told of at the start and whenever they change."""
 
+TIMEOUTS: Final = frozenset(
+    (
+        *("statement_timeout", "lock_timeout"),
+        *("idle_session_timeout", "idle_in_transaction_session_timeout"),
+    )
+)
 _FIXED: Final = frozenset(
     (
         *("in_hot_standby", "integer_datetimes", "is_superuser", "lc_collate", "lc_ctype"),
@@ -140,13 +148,15 @@ def identity_as_of(settings: Mapping[str, str]) -> datetime | None:
     return instant_of(text) if text else None
 
 
-def initial_settings(user: str, parameters: Mapping[str, str]) -> Settings:
-    """Return the settings of a new session from the client's startup parameters.
+def initial_settings(
+    user: str, parameters: Mapping[str, str], server: Mapping[str, str] | None = None
+) -> Settings:
+    """Return the settings of a new session from the client's startup parameters and those of the server.
 
     Raises:
         SqlError: the client asks for something that we cannot give, such as another encoding.
     """
-    settings = Settings()
+    settings = Settings({**_DEFAULTS, **(server or {})})
     for name, value in _requested(parameters).items():
         settings = settings.with_value(name, value)
     return Settings({**settings.initial, **settings.changed, "session_authorization": user})
@@ -178,11 +188,26 @@ def _checked(name: str, value: str) -> str:
         return "ISO, DMY" if "dmy" in word else "ISO, YMD" if "ymd" in word else "ISO, MDY"
     if name == IDENTITY_AS_OF:
         return _instant(name, value)
+    if name in TIMEOUTS:
+        return _timeout(name, value)
     if name == "TimeZone":
         return _zone(value)
     if name in _ONLY and word != _ONLY[name]:
         raise _refused(name, value, _ONLY[name])
     return value
+
+
+def _timeout(name: str, value: str) -> str:
+    """Return a time as it is shown: in the largest unit that leaves a whole number."""
+    try:
+        time = milliseconds(value)
+    except NoDurationError as problem:
+        message = f'invalid value for parameter "{name}": "{value}"'
+        raise SqlError(message, "22023", hint=str(problem) or None) from None
+    if not 0 <= time <= MOST:
+        message = f'{time} ms is outside the valid range for parameter "{name}" (0 .. {MOST})'
+        raise SqlError(message, "22023")
+    return shown(time)
 
 
 def _instant(name: str, value: str) -> str:

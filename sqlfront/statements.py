@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import UnsupportedError
+from sqlfront.copying import Copy, read_copy
 from sqlfront.tokens import Piece, Token, TokenReader, string_value, tokens
 
 
@@ -92,7 +93,17 @@ class Nothing:
 
 
 Control = (
-    SetVariable | Reset | Show | Transaction | Declare | Fetch | CloseCursor | Deallocate | Discard | Nothing
+    SetVariable
+    | Reset
+    | Show
+    | Transaction
+    | Declare
+    | Fetch
+    | CloseCursor
+    | Deallocate
+    | Discard
+    | Copy
+    | Nothing
 )
 
 
@@ -116,6 +127,12 @@ def control(piece: Piece) -> Control | None:
     statement = read(reader)
     reader.end()
     return statement
+
+
+def check_question(piece: Piece) -> None:
+    """Raise unless a piece that another statement holds (DECLARE, COPY) is a question."""
+    if control(piece) is not None:
+        raise TokenReader(piece).problem(next(tokens(piece.sql)))
 
 
 def _set(reader: TokenReader) -> Control:
@@ -279,10 +296,6 @@ def _nothing(tag: str) -> Callable[[TokenReader], Control]:
     return read
 
 
-def _copy(reader: TokenReader) -> Control:
-    raise UnsupportedError("COPY is not supported", hint="Use SELECT, or wayline ingest for files.")
-
-
 _QUESTIONS: Final = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "("))
 _REFUSED: Final = frozenset(
     (
@@ -313,5 +326,5 @@ _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "DISCARD": _discard,
     "LISTEN": _nothing("LISTEN"),
     "UNLISTEN": _nothing("UNLISTEN"),
-    "COPY": _copy,
+    "COPY": read_copy,
 }
