@@ -5,6 +5,7 @@ They are read from the text, token by token, because no SQL parser agrees on all
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -114,10 +115,10 @@ def control(piece: Piece) -> Control | None:
         SqlError: it begins like one but is malformed.
         UnsupportedError: it is one that we do not serve.
     """
+    if _QUESTION.match(piece.sql):
+        return None
     reader = TokenReader(piece)
     word = reader.word()
-    if word in _QUESTIONS:
-        return None
     if word in _REFUSED:
         raise UnsupportedError(f"{word} is not supported", hint=_REFUSED_HINT)
     read = _READERS.get(word)
@@ -296,7 +297,7 @@ def _nothing(tag: str) -> Callable[[TokenReader], Control]:
     return read
 
 
-_QUESTIONS: Final = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "("))
+_QUESTION: Final = re.compile(r"(?:SELECT|WITH|VALUES|TABLE|EXPLAIN)(?![\w$])|\(", re.IGNORECASE)
 _REFUSED: Final = frozenset(
     (
         *("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COMMENT"),

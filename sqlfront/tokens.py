@@ -31,6 +31,7 @@ _ESCAPE: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CONTROLS: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_HAS_ONE: Final = re.compile(r"\s*(?=[^\s;])(?:[^;/-]|/(?!\*)|-(?!-))+")
 _COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 
 
@@ -77,6 +78,8 @@ def _comment_end(sql: str, start: int) -> int:
 
 def split(sql: str) -> list[Piece]:
     """Return the statements of a text that are not empty."""
+    if _HAS_ONE.fullmatch(sql):
+        return [Piece(sql.strip(), len(sql) - len(sql.lstrip()))]
     pieces: list[Piece] = []
     start = last = -1
     for token in tokens(sql):
