@@ -14,6 +14,7 @@ from engine.dataview.components import data_view
 from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
 from engine.world import Home
+from sqlfront import sleeping
 from sqlfront.answer import plan
 from sqlfront.auth import Login, read_login
 from sqlfront.catalog import (
@@ -28,6 +29,7 @@ from sqlfront.catalog import (
 from sqlfront.constants import Constants
 from sqlfront.dialect import Statement, parse
 from sqlfront.query import Query
+from sqlfront.sleeping import Sleep
 from sqlfront.state import Caller, Front
 from sqlfront.system import RELATIONS, SCHEMA, SystemRelation
 from sqlfront.workspace import Workspace
@@ -43,10 +45,12 @@ def open_front(home: Home) -> Front:
     catalog = Catalog(_Listing(home).relations)
 
     def plan_for(
-        question: Statement | CatalogQuestion,
+        question: Statement | CatalogQuestion | Sleep,
         caller: Caller,
         parameter_types: Sequence[pa.DataType | None],
     ) -> Query:
+        if isinstance(question, Sleep):
+            return question
         if isinstance(question, CatalogQuestion):
             return catalog.plan(question, caller, parameter_types)
 
@@ -69,18 +73,18 @@ def open_front(home: Home) -> Front:
     return Front(_parsed, plan_for, login)
 
 
-def _parsed(sql: str) -> Statement | CatalogQuestion:
+def _parsed(sql: str) -> Statement | CatalogQuestion | Sleep:
     """Return a statement's tree; short ones are remembered, as clients send them again and again."""
     return _remembered(sql) if len(sql) <= _REMEMBERED_LENGTH else _read(sql)
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _remembered(sql: str) -> Statement | CatalogQuestion:
+def _remembered(sql: str) -> Statement | CatalogQuestion | Sleep:
     return _read(sql)
 
 
-def _read(sql: str) -> Statement | CatalogQuestion:
-    question = recognise(sql)
+def _read(sql: str) -> Statement | CatalogQuestion | Sleep:
+    question = sleeping.recognise(sql) or recognise(sql)
     if question is not None:
         return question
     statements = parse(sql)
