@@ -30,7 +30,7 @@ from sqlfront.greeting import (
 from sqlfront.limits import GREETING_BYTES, Limits
 from sqlfront.logins import Logins
 from sqlfront.session import Session
-from sqlfront.sessions import Sessions, shutting_down
+from sqlfront.sessions import Guest, Sessions, shutting_down
 from sqlfront.sqlstate import to_wayline_error
 from sqlfront.state import Front
 from sqlfront.tls import Encryption
@@ -104,11 +104,11 @@ class Connection:
                 startup = await self._startup()
                 if startup is None:
                     return
-                await self._authenticate(startup)
+                guest = await self._authenticate(startup)
         self._frontend.message_limit = m.MESSAGE_LIMIT
         peer, front, limits = self._channel.peer, self._server.front, self._server.limits
         with self._sessions.opened(
-            lambda number, secret: Session(front, startup.parameters, number, secret, peer, limits)
+            lambda number, secret: Session(front, startup.parameters, number, secret, peer, limits), guest
         ) as session:
             await self._channel.send(session.greet())
             await self._converse(session)
@@ -163,26 +163,30 @@ class Connection:
                 hint="Have the client use TLS: sslmode=require for libpq, ssl=true for others.",
             )
 
-    async def _authenticate(self, startup: m.Startup) -> None:
+    async def _authenticate(self, startup: m.Startup) -> Guest:
         user, peer = startup.parameters["user"], self._channel.peer
         logins = self._server.logins
         logins.check(user, peer.address)
         try:
-            await self._exchange(
-                user, Offer(self._server.passwords and peer.tls is not None, self._end_point)
-            )
+            offer = Offer(self._server.passwords and peer.tls is not None, self._end_point)
+            credential = await self._exchange(user, offer)
         except PasswordError:
             logins.failed(user, peer.address)
             raise
         logins.succeeded(user, peer.address)
+        if credential:
+            self._server.pool.submit(self._server.front.gate.note_use, credential)
+        return Guest(user, credential)
 
-    async def _exchange(self, user: str, offer: Offer) -> None:
+    async def _exchange(self, user: str, offer: Offer) -> str:
+        """Let the client show who it is; return the credential that it did it by, if any."""
         exchange = authenticate(user, self._server.front.login, offer)
         said = await self._on_thread(_advance, exchange, None)
         while not isinstance(said, Admitted):
             await self._channel.send(said)
             said = await self._on_thread(_advance, exchange, await self._message())
         await self._channel.send(said.reply)
+        return said.credential
 
     async def _message(self) -> m.Message:
         while (message := self._frontend.message()) is None:

@@ -89,6 +89,7 @@ _SAVEPOINTS: Final[dict[str, Callable[..., None]]] = {
 
 
 def _set(state: SessionState, control: st.SetVariable, portal: Portal) -> Iterator[bytes]:
+    state.check_setting(canonical(control.name), control.value)
     warning = state.block.set(canonical(control.name), control.value, local=control.local)
     if warning is not None:
         yield replies.notice_response(warning, "25P01", "WARNING")
@@ -198,6 +199,7 @@ def _arguments(control: Execute, portal: Portal, types: Sequence[pa.DataType]) -
 def _set_config(state: SessionState, control: SetConfig, portal: Portal) -> Iterator[Data]:
     shown = columns(state, control)
     for setting in control.settings:
+        state.check_setting(canonical(setting.name), setting.value)
         state.block.set(canonical(setting.name), setting.value, local=setting.local)
     values = [pa.array([setting.value]) for setting in control.settings]
     batch = pa.RecordBatch.from_arrays(values, [column.name for column in shown])

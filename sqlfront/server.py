@@ -9,20 +9,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from engine.errors import HomeError
 from sqlfront.channel import Channel
 from sqlfront.connection import Connection, Surroundings
+from sqlfront.gate import FRESH_SECONDS
 from sqlfront.limits import Limits
 from sqlfront.logins import Logins
 from sqlfront.peer import is_loopback
-from sqlfront.sessions import Sessions
+from sqlfront.sessions import Guest, Sessions
 from sqlfront.state import Front
 from sqlfront.tls import Encryption
 from sqlfront.wire import compiled
@@ -74,14 +77,29 @@ async def serve(
             await Connection(surroundings, Channel(reader, writer, limits.send_seconds)).run()
 
     server = await _listen(connected, host, port)
+    watching = asyncio.create_task(_expel_unwelcome(front, sessions))
     try:
         if ready is not None:
             ready(Address(host, server.sockets[0].getsockname()[1]))
         await asyncio.Event().wait()
     finally:
         server.close()
+        watching.cancel()
         await sessions.shut_down()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _expel_unwelcome(front: Front, sessions: Sessions) -> None:
+    """End the sessions of users who may no longer log in, or whose password or token was revoked."""
+    while front.login is not None:
+        await asyncio.sleep(FRESH_SECONDS)
+        guests = sessions.guests()
+        with suppress(SQLAlchemyError):  # the catalog cannot be read at the moment
+            sessions.expel(await asyncio.to_thread(_unwelcome, front, guests))
+
+
+def _unwelcome(front: Front, guests: Iterable[Guest]) -> list[Guest]:
+    return [guest for guest in guests if not front.gate.is_welcome(guest.user, guest.credential)]
 
 
 async def _listen(

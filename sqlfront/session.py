@@ -79,8 +79,8 @@ class Session:
         self._secret = secret
         self._limits = limits
         server = {**limits.settings, "ssl": "on" if peer.tls is not None else "off"}
-        settings = initial_settings(user, parameters, server)
-        self._state = SessionState(user, parameters.get("database") or user, process, settings, peer)
+        settings, database = initial_settings(user, parameters, server), parameters.get("database") or user
+        self._state = SessionState(user, database, process, settings, front.gate, peer)
         self._began: float | None = None
         self._skipping = False
         self._unanswered = 0

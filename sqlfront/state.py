@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
 
+from engine.errors import ForbiddenError
 from sqlfront.auth import Login
+from sqlfront.gate import Gate, OpenGate
 from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
@@ -30,6 +32,7 @@ class Caller:
         process: number of the session, as in ``pg_backend_pid()``.
         settings: values by name in lower case, as they are whenever they are read: a statement is prepared
             under some and may run under others.
+        about: returns what else the catalogs may tell of the user, by name: who has which role.
         peer: where the question comes from.
     """
 
@@ -37,6 +40,7 @@ class Caller:
     database: str
     process: int
     settings: Mapping[str, str]
+    about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False)
     peer: Peer = _HERE
 
 
@@ -50,11 +54,13 @@ class Front:
             where it left them open) → query.
         login: user name → how that user shows who they are, None if nobody of that name may log in;
             None instead of a function lets everybody in.
+        gate: who may stay, and in which role.
     """
 
     parse: Callable[[str], Any]
     plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
     login: Callable[[str], Login | None] | None = None
+    gate: Gate = field(default_factory=OpenGate)
 
 
 class _Current(Mapping[str, str]):
@@ -77,9 +83,16 @@ class SessionState:
     """Guards what statements of one session leave behind for the next."""
 
     def __init__(
-        self, user: str, database: str, process: int, settings: Settings, peer: Peer = _HERE
+        self,
+        user: str,
+        database: str,
+        process: int,
+        settings: Settings,
+        gate: Gate,
+        peer: Peer = _HERE,
     ) -> None:
         self.user = user
+        self.gate = gate
         self.database = database
         self.process = process
         self.peer = peer
@@ -91,7 +104,7 @@ class SessionState:
 
     def caller(self) -> Caller:
         """Return who asks now."""
-        return Caller(self.user, self.database, self.process, _Current(self.block), self.peer)
+        return Caller(self.user, self.database, self.process, _Current(self.block), peer=self.peer)
 
     @property
     def zone(self) -> str:
@@ -104,6 +117,20 @@ class SessionState:
         news = {name: value for name, value in current.items() if self._reported.get(name) != value}
         self._reported = current
         return b"".join(replies.parameter_status(name, value) for name, value in news.items())
+
+    def check_setting(self, name: str, value: str | None) -> None:
+        """Raise if a setting would make the user somebody else.
+
+        A role is asked for again whenever something is read, so that no other way of setting it gives more.
+
+        Raises:
+            ForbiddenError: it is another user's name, or a role that the user does not have.
+        """
+        if name == "session_authorization" and value not in (None, self.user):
+            raise ForbiddenError("permission denied to set session authorization")
+        narrows = name == "role" and value is not None and value.lower() != "none"
+        if narrows and not self.gate.may_become(self.user, value or ""):
+            raise ForbiddenError(f'permission denied to set role "{value}"')
 
     def check_block(self, *, leaves_block: bool) -> None:
         """Raise unless the block takes statements, or the statement ends a failed block."""

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from dataclasses import replace
 
 import psycopg
 import pytest
@@ -16,7 +15,7 @@ from sqlfront.tokens import Piece
 
 @pytest.fixture(scope="module")
 def address(home):
-    with running(replace(open_front(home), login=None)) as found:
+    with running(open_front(home, as_owner=True)) as found:
         yield found
 
 
