@@ -17,6 +17,7 @@ from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
 from engine.governance.access import Access, restricted
 from engine.world import Home
+from sqlfront import sleeping
 from sqlfront.admission import PLACES
 from sqlfront.answer import plan
 from sqlfront.catalog import (
@@ -35,6 +36,7 @@ from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
 from sqlfront.querylog import Asker, QueryLog
 from sqlfront.settings import role_of
+from sqlfront.sleeping import Sleep
 from sqlfront.state import Caller, Front
 from sqlfront.system import RELATIONS, SCHEMA, SystemRelation
 from sqlfront.workspace import Cache, Workspace
@@ -60,10 +62,13 @@ def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places
     log = None if isinstance(doors, OwnersGate) else QueryLog(home)
 
     def plan_for(
-        question: Statement | CatalogQuestion,
+        question: Statement | CatalogQuestion | Sleep,
         caller: Caller,
         parameter_types: Sequence[pa.DataType | None],
     ) -> Query:
+        if isinstance(question, Sleep):
+            return question
+
         def access() -> Access:
             return doors.access(caller.user, role_of(caller.settings))
 
@@ -94,18 +99,18 @@ def _asker(caller: Caller) -> Asker:
     return Asker(caller.process, caller.user, caller.peer.address, caller.database, caller.settings)
 
 
-def _parsed(sql: str) -> Statement | CatalogQuestion:
+def _parsed(sql: str) -> Statement | CatalogQuestion | Sleep:
     """Return a statement's tree; short ones are remembered, as clients send them again and again."""
     return _remembered(sql) if len(sql) <= _REMEMBERED_LENGTH else _read(sql)
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _remembered(sql: str) -> Statement | CatalogQuestion:
+def _remembered(sql: str) -> Statement | CatalogQuestion | Sleep:
     return _read(sql)
 
 
-def _read(sql: str) -> Statement | CatalogQuestion:
-    question = recognise(sql)
+def _read(sql: str) -> Statement | CatalogQuestion | Sleep:
+    question = sleeping.recognise(sql) or recognise(sql)
     if question is not None:
         return question
     statements = parse(sql)

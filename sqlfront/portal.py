@@ -10,6 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
+from sqlfront.preparing import Prepare
 from sqlfront.query import Query, ResultColumn
 from sqlfront.statements import Control, Show
 from sqlfront.wire.datarow import data_rows
@@ -41,6 +42,8 @@ class Prepared:
     @property
     def parameter_types(self) -> tuple[pa.DataType, ...]:
         """Types in which values come: as declared, even those that nothing uses, else as inferred."""
+        if isinstance(self.control, Prepare):
+            return ()
         inferred = self.query.parameters if self.query is not None else ()
         declared = map(parameter_type, self.declared_oids)
         return tuple(
@@ -64,7 +67,7 @@ class Prepared:
         return self.control is None and self.query is None
 
     def question(self) -> Prepared:
-        """Return the question of a DECLARE as a statement of its own."""
+        """Return the question of a DECLARE, COPY or PREPARE as a statement of its own."""
         return replace(self, control=None)
 
     def completion(self, rows: int) -> str:

@@ -18,10 +18,10 @@ from engine.cancellation import BY_USER, Cancellation
 from engine.errors import UnsupportedError, WaylineError
 from sqlfront import control, statements
 from sqlfront.alarms import Alarms
-from sqlfront.copying import Copy
 from sqlfront.limits import Limits, seconds
 from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared, encoded, wanted_formats
+from sqlfront.preparing import Prepare
 from sqlfront.query import ResultColumn
 from sqlfront.settings import initial_settings
 from sqlfront.sqlstate import SqlError, to_wayline_error
@@ -185,12 +185,12 @@ class Session:
             yield replies.row_description(columns, wanted_formats(portal.formats, columns))
 
     def _parsed(self, piece: Piece) -> _Parsed:
-        """Return the control statement, or what the parser makes of the text, or both (DECLARE, COPY)."""
+        """Return the control statement, or what the parser makes of the text, or both (DECLARE, COPY, …)."""
         with _position_from(piece.offset):
             found = statements.control(piece)
-        if found is not None and not isinstance(found, statements.Declare | Copy):
+        question = piece if found is None else statements.question_of(found)
+        if question is None:
             return _Parsed(piece, found)
-        question = piece if found is None else found.query
         with _position_from(question.offset):
             if found is not None:
                 statements.check_question(question)
@@ -200,6 +200,7 @@ class Session:
         self._state.check_block(leaves_block=control.leaves_block(parsed.control))
         if parsed.question is None:
             return Prepared(parsed.piece.sql, control=parsed.control, declared_oids=tuple(oids))
+        oids = parsed.control.oids if isinstance(parsed.control, Prepare) else oids
         declared = [parameter_type(oid) for oid in oids]
         with _position_from(parsed.piece.offset):
             query = self._front.plan(parsed.question, self._state.caller(), declared)

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import UnsupportedError
+from sqlfront.configuring import SetConfig, read_set_config
 from sqlfront.copying import Copy, read_copy
+from sqlfront.preparing import Execute, Prepare, read_execute, read_prepare
 from sqlfront.tokens import Piece, Token, TokenReader, string_value, tokens
 
 
@@ -108,6 +110,9 @@ Control = (
     | Deallocate
     | Discard
     | Copy
+    | Prepare
+    | Execute
+    | SetConfig
     | Nothing
 )
 
@@ -120,7 +125,7 @@ def control(piece: Piece) -> Control | None:
         UnsupportedError: it is one that we do not serve.
     """
     if _QUESTION.match(piece.sql):
-        return None
+        return read_set_config(piece)
     reader = TokenReader(piece)
     word = reader.word()
     if word in _REFUSED:
@@ -134,8 +139,13 @@ def control(piece: Piece) -> Control | None:
     return statement
 
 
+def question_of(found: Control) -> Piece | None:
+    """Return the question that a control statement holds, if it holds one."""
+    return found.query if isinstance(found, Declare | Copy | Prepare | Execute) else None
+
+
 def check_question(piece: Piece) -> None:
-    """Raise unless a piece that another statement holds (DECLARE, COPY) is a question."""
+    """Raise unless a piece that another statement holds (DECLARE, COPY, PREPARE) is a question."""
     if control(piece) is not None:
         raise TokenReader(piece).problem(next(tokens(piece.sql)))
 
@@ -322,7 +332,6 @@ _REFUSED: Final = frozenset(
         *("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COMMENT"),
         *("GRANT", "REVOKE", "REASSIGN", "SECURITY", "IMPORT", "REFRESH", "REINDEX", "CLUSTER"),
         *("VACUUM", "ANALYZE", "ANALYSE", "CHECKPOINT", "LOAD", "LOCK", "NOTIFY", "CALL", "DO"),
-        *("PREPARE", "EXECUTE"),
     )
 )
 _REFUSED_HINT: Final = "Questions are: SELECT, WITH, VALUES, TABLE, EXPLAIN. Data comes by ingest."
@@ -347,4 +356,6 @@ _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "LISTEN": _nothing("LISTEN"),
     "UNLISTEN": _nothing("UNLISTEN"),
     "COPY": read_copy,
+    "PREPARE": read_prepare,
+    "EXECUTE": read_execute,
 }
