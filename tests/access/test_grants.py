@@ -9,6 +9,7 @@ from engine.errors import DefinitionError, ForbiddenError, UnknownNameError
 from engine.governance.access import OWNER, access_of, closed_views, limits_of, restricted
 from sqlfront.planner.credit import COLUMNS
 from sqlfront.system import RELATIONS
+from sqlfront.users import add_token
 from tests.access.homes import EMAIL, ask, build, front_of, grant, outcome, planned, revoke, rows, user
 from tests.sqlfront.shop import DEFINITIONS
 
@@ -140,6 +141,31 @@ def test_relations_of_schema_system_need_a_grant_and_tell_of_granted_datasets(ho
     listed = "select count(*) from pg_class where relnamespace = 13001"
     assert ask(front, "ann", listed) == [(0,)]
     assert ask(front, "dot", listed) == [(len(RELATIONS),)]
+
+
+@pytest.mark.parametrize(("relation", "by"), [("users", "user"), ("roles", "role"), ("grants", "role")])
+def test_who_may_do_what_is_told_of_oneself_and_to_administrators(home, front, relation, by):
+    grant(home, "email", f"system:{relation}")
+    asked = f'select distinct "{by}" from system.{relation} order by 1'
+    mine = {"user": "ben", "role": "email"}[by]
+    assert ask(front, "ben", asked) == [(mine,)]
+    assert ask(front, "dot", asked) == [({"user": "dot", "role": "analysts"}[by],)]
+    everybody = {row[0] for row in ask(front, "root", asked)}
+    assert everybody > {mine} and len(everybody) >= 4
+    assert outcome(front, "ann", asked) == "42501"
+    assert ask(front, "root", f"{asked} limit 1", role="analysts") != []
+
+
+def test_tokens_are_listed_without_their_secrets(home, front):
+    token, _ = add_token(home.catalog, "dot", label="Power BI")
+    add_token(home.catalog, "ann")
+    asked = "select * from system.tokens"
+    (row,) = ask(front, "dot", asked)
+    assert row[:3] == (token.id, "dot", "Power BI")
+    assert len(ask(front, "root", asked)) == 2
+    for name in ("users", "tokens", "roles", "grants"):
+        columns = planned(front, "root", f"select * from system.{name}").columns
+        assert not any("key" in column.name or column.name == "salt" for column in columns)
 
 
 def test_access_is_told_to_administrators_alone(front):
