@@ -5,7 +5,7 @@ import pytest
 from engine import flow
 from engine.catalog import access
 from engine.definitions.model import Definitions
-from engine.errors import DefinitionError, ForbiddenError, UnknownNameError
+from engine.errors import DefinitionError, ForbiddenError, UnknownNameError, WaylineError
 from engine.governance.access import OWNER, access_of, closed_views, limits_of, restricted
 from sqlfront.planner.credit import COLUMNS
 from sqlfront.system import RELATIONS
@@ -281,3 +281,33 @@ def test_credit_keeps_to_the_rule(front):
         assert len(listed) < len(everything)
         assert sum(credit or 0 for _, credit in listed) == pytest.approx(total or 0)
     assert "event_id" in COLUMNS
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select sum(revenue) from web where channel::int = 1",
+        "select sum(revenue) filter (where channel::int = 1) from web",
+        "select sum(credited) from web where channel::int = 1",
+        "select channel, sum(credited) filter (where channel::int = 1) from web group by 1",
+        "select * from web where channel::int = 1",
+        "select channel::int, sum(orders) from web group by 1",
+        "select sum(channel::int) from web",
+        "select distinct channel::int from web",
+        "select count(*) from web w join channels c on c.channel = w.channel where w.channel::int = 1",
+        "select c.region, sum(w.orders) from web w join channels c on c.rate = w.channel::int group by 1",
+    ],
+)
+def test_errors_name_no_value_of_a_hidden_event(home, front, sql):
+    grant(home, "email", "dataset:channels")
+    with pytest.raises(WaylineError) as refused:
+        ask(front, "ben", sql)
+    told = str(refused.value) + (refused.value.hint or "")
+    assert not any(hidden in told for hidden in ("Social", "Search", "Direct"))
+
+
+def test_conditions_are_not_tried_on_hidden_events(front):
+    refuses_hidden = "case when channel <> 'Email' then channel::int else 1 end = 1"
+    assert outcome(front, "ann", f"select sum(revenue) from web where {refuses_hidden}") == "22P02"
+    for asked in ("select sum(revenue) from web", "select sum(credited) from web", "select channel from web"):
+        assert ask(front, "ben", f"{asked} where {refuses_hidden}") == ask(front, "ben", asked)
