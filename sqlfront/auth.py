@@ -24,12 +24,7 @@ MECHANISM: Final = "SCRAM-SHA-256"
 PLUS: Final = "SCRAM-SHA-256-PLUS"
 """The same, bound to the server's certificate: who sits between client and server cannot pass it on."""
 ITERATIONS: Final = 4096
-<<<<<<< HEAD
-_VERIFIER: Final = re.compile(r"SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)")
 _CLIENT_FIRST: Final = re.compile(rb"(n|y|p=[^,]+),([^,]*),((?:m=[^,]*,)?n=([^,]*),r=([!-+\--~]+).*)")
-=======
-_CLIENT_FIRST: Final = re.compile(rb"([nyp][^,]*),([^,]*),((?:m=[^,]*,)?n=([^,]*),r=([!-+\--~]+).*)")
->>>>>>> access
 _CLIENT_FINAL: Final = re.compile(rb"(c=([^,]+),r=([!-+\--~]+)(?:,[^,]+)*),p=([^,]+)")
 _BOUND: Final = b"p=tls-server-end-point"
 _PROHIBITED: Final = (

@@ -240,6 +240,9 @@ class Connection:
     async def _answer(self, session: Session, messages: list[m.Message]) -> None:
         """Send what the session says; while the client takes one chunk, the next is made."""
         chunks = session.process(messages)
+        if session.is_instant(messages):
+            await self._channel.send(b"".join(chunks))
+            return
         chunk = await self._on_thread(_next, chunks, session=session)
         while chunk is not None:
             if session.has_answered:

@@ -21,6 +21,7 @@ from sqlfront.wire.zones import UTC, in_zone
 
 _BYTES_AT_ONCE: Final = 256 * 1024
 _ROWS_AT_ONCE: Final = 16_384
+_FEW_ROWS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,10 @@ class Portal:
 
 def _rows_at_once(batch: pa.RecordBatch) -> int:
     """Return how many rows to encode together: as many as stay in a processor's cache, at least one."""
-    row: int = batch.nbytes // batch.num_rows
+    rows: int = batch.num_rows
+    if rows <= _FEW_ROWS:
+        return rows
+    row: int = batch.nbytes // rows
     return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, row)))
 
 

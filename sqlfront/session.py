@@ -18,6 +18,7 @@ from engine.cancellation import BY_USER, Cancellation
 from engine.errors import UnsupportedError, WaylineError
 from sqlfront import control, statements
 from sqlfront.alarms import Alarms
+from sqlfront.instant import Instant
 from sqlfront.limits import Limits, seconds
 from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared, encoded, wanted_formats
@@ -83,6 +84,7 @@ class Session:
         database = parameters.get("database") or user
         self._state = SessionState(user, database, process, settings, front.gate, peer)
         self._began: float | None = None
+        self._instant = Instant(self._state)
         self._skipping = False
         self._unanswered = 0
         self._lock = threading.Lock()
@@ -114,6 +116,10 @@ class Session:
                 gathered, size = [], 0
         if gathered:
             yield _joined(gathered)
+
+    def is_instant(self, messages: Sequence[m.Message]) -> bool:
+        """Tell whether ``process`` would take next to no time for these messages."""
+        return not self._skipping and self._instant.covers(messages)
 
     @property
     def has_answered(self) -> bool:
@@ -162,19 +168,29 @@ class Session:
 
     def _simple_query(self, message: m.SimpleQuery) -> Iterator[Data]:
         self._state.forget_prepared("")
+        known = self._known(message.sql)
+        if known is not None:
+            yield from self._asked(known)
+            return
         pieces = split(message.sql)
         if not pieces:
             yield replies.empty_query()
         parsed = [self._parsed(piece) for piece in pieces]
         self._state.in_script = len(pieces) > 1
         for statement in parsed:
-            portal = Portal(self._planned(statement))
-            try:
-                yield from self._described(portal)
-                yield from self._executed(portal, None)
-            finally:
-                portal.close()
-            self._began = monotonic()
+            prepared = self._planned(statement)
+            if not self._state.in_script:
+                self._instant.remember(message.sql, prepared)
+            yield from self._asked(prepared)
+
+    def _asked(self, prepared: Prepared) -> Iterator[Data]:
+        """Describe and run a statement of the simple protocol."""
+        portal = Portal(prepared)
+        try:
+            yield from self._described(portal)
+            yield from self._executed(portal, None)
+        finally:
+            portal.close()
 
     def _described(self, portal: Portal) -> Iterator[bytes]:
         columns = self._columns(portal.prepared)
@@ -195,6 +211,13 @@ class Session:
             if found is not None:
                 statements.check_question(question)
             return _Parsed(question, found, self._front.parse(question.sql))
+
+    def _known(self, sql: str) -> Prepared | None:
+        """Return the statement of a text whose answer is known, if the block takes it."""
+        prepared = self._instant.prepared(sql)
+        if prepared is not None:
+            self._state.check_block(leaves_block=False)
+        return prepared
 
     def _planned(self, parsed: _Parsed, oids: Sequence[int] = ()) -> Prepared:
         self._state.check_block(leaves_block=control.leaves_block(parsed.control))
@@ -264,12 +287,15 @@ class Session:
     def _parse(self, message: m.Parse) -> Iterator[bytes]:
         if not message.name:
             self._state.forget_prepared("")
-        pieces = split(message.sql)
-        if len(pieces) > 1:
-            raise SqlError("cannot insert multiple commands into a prepared statement", "42601")
-        prepared = Prepared(message.sql, declared_oids=message.parameter_oids)
-        for piece in pieces:
-            prepared = self._planned(self._parsed(piece), message.parameter_oids)
+        prepared = self._known(message.sql) if not message.parameter_oids else None
+        if prepared is None:
+            pieces = split(message.sql)
+            if len(pieces) > 1:
+                raise SqlError("cannot insert multiple commands into a prepared statement", "42601")
+            prepared = Prepared(message.sql, declared_oids=message.parameter_oids)
+            for piece in pieces:
+                prepared = self._planned(self._parsed(piece), message.parameter_oids)
+            self._instant.remember(message.sql, prepared)
         self._state.prepare(message.name, prepared)
         yield replies.parse_complete()
 

@@ -159,6 +159,10 @@ class SessionState:
             raise SqlError(f'prepared statement "{name}" does not exist', "26000")
         return self._prepared[name]
 
+    def find_prepared(self, name: str) -> Prepared | None:
+        """Return a prepared statement, None if there is none of that name."""
+        return self._prepared.get(name)
+
     def forget_prepared(self, name: str | None) -> bool:
         """Forget a prepared statement, or all that have a name; tell whether there was one."""
         if name is not None:
