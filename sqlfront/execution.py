@@ -50,13 +50,13 @@ class Planned:
     """A statement planned on one world's definitions.
 
     Attributes:
-        schemas: report table → schema of its answer.
+        empty: report table → its answer over no events.
     """
 
     plan: Plan
     parameters: tuple[pa.DataType, ...]
     columns: tuple[ResultColumn, ...]
-    schemas: Mapping[str, pa.Schema]
+    empty: Mapping[str, pa.Table]
 
 
 def prepare(
@@ -88,7 +88,7 @@ def prepare(
         columns = tuple(
             ResultColumn(name, _shown(kind)) for name, kind in zip(names, schema.types, strict=True)
         )
-        return Planned(plan, types, columns, description.schemas)
+        return Planned(plan, types, columns, description.empty)
     finally:
         cursor.close()
 
@@ -182,7 +182,7 @@ class Execution:
         needed = _needed(query, reports)
         for table, report in reports.items():
             asked = self.request(report, reports) if table in needed else None
-            self._cursor.register(table, self._rows(asked, report, planned.schemas[table]))
+            self._cursor.register(table, self._rows(asked, planned.empty[table]))
         with self.interrupting(), errors_as_ours():
             rest = render(with_stored(query, self.stored))
             return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
@@ -223,7 +223,7 @@ class Execution:
         for other in reports:
             if other in _read_by(reports[table]):
                 asked = self.request_after(other, reports, planned)
-                self._cursor.register(other, self._rows(asked, reports[other], planned.schemas[other]))
+                self._cursor.register(other, self._rows(asked, planned.empty[other]))
         return self.request(reports[table], reports)
 
     def traced(self, asked: ReportRequest) -> Trace:
@@ -233,13 +233,11 @@ class Execution:
             run(asked, self.home, self.world, self._cancellation, trace)
         return trace
 
-    def _rows(self, asked: ReportRequest | None, report: Report, schema: pa.Schema) -> pa.Table:
-        if asked is not None:
-            with self._files, errors_as_ours():
-                return run(asked, self.home, self.world, self._cancellation)
-        if report.dimensions or report.row_level:
-            return schema.empty_table()
-        return pa.table([pa.nulls(1, kind) for kind in schema.types], schema=schema)
+    def _rows(self, asked: ReportRequest | None, empty: pa.Table) -> pa.Table:
+        if asked is None:
+            return empty
+        with self._files, errors_as_ours():
+            return run(asked, self.home, self.world, self._cancellation)
 
 
 def _needed(query: exp.Expr, reports: Mapping[str, Report]) -> frozenset[str]:

@@ -59,7 +59,7 @@ class Workspace:
     Attributes:
         plans: planned statements.
         unique: whether a relation is unique on a key.
-        schemas: of the answers of reports.
+        empty: answers of reports over no events.
     """
 
     def __init__(self, datasets: Path) -> None:
@@ -73,7 +73,7 @@ class Workspace:
             self._database.execute(setting)
         self.plans: Cache[Any] = Cache(1024)
         self.unique: Cache[bool] = Cache(1024)
-        self.schemas: Cache[Any] = Cache(1024)
+        self.empty: Cache[Any] = Cache(1024)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own to the database; the caller closes it."""

@@ -251,7 +251,7 @@ def _average_of(core: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Exp
 def _extreme(aggregate: Aggregate) -> Callable[[exp.Expr, Terms, ReportBuilder], exp.Expr]:
     def handler(core: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Expr:
         inner = core.this.expressions[0] if isinstance(core.this, exp.Distinct) else core.this
-        refuse_aggregated(metrics(inner, builder.view), aggregate.value.upper())
+        refuse_aggregated(metrics(inner, builder.view), core.key.upper())
         if is_constant(inner) or core.expressions:
             return builder.over_events(core, terms)
         return builder.metric(aggregate, bare(inner), terms)

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from sqlfront.functions import to_duckdb
 from sqlfront.planner.naming import UNNAMED, output_name
+from sqlfront.planner.ties import check_limit, has_ties
 
 
 def fold_identifiers(tree: exp.Expr) -> exp.Expr:
@@ -32,9 +33,12 @@ def plain_limits(tree: exp.Expr) -> exp.Expr:
     >>> plain_limits(parse("select a from t offset 0 rows fetch first row only")[0].tree).sql("duckdb")
     'SELECT a FROM t LIMIT 1'
     """
-    for query in tree.find_all(exp.Query):
+    for query in list(tree.find_all(exp.Query)):
+        check_limit(query)
         limit, offset = query.args.get("limit"), query.args.get("offset")
-        if isinstance(limit, exp.Fetch):
+        if has_ties(limit):
+            tree = _selected_union(query, tree) if isinstance(query, exp.SetOperation) else tree
+        elif isinstance(limit, exp.Fetch):
             count = limit.args.get("count") or exp.Literal.number(1)
             query.set("limit", exp.Limit(expression=count))
         elif isinstance(limit, exp.Limit) and _is_endless(limit.expression):
@@ -42,6 +46,20 @@ def plain_limits(tree: exp.Expr) -> exp.Expr:
         if isinstance(offset, exp.Offset) and offset.expression == exp.Literal.number(0):
             query.set("offset", None)
     return tree
+
+
+def _selected_union(union: exp.SetOperation, tree: exp.Expr) -> exp.Expr:
+    """Put a SELECT around a union that keeps ties, as rows of a SELECT are ranked; return the statement."""
+    outer = exp.select(exp.Star())
+    for clause in ("with_", "order", "limit", "offset"):
+        outer.set(clause, union.args.get(clause))
+    inner = union.copy()
+    for clause in ("with_", "order", "limit", "offset"):
+        inner.set(clause, None)
+    if union is not tree:
+        union.replace(outer)
+    outer.from_(inner.subquery("_", copy=False), copy=False)
+    return outer if union is tree else tree
 
 
 def _is_endless(count: exp.Expr | None) -> bool:
