@@ -107,7 +107,7 @@ class Description:
     def _request(self, report: Report) -> ReportRequest:
         """Return a request with the report's columns and nothing that has no influence on types."""
         metrics = tuple(replace(metric, condition=None) for metric in report.metrics)
-        plain = replace(report, metrics=metrics, range=(), constants=(), segment=(), lookups=())
+        plain = replace(report, metrics=metrics, range=(), constants=(), segment=(), chosen=(), lookups=())
         lookups = [
             joined(replace(lookup, keys=tuple((self._flat(mine), name) for mine, name in lookup.keys)), empty)
             for lookup in report.lookups

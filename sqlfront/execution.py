@@ -257,6 +257,7 @@ def _expressions(report: Report) -> Iterator[exp.Expr]:
     yield from report.segment
     yield from report.constants
     yield from (term.bound for term in report.range)
+    yield from (value for choice in report.chosen for value in choice.values)
     yield from (lookup.query for lookup in report.lookups)
     yield from (dimension.expression for dimension in report.dimensions)
     for metric in report.metrics:

@@ -88,6 +88,12 @@ class UnknownZoneError(InvalidValueError):
     sqlstate = "22023"
 
 
+class UnknownChoiceError(InvalidValueError):
+    """A saved segment or date range that does not exist."""
+
+    sqlstate = "22023"
+
+
 class NegativeLimitError(InvalidValueError):
     """A LIMIT or OFFSET below zero."""
 

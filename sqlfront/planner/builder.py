@@ -206,6 +206,7 @@ class ReportBuilder:
             range=self._conditions.range + part.range,
             constants=self._conditions.constants,
             segment=self._conditions.segment,
+            chosen=self._conditions.chosen,
             lookups=self._lookups,
             readings=self._conditions.readings,
         )

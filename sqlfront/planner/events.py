@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlfront.planner.block import Block, assembled
 from sqlfront.planner.conditions import read_terms
 from sqlfront.planner.context import Planning
+from sqlfront.planner.listing import listing
 from sqlfront.planner.lookups import on_events
 from sqlfront.planner.relations import Report, Rows, Scan
 from sqlfront.planner.rowlevel import event_rows
@@ -33,6 +34,7 @@ def events(block: Block, scan: Scan, planning: Planning) -> Rows:
         range=conditions.range,
         constants=conditions.constants,
         segment=tuple(on_events(term, scan.lookups) for term in conditions.segment),
+        chosen=conditions.chosen,
         lookups=scan.lookups,
         readings=conditions.readings,
     )
@@ -56,13 +58,7 @@ def every_event(scan: Scan, planning: Planning) -> Rows:
     """Plan a scan by itself: one row per event with its columns."""
     outputs = tuple((name, meaning.copy()) for name, meaning in scan.columns.items())
     block = Block(outputs or (("_", exp.Literal.number(1)),), scan.terms)
-    return events(block, scan, planning)
-
-
-def nothing(block: Block) -> Rows:
-    """Plan a block that lists what there is none of: no rows of texts."""
-    outputs = tuple((name, exp.cast(exp.null(), "text")) for name in block.names)
-    return Rows(assembled(Block(outputs), exp.Select(), [exp.false()]), block.names)
+    return listing(block, scan) or events(block, scan, planning)
 
 
 def as_source(rows: Rows, alias: str) -> exp.Expr:

@@ -183,11 +183,3 @@ def _ordered_union(union: exp.Expr, block: Block) -> exp.Select:
     )
     alias = exp.TableAlias(this=exp.to_identifier("_sets", quoted=True))
     return assembled(outer, exp.Select().from_(exp.Subquery(this=union, alias=alias)))
-
-
-def is_listing(block: Block) -> bool:
-    """Tell whether a block only lists saved segments or named date ranges, of which there are none."""
-    return bool(block.outputs) and all(
-        isinstance(output, exp.Column) and output.name in ("filterName", "daterangeName", "filterId")
-        for _, output in block.outputs
-    )

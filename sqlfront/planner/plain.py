@@ -41,7 +41,7 @@ def plain_select(
     for name, value in list(select.args.items()):
         if name not in ("from_", "joins"):
             select.set(name, _with_queries(value, nested))
-    outputs = list(_outputs(select, sources.scope))
+    outputs = list(_outputs(node, select, sources.scope))
     names = tuple(name for name, _ in outputs)
     ranked(select, by_outputs(select.args.get("order"), [output for _, output in outputs], names))
     return Rows(select, names, _carried(node, pinned), _unique(node, names, sources))
@@ -91,14 +91,14 @@ def _as_item(source: Source) -> exp.Expr:
     return item
 
 
-def _outputs(select: exp.Select, scope: Scope) -> Iterator[tuple[str, exp.Expr]]:
-    for output in select.expressions:
+def _outputs(node: exp.Select, planned: exp.Select, scope: Scope) -> Iterator[tuple[str, exp.Expr]]:
+    for output, meaning in zip(node.expressions, planned.expressions, strict=True):
         if isinstance(output, exp.Star):
             yield from scope.every()
         elif isinstance(output, exp.Column) and output.is_star:
             yield from scope.every(output.table)
         else:
-            yield output.alias_or_name, output.unalias()
+            yield output.alias_or_name, meaning.unalias()
 
 
 def _pinned_in(sources: Sources) -> dict[tuple[str, str], str]:

@@ -12,12 +12,14 @@ from engine.errors import UnknownNameError, UnsupportedError, did_you_mean
 from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
+from sqlfront.planner.choices import with_chosen_names
 from sqlfront.planner.context import DATASET, SYSTEM, Planning
 from sqlfront.planner.credit import credit_rows
-from sqlfront.planner.events import as_source, events, every_event, nothing
-from sqlfront.planner.grouped import grouped, is_listing
+from sqlfront.planner.events import as_source, events, every_event
+from sqlfront.planner.grouped import grouped
 from sqlfront.planner.history import history_rows
 from sqlfront.planner.joins import joined_rows
+from sqlfront.planner.listing import listing
 from sqlfront.planner.lookups import as_scan, over_scan
 from sqlfront.planner.naming import told_apart
 from sqlfront.planner.plain import plain_select, plain_union, recursive_rows, renamed
@@ -152,15 +154,17 @@ def _over_scan(block: Block, scan: Scan, planning: Planning, is_top: bool) -> Re
 
     block = replace(block, terms=(*scan.terms, *block.terms)).mapped(simplified)
     scan = replace(scan, lookups=tuple(_simplified_keys(lookup, simplified) for lookup in scan.lookups))
+    if _is_projection(block) and not is_top:
+        return replace(scan, columns=_columns(block), terms=block.terms)
+    listed = listing(block, scan)
+    if listed is not None:
+        return listed
+    block = with_chosen_names(block, view)
     if block.is_grouped:
         return grouped(block, scan, planning)
-    if is_listing(block) and (is_top or block.distinct is not None):
-        return nothing(block)
     if _lists_values(block, scan):
         groups = tuple(output for _, output in block.outputs if not is_constant(output))
         return grouped(replace(block, groups=groups, is_grouped=True), scan, planning)
-    if _is_projection(block) and not is_top:
-        return replace(scan, columns=_columns(block), terms=block.terms)
     return events(block, scan, planning)
 
 
