@@ -100,6 +100,12 @@ class NegativeLimitError(InvalidValueError):
     sqlstate = "2201W"
 
 
+class CardinalityError(InvalidValueError):
+    """More rows where there may be one."""
+
+    sqlstate = "21000"
+
+
 class UndefinedParameterError(WaylineError):
     """A parameter without a value."""
 
@@ -152,6 +158,7 @@ _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
     ("aggregate functions are not allowed", GroupingError),
     ("Type with name", UnknownTypeError),
     ("Unknown TimeZone", UnknownZoneError),
+    ("More than one row returned by a subquery", CardinalityError),
     ("LIMIT/OFFSET cannot be negative", NegativeLimitError),
 )
 

@@ -150,13 +150,22 @@ def _values(table: pa.Table) -> list[exp.Expr]:
     return [literal(value, kind) for value in table.column(0).to_pylist()]
 
 
+def _tuples(table: pa.Table) -> list[exp.Expr]:
+    columns = [
+        [literal(value, field.type) for value in column.to_pylist()]
+        for field, column in zip(table.schema, table.columns, strict=True)
+    ]
+    return [exp.Tuple(expressions=list(row)) for row in zip(*columns, strict=True)]
+
+
 def _one_of(value: exp.Expr, table: pa.Table, around: Surroundings) -> exp.Expr:
     """Return a test for membership: short lists are written out."""
     if table.num_rows > MOST_WRITTEN:
-        kept = around.kept(table.rename_columns(["value"]))
-        query = exp.select(column("value", "kept")).from_(kept.subquery("kept"))
+        names = [f"value_{at}" for at in range(table.num_columns)]
+        kept = around.kept(table.rename_columns(names))
+        query = exp.select(*(column(name, "kept") for name in names)).from_(kept.subquery("kept"))
         return exp.In(this=value, query=exp.Subquery(this=query))
-    values = _values(table)
+    values = _values(table) if table.num_columns == 1 else _tuples(table)
     return exp.In(this=value, expressions=values) if values else exp.false()
 
 

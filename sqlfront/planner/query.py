@@ -13,7 +13,8 @@ from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
 from sqlfront.planner.choices import with_chosen_names
-from sqlfront.planner.context import DATASET, SYSTEM, Planning
+from sqlfront.planner.context import DATASET, SYSTEM, Planning, reports_in
+from sqlfront.planner.correlated import Tools, Untied, lateral, untied
 from sqlfront.planner.credit import credit_rows
 from sqlfront.planner.events import as_source, events, every_event
 from sqlfront.planner.grouped import grouped
@@ -23,9 +24,10 @@ from sqlfront.planner.listing import listing
 from sqlfront.planner.lookups import as_scan, over_scan
 from sqlfront.planner.naming import told_apart
 from sqlfront.planner.plain import plain_select, plain_union, recursive_rows, renamed
+from sqlfront.planner.preaggregated import preaggregated
 from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan
 from sqlfront.planner.scope import Scope
-from sqlfront.planner.sources import alias_columns, from_clause, function_rows
+from sqlfront.planner.sources import Sources, alias_columns, from_clause, function_rows
 from sqlfront.planner.terms import is_constant, metrics
 from sqlfront.planner.zones import in_view_zone, reads_time
 from sqlfront.system import RELATIONS, SCHEMA, system_relation
@@ -106,11 +108,14 @@ def _with_ctes(node: exp.Expr, around: Around) -> Around:
 def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) -> Relation:
     sources = from_clause(
         node,
-        lambda table, scope: _item(table, replace(around, outer=scope or around.outer), planning),
+        lambda table, before: _item(table, _behind(around, before), planning),
         planning,
     )
     scope = replace(sources.scope, outer=around.outer, has_view=sources.has_view)
     within = replace(around, outer=scope)
+    untangled = untied(node, scope, _tools(within, planning))
+    if untangled is not node:
+        return _select(untangled, around, planning, is_top)
 
     def nested(query: exp.Expr) -> exp.Expr:
         return rows_of(resolve(query, within, planning), planning).query
@@ -122,6 +127,33 @@ def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) 
     if isinstance(relation, Joined):
         return _over_join(block, relation, planning, is_top)
     return _over_scan(block, relation, planning, is_top)
+
+
+def _behind(around: Around, before: Scope | None) -> Around:
+    """Return what a LATERAL item sees: the items before it, and what is around them."""
+    return around if before is None else replace(around, outer=replace(before, outer=around.outer))
+
+
+def _tools(around: Around, planning: Planning) -> Tools:
+    """Return what untying the sub-queries of a SELECT needs."""
+
+    def sources(select: exp.Select) -> Sources:
+        inside = _with_ctes(select, around)
+        return from_clause(
+            select,
+            lambda table, before: _item(table, _behind(inside, before), planning),
+            planning,
+        )
+
+    def is_unique(select: exp.Select, names: tuple[str, ...]) -> bool:
+        rows = rows_of(resolve(select, around, planning), planning)
+        known = any(each <= set(names) for each in rows.unique)
+        return known or (not reports_in(rows.query, planning) and planning.is_unique(rows, names))
+
+    def grouped_by_ties(found: Untied, sources: Sources) -> Untied:
+        return preaggregated(found, sources, planning.fresh("_groups"))
+
+    return Tools(sources, grouped_by_ties, is_unique, planning.fresh)
 
 
 def _is_projection(block: Block) -> bool:
@@ -186,7 +218,10 @@ def _item(item: exp.Expr, around: Around, planning: Planning) -> Relation:
     if isinstance(item, (exp.Table,)) and isinstance(item.this, exp.Identifier):
         return renamed(_table(item, around, planning), alias_columns(item))
     if isinstance(item, exp.Lateral):
-        return _item(item.this, around, planning)
+        inner = item.this
+        if isinstance(inner, exp.Subquery) and around.outer is not None:
+            inner = lateral(inner, around.outer, _tools(around, planning))
+        return _item(inner, around, planning)
     if isinstance(item, exp.Subquery):
         names = alias_columns(item)
         inner = item.copy()
