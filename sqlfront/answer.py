@@ -15,7 +15,7 @@ from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
 from sqlfront.problems import ResultChangedError, errors_as_ours
 from sqlfront.query import Query, ResultColumn
-from sqlfront.settings import identity_as_of
+from sqlfront.settings import identity_as_of, is_compatible
 from sqlfront.workspace import Workspace
 
 
@@ -62,9 +62,10 @@ class Question:
         tree = self.statement.tree
         if tree is None:
             raise AssertionError(f"{self.statement.kind} is not a question")
-        key = (world.id, self.statement.kind, self.statement.text, self.declared)
+        compat = is_compatible(self.settings)
+        key = (world.id, self.statement.kind, self.statement.text, self.declared, compat)
         planned: Planned = self.workspace.plans.get(
-            key, lambda: prepare(tree, self.declared, self.home, world, self.workspace)
+            key, lambda: prepare(tree, self.declared, self.home, world, self.workspace, compat=compat)
         )
         return planned
 

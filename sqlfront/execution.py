@@ -65,6 +65,8 @@ def prepare(
     home: Home,
     world: World,
     workspace: Workspace,
+    *,
+    compat: bool = False,
 ) -> Planned:
     """Plan a parsed question and find out its columns; no data is read, save to see if a join is unique.
 
@@ -80,6 +82,7 @@ def prepare(
             world.definitions,
             names_of=description.names,
             is_unique=partial(is_unique, home=home, world=world, workspace=workspace),
+            compat=compat,
         )
         description.register(plan.reports)
         description.register_calls(plan.calls)

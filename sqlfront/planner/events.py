@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from sqlfront.planner.block import Block, assembled
+from sqlfront.planner.compat import whole_range
 from sqlfront.planner.conditions import read_terms
 from sqlfront.planner.context import Planning
 from sqlfront.planner.listing import listing
@@ -31,7 +32,7 @@ def events(block: Block, scan: Scan, planning: Planning) -> Rows:
     report = Report(
         view=scan.view,
         view_name=scan.view.name,
-        range=conditions.range,
+        range=whole_range(conditions, scan.view) if planning.compat else conditions.range,
         constants=conditions.constants,
         segment=tuple(on_events(term, scan.lookups) for term in conditions.segment),
         chosen=conditions.chosen,
