@@ -11,10 +11,10 @@ from sqlfront.planner.compat import whole_range
 from sqlfront.planner.conditions import read_terms
 from sqlfront.planner.context import Planning
 from sqlfront.planner.listing import listing
-from sqlfront.planner.lookups import on_events
+from sqlfront.planner.lookups import on_events, pinned_in
 from sqlfront.planner.relations import Report, Rows, Scan
 from sqlfront.planner.rowlevel import event_rows
-from sqlfront.planner.terms import metrics, refuse_aggregated
+from sqlfront.planner.terms import metrics, refuse_aggregated, refuse_pinned
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import column, own
 
@@ -28,6 +28,7 @@ def events(block: Block, scan: Scan, planning: Planning) -> Rows:
     for part in (part for node in block.expressions() for part in own(node)):
         if is_aggregate(part):
             refuse_aggregated(metrics(part, scan.view), "a window function")
+            refuse_pinned(pinned_in(part, scan.lookups))
     conditions = read_terms(block.terms, scan.view, lambda _: False)
     report = Report(
         view=scan.view,
@@ -47,12 +48,14 @@ def events(block: Block, scan: Scan, planning: Planning) -> Rows:
 
 def _pinned(block: Block, scan: Scan) -> dict[str, str]:
     """Outputs that carry a distinct metric's values per event."""
-    return {
+    own_metrics = {
         name.lower(): metric.id
         for name, output in block.outputs
         for metric in metrics(output, scan.view)
         if not metric.additive
     }
+    looked_up = {name.lower(): pinned_in(output, scan.lookups) for name, output in block.outputs}
+    return own_metrics | {name: metric for name, metric in looked_up.items() if metric is not None}
 
 
 def every_event(scan: Scan, planning: Planning) -> Rows:

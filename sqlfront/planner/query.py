@@ -28,10 +28,14 @@ from sqlfront.planner.preaggregated import preaggregated
 from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan
 from sqlfront.planner.scope import Scope
 from sqlfront.planner.sources import Sources, alias_columns, from_clause, function_rows
-from sqlfront.planner.terms import is_constant, metrics
+from sqlfront.planner.spine import spine_rows
+from sqlfront.planner.terms import is_constant, metrics, not_additive
 from sqlfront.planner.zones import in_view_zone, reads_time
 from sqlfront.system import RELATIONS, SCHEMA, system_relation
 from sqlfront.trees import bare, column, rewrite
+
+_PLANNED: Final = "planned"
+"""Key in a query's meta: it has been planned, in the middle of one that is left to DuckDB."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,7 @@ def _over_join(block: Block, joined: Joined, planning: Planning, is_top: bool) -
         return _over_scan(block, scan, planning, is_top)
     if _is_projection(block) and not is_top:
         return replace(together, columns=_columns(block))
-    return joined_rows(block, joined, planning)
+    return spine_rows(block, joined, planning) or joined_rows(block, joined, planning)
 
 
 def _over_scan(block: Block, scan: Scan, planning: Planning, is_top: bool) -> Relation:
@@ -271,14 +275,15 @@ def _unknown_relation(table: exp.Table, around: Around, planning: Planning) -> U
 
 
 def _cte(name: str, cte: Cte, planning: Planning) -> Relation:
-    mentions = any(t.name.lower() == name.lower() and not t.db for t in cte.query.find_all(exp.Table))
-    if not (cte.recursive and mentions):
+    if not (cte.recursive and _mentions(cte.query, name)):
         return resolve(cte.query, cte.around, planning)
 
     def change(part: exp.Expr) -> exp.Expr | None:
+        if part.meta_get(_PLANNED):
+            return part
         if not isinstance(part, exp.Table) or not isinstance(part.this, exp.Identifier):
             return None
-        if part.name.lower() == name.lower() and not part.db:
+        if _is_named(part, name):
             return part
         relation = _table(part, cte.around, planning)
         if not isinstance(relation, Rows):
@@ -288,5 +293,27 @@ def _cte(name: str, cte: Cte, planning: Planning) -> Relation:
             )
         return as_source(relation, part.alias_or_name)
 
-    body = rewrite(cte.query.copy(), change, into_queries=True)
+    body = rewrite(_with_first_rows(name, cte, planning), change, into_queries=True)
     return recursive_rows(name, body, cte.names, planning)
+
+
+def _is_named(table: exp.Table, name: str) -> bool:
+    return table.name.lower() == name.lower() and not table.db
+
+
+def _mentions(query: exp.Expr, name: str) -> bool:
+    return any(_is_named(table, name) for table in query.find_all(exp.Table))
+
+
+def _with_first_rows(name: str, cte: Cte, planning: Planning) -> exp.Expr:
+    """Return a recursive query whose first rows, if they do not read itself, are planned by themselves."""
+    body = cte.query.copy()
+    if not isinstance(body, exp.SetOperation) or _mentions(body.left, name):
+        return body
+    rows = rows_of(resolve(body.left, cte.around, planning), planning)
+    for metric in rows.pinned.values():
+        raise not_additive(metric)
+    first = exp.Subquery(this=rows.query.copy())
+    first.meta[_PLANNED] = True
+    body.set("this", first)
+    return body

@@ -61,12 +61,14 @@ class Lookup:
         query: the relation; may read reports and datasets.
         keys: (expression over components, column of the relation) pairs.
         outer: keep events without a match.
+        pinned: as of rows: column → distinct metric whose values per event it carries.
     """
 
     alias: str
     query: exp.Expr
     keys: tuple[tuple[exp.Expr, str], ...]
     outer: bool
+    pinned: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlglot import exp
 from sqlfront.functions import to_duckdb
 from sqlfront.planner.naming import UNNAMED, output_name
 from sqlfront.planner.ties import check_limit, has_ties
+from sqlfront.trees import conjoin, conjuncts, guarded, queries
 
 
 def fold_identifiers(tree: exp.Expr) -> exp.Expr:
@@ -66,6 +67,33 @@ def _is_endless(count: exp.Expr | None) -> bool:
     return isinstance(count, exp.Null) or (isinstance(count, exp.Var) and count.name.upper() == "ALL")
 
 
+def inner_conditions(tree: exp.Expr) -> exp.Expr:
+    """Move conditions of joins that hold a sub-query into WHERE, where all joins are inner ones.
+
+    >>> from sqlfront.dialect import parse
+    >>> inner_conditions(parse("select 1 from a join b on x = y and z in (select 2)")[0].tree).sql("duckdb")
+    'SELECT 1 FROM a JOIN b ON x = y WHERE z IN (SELECT 2)'
+    """
+    for select in list(tree.find_all(exp.Select)):
+        joins = select.args.get("joins") or []
+        if all(not join.side and join.kind.upper() in ("", "INNER", "CROSS") for join in joins):
+            for join in joins:
+                _move_queries(join, select)
+    return tree
+
+
+def _move_queries(join: exp.Join, select: exp.Select) -> None:
+    terms = conjuncts(join.args.get("on"))
+    moved = [term for term in terms if any(queries(term))]
+    if moved and not join.method:
+        kept = conjoin(term for term in terms if term not in moved)
+        join.set("on", kept)
+        if kept is None:
+            join.set("kind", "CROSS")
+        for term in moved:
+            select.where(guarded(term.copy()), copy=False)
+
+
 def name_outputs(tree: exp.Expr) -> exp.Expr:
     """Give every output that has no alias the name that PostgreSQL would.
 
@@ -118,6 +146,7 @@ def _name_columns(values: exp.Values) -> None:
 REWRITES: Final[tuple[Callable[[exp.Expr], exp.Expr], ...]] = (
     fold_identifiers,
     plain_limits,
+    inner_conditions,
     table_queries,
     name_outputs,
     to_duckdb,

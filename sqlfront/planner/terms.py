@@ -81,3 +81,9 @@ def not_additive(metric: str) -> UnsupportedError:
         "window function or join on a key that is not unique",
         hint=f'Aggregate "{metric}" in the innermost SELECT, directly over the data view.',
     )
+
+
+def refuse_pinned(metric: str | None) -> None:
+    """Raise if an aggregate reads a distinct metric's values per event."""
+    if metric is not None:
+        raise not_additive(metric)
