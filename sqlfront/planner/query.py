@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from engine.errors import UnknownNameError, UnsupportedError, did_you_mean
+from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError, did_you_mean
 from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
@@ -255,9 +255,12 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
         if dataset is not None:
             fields = tuple(planning.definitions.datasets[dataset].fields)
             return _stored(f"{DATASET}{dataset}", fields)
+        planning.check_granted(name)
     if schema == SCHEMA:
         relation = system_relation(name)
         if relation is not None:
+            if not planning.sight.access.may_read_system(relation.name):
+                raise ForbiddenError(f"permission denied for view {relation.name}")
             return _stored(f"{SYSTEM}{relation.name}", tuple(relation.schema.names))
     raise _unknown_relation(table, around, planning)
 
@@ -267,9 +270,9 @@ def _stored(table: str, columns: tuple[str, ...]) -> Rows:
 
 
 def _unknown_relation(table: exp.Table, around: Around, planning: Planning) -> UnknownNameError:
-    known = [*around.ctes, *planning.definitions.data_views, *planning.definitions.datasets]
+    known = [*around.ctes, *planning.definitions.data_views, *planning.sight.datasets()]
     if table.db.lower() == SCHEMA or system_relation(table.name):
-        known = [f"{SCHEMA}.{name}" for name in RELATIONS]
+        known = [f"{SCHEMA}.{name}" for name in planning.sight.known_system(RELATIONS)]
     spelled = f"{table.db}.{table.name}" if table.db else table.name
     return UnknownNameError(f'relation "{spelled}" does not exist', hint=did_you_mean(spelled, known))
 

@@ -11,6 +11,7 @@ from sqlfront.functions import to_duckdb
 from sqlfront.planner.naming import UNNAMED, output_name
 from sqlfront.planner.ties import check_limit, has_ties
 from sqlfront.trees import conjoin, conjuncts, guarded, queries
+from sqlfront.typed import typed_casts
 
 
 def fold_identifiers(tree: exp.Expr) -> exp.Expr:
@@ -149,6 +150,7 @@ REWRITES: Final[tuple[Callable[[exp.Expr], exp.Expr], ...]] = (
     inner_conditions,
     table_queries,
     name_outputs,
+    typed_casts,
     to_duckdb,
 )
 """Names come before functions are rewritten: an output is named by the function that was written."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.cancellation import Cancellation
+from engine.governance.access import OWNER
 from sqlfront.answer import plan
 from sqlfront.dialect import parse
 from sqlfront.settings import Settings
@@ -21,7 +22,12 @@ def compatible(home, workspace):
 
     def run(sql):
         question = plan(
-            parse(sql)[0], home=home, world=home.current(), workspace=workspace, settings=settings
+            parse(sql)[0],
+            home=home,
+            world=home.current(),
+            workspace=workspace,
+            settings=settings,
+            access=lambda: OWNER,
         )
         table = question.run((), Cancellation()).read_all()
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))

@@ -13,6 +13,7 @@ from engine import flow
 from engine.cancellation import Cancellation
 from engine.definitions.project import load
 from engine.errors import UnsupportedError, WaylineError
+from engine.governance.access import OWNER
 from engine.world import Home
 from sqlfront.answer import plan
 from sqlfront.dialect import parse
@@ -137,7 +138,14 @@ def shop(tmp_path_factory):
     workspace = Workspace(home.root / "datasets")
 
     def run(sql):
-        question = plan(parse(sql)[0], home=home, world=home.current(), workspace=workspace, settings={})
+        question = plan(
+            parse(sql)[0],
+            home=home,
+            world=home.current(),
+            workspace=workspace,
+            settings={},
+            access=lambda: OWNER,
+        )
         table = question.run((), Cancellation()).read_all()
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
