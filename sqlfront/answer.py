@@ -20,7 +20,7 @@ from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
 from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
-from sqlfront.settings import identity_as_of
+from sqlfront.settings import identity_as_of, is_compatible
 from sqlfront.sight import Sight, sight_of
 from sqlfront.wire.types import kept_type, pg_name
 from sqlfront.workspace import Workspace
@@ -87,12 +87,13 @@ class Question:
         tree = self.statement.tree
         if tree is None:
             raise AssertionError(f"{self.statement.kind} is not a question")
+        compat = is_compatible(self.settings)
 
         def make() -> Planned:
-            return prepare(tree, self.declared, self.home, sight, self.workspace)
+            return prepare(tree, self.declared, self.home, sight, self.workspace, compat=compat)
 
         world, statement = sight.world, self.statement
-        key = (world.revision, sight.access.key, statement.kind, statement.text, self.declared)
+        key = (world.revision, sight.access.key, statement.kind, statement.text, self.declared, compat)
         planned: Planned = self.workspace.plans.get(key, make)
         if planned.world not in (None, world.id):
             planned = self.workspace.plans.get((*key, world.id), make)

@@ -57,14 +57,14 @@ class Planned:
     """A statement planned on one world's definitions.
 
     Attributes:
-        schemas: report table → schema of its answer.
+        empty: report table → its answer over no events.
         world: the world whose rows decided how it is answered; None if none did.
     """
 
     plan: Plan
     parameters: tuple[pa.DataType, ...]
     columns: tuple[ResultColumn, ...]
-    schemas: Mapping[str, pa.Schema]
+    empty: Mapping[str, pa.Table]
     world: int | None = None
 
 
@@ -74,6 +74,8 @@ def prepare(
     home: Home,
     sight: Sight,
     workspace: Workspace,
+    *,
+    compat: bool = False,
 ) -> Planned:
     """Plan a parsed question and find out its columns; no data is read, save to see if a join is unique.
 
@@ -95,6 +97,7 @@ def prepare(
             sight,
             names_of=description.names,
             is_unique=looked_up,
+            compat=compat,
         )
         description.register(plan.reports)
         description.register_calls(plan.calls)
@@ -104,7 +107,7 @@ def prepare(
         columns = tuple(
             ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True)
         )
-        return Planned(plan, types, columns, description.schemas, sight.world.id if looked_at else None)
+        return Planned(plan, types, columns, description.empty, sight.world.id if looked_at else None)
     finally:
         cursor.close()
 
@@ -210,7 +213,7 @@ class Execution:
             if asked is not None and asked.row_level and not self._files.any and read_once(query, table):
                 self._cursor.register(table, self._streamed(asked))
             else:
-                self._cursor.register(table, self._rows(asked, report, planned.schemas[table]))
+                self._cursor.register(table, self._rows(asked, planned.empty[table]))
         with self.working():
             rest = render(with_stored(query, self.stored))
             return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
@@ -273,7 +276,7 @@ class Execution:
         for other in reports:
             if other in _read_by(reports[table]):
                 asked = self.request_after(other, reports, planned)
-                self._cursor.register(other, self._rows(asked, reports[other], planned.schemas[other]))
+                self._cursor.register(other, self._rows(asked, planned.empty[other]))
         return self.request(reports[table], reports)
 
     def traced(self, asked: ReportRequest) -> Trace:
@@ -283,13 +286,11 @@ class Execution:
             run(asked, self.home, self.world, self._cancellation, trace)
         return trace
 
-    def _rows(self, asked: ReportRequest | None, report: Report, schema: pa.Schema) -> pa.Table:
-        if asked is not None:
-            with self._files, errors_as_ours():
-                return run(asked, self.home, self.world, self._cancellation)
-        if report.dimensions or report.row_level:
-            return schema.empty_table()
-        return pa.table([pa.nulls(1, kind) for kind in schema.types], schema=schema)
+    def _rows(self, asked: ReportRequest | None, empty: pa.Table) -> pa.Table:
+        if asked is None:
+            return empty
+        with self._files, errors_as_ours():
+            return run(asked, self.home, self.world, self._cancellation)
 
 
 def read_once(query: exp.Expr, table: str) -> bool:
@@ -325,6 +326,7 @@ def _expressions(report: Report) -> Iterator[exp.Expr]:
     yield from report.segment
     yield from report.constants
     yield from (term.bound for term in report.range)
+    yield from (value for choice in report.chosen for value in choice.values)
     yield from (lookup.query for lookup in report.lookups)
     yield from (dimension.expression for dimension in report.dimensions)
     for metric in report.metrics:
