@@ -80,6 +80,7 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
                 settings=caller.settings,
                 access=access,
                 parameter_types=parameter_types,
+                temporaries=caller.temporaries,
             )
 
         return constants.planned(question, planned)

@@ -1,6 +1,6 @@
-"""The transaction block of a session: its status, and settings that a rollback takes back.
+"""The transaction block of a session: its status, and what a rollback restores.
 
-Nothing is written through SQL, so a block only groups statements; each still reads one world.
+Only settings and temporary tables are written through SQL; each statement still reads one world.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlfront.settings import Settings
 from sqlfront.sqlstate import SqlError
+from sqlfront.temporary_rows import Tables
 
 IDLE: Final = "I"
 OPEN: Final = "T"
@@ -18,18 +19,20 @@ FAILED: Final = "E"
 
 @dataclass(frozen=True)
 class _Mark:
-    """Settings to go back to, and the savepoint's name; the block's start has an empty one."""
+    """Settings and tables to go back to, and the savepoint's name; the block's start has an empty one."""
 
     name: str
     settings: Settings
+    tables: Tables
 
 
 class TransactionBlock:
-    """Status, settings and savepoints. Methods return a warning to be sent, or None."""
+    """Status, settings, temporary tables and savepoints. Methods return a warning to be sent, or None."""
 
     def __init__(self, settings: Settings) -> None:
         self.status = IDLE
         self.settings = settings
+        self.tables: Tables = {}
         self._marks: list[_Mark] = []
         self._local: dict[str, Settings] = {}
 
@@ -43,7 +46,7 @@ class TransactionBlock:
         if self.status != IDLE:
             return "there is already a transaction in progress"
         self.status = OPEN
-        self._marks = [_Mark("", self.settings)]
+        self._marks = [_Mark("", self.settings, self.tables)]
         return None
 
     def commit(self) -> str | None:
@@ -61,7 +64,7 @@ class TransactionBlock:
         """Close the block and take its settings back."""
         if self.status == IDLE:
             return "there is no transaction in progress"
-        self.settings = self._marks[0].settings
+        self.settings, self.tables = self._marks[0].settings, self._marks[0].tables
         self._end()
         return None
 
@@ -71,7 +74,7 @@ class TransactionBlock:
     def savepoint(self, name: str) -> None:
         """Remember the settings under a name."""
         self._require_block("SAVEPOINT")
-        self._marks.append(_Mark(name, self.settings))
+        self._marks.append(_Mark(name, self.settings, self.tables))
 
     def release(self, name: str) -> None:
         """Forget a savepoint and those after it."""
@@ -82,7 +85,7 @@ class TransactionBlock:
         """Go back to a savepoint, which stays; a failed block goes on."""
         self._require_block("ROLLBACK TO SAVEPOINT")
         at = self._find(name)
-        self.settings = self._marks[at].settings
+        self.settings, self.tables = self._marks[at].settings, self._marks[at].tables
         del self._marks[at + 1 :]
         self.status = OPEN
 
