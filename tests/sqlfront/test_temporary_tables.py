@@ -1,5 +1,8 @@
 """Temporary tables of a session, over a socket and on a home: Tableau's probe, lists of values, joins, rollback."""
 
+import re
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -163,3 +166,14 @@ def test_notices(connection):
         'relation "t" already exists, skipping',
         'table "nothing" does not exist, skipping',
     ]
+
+
+def test_the_page_runs(connection):
+    page = (Path(__file__).parents[2] / "docs" / "types.md").read_text()
+    statements = (
+        re.search(r"```sql\n(.*?)```", page, re.DOTALL)[1].replace("FROM shop", "FROM web").split(";\n")
+    )
+    for statement in filter(None, statements):
+        connection.execute(statement)
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        connection.execute("SELECT * FROM wanted")
