@@ -58,13 +58,11 @@ class Constants:
         self._known: Cache[Query] = Cache(_KEPT)
 
     def planned(self, statement: Statement, plan: Callable[[], Query]) -> Query:
-        """Return a statement's query: planned, and run as well if its answer is a constant.
+        """Return the query of a constant, planned and run when it is first asked.
 
         Raises:
-            WaylineError: whatever planning raises, and running a constant.
+            WaylineError: whatever planning and running raise.
         """
-        if not is_constant(statement):
-            return plan()
         return self._known.get(statement.text, lambda: _answered(plan()))
 
 

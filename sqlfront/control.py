@@ -19,6 +19,7 @@ from sqlfront.sqlstate import SqlError
 from sqlfront.state import SessionState
 from sqlfront.temporaries import CreateTemporary, Drop, Insert, Truncate
 from sqlfront.temporary_rows import table_of, with_rows, with_table
+from sqlfront.transaction import FAILED
 from sqlfront.wire import replies
 from sqlfront.wire.codec import encode_values
 from sqlfront.wire.copy import copy_data
@@ -52,7 +53,8 @@ def columns(state: SessionState, control: st.Control) -> tuple[ResultColumn, ...
         inner = prepared.control
         return columns(state, inner) if inner is not None else _answered(prepared)
     if isinstance(control, st.Fetch) and not control.move:
-        return _answered(state.portal(control.cursor, "cursor").prepared)
+        cursor = state.find_portal(control.cursor)
+        return _answered(cursor.prepared) if cursor is not None else ()
     return ()
 
 
@@ -60,19 +62,34 @@ def _answered(prepared: Prepared) -> tuple[ResultColumn, ...]:
     return prepared.query.columns if prepared.query is not None else ()
 
 
+def returns_rows(control: st.Control) -> bool:
+    """Tell whether a control statement answers with rows, which may be taken a few at a time."""
+    return isinstance(control, st.Show) or (isinstance(control, st.Fetch) and not control.move)
+
+
+def start(state: SessionState, portal: Portal) -> None:
+    """Have a portal take its rows from what its statement shows, or from the cursor it fetches from."""
+    control = portal.prepared.control
+    if isinstance(control, st.Fetch):
+        cursor = _cursor(state, control.cursor)
+        portal.read_from(cursor.rows(control.count), cursor.cancellation)
+    elif isinstance(control, st.Show):
+        portal.read_from(iter([_shown(state, control)]), portal.cancellation)
+
+
 def run(state: SessionState, portal: Portal) -> Iterator[Data]:
-    """Run a portal's control statement; yield its rows and its completion."""
+    """Run a portal's control statement that answers with no rows; yield its completion."""
     control = portal.prepared.control
     yield from _RUNNERS[type(control)](state, control, portal)
 
 
 def _transaction(state: SessionState, control: st.Transaction, portal: Portal) -> Iterator[bytes]:
-    block, tag, warning = state.block, control.action, None
+    block, tag, warning = state.block, control.tag or control.action, None
     if control.action == "BEGIN":
         warning = block.begin()
     elif control.action in ("COMMIT", "ROLLBACK"):
-        tag = "ROLLBACK" if block.status == "E" else tag
-        state.close_portals()
+        tag = "ROLLBACK" if block.status == FAILED else tag
+        state.end_portals(committed=tag == "COMMIT")
         warning = block.commit() if control.action == "COMMIT" else block.rollback()
     else:
         _SAVEPOINTS[control.action](block, control.name)
@@ -80,7 +97,7 @@ def _transaction(state: SessionState, control: st.Transaction, portal: Portal) -
     if warning is not None:
         sqlstate = "25001" if control.action == "BEGIN" else "25P01"
         yield replies.notice_response(warning, sqlstate, "WARNING")
-    yield state.changed_settings() + replies.command_complete(tag)
+    yield replies.command_complete(tag)
 
 
 _SAVEPOINTS: Final[dict[str, Callable[..., None]]] = {
@@ -93,9 +110,9 @@ _SAVEPOINTS: Final[dict[str, Callable[..., None]]] = {
 def _set(state: SessionState, control: st.SetVariable, portal: Portal) -> Iterator[bytes]:
     state.check_setting(canonical(control.name), control.value)
     warning = state.block.set(canonical(control.name), control.value, local=control.local)
-    if warning is not None:
+    if warning is not None and not state.in_script:
         yield replies.notice_response(warning, "25P01", "WARNING")
-    yield state.changed_settings() + replies.command_complete("SET")
+    yield replies.command_complete("SET")
 
 
 def _reset(state: SessionState, control: st.Reset, portal: Portal) -> Iterator[bytes]:
@@ -103,20 +120,18 @@ def _reset(state: SessionState, control: st.Reset, portal: Portal) -> Iterator[b
         state.block.settings = state.block.settings.reset()
     else:
         state.block.set(control.name, None)
-    yield state.changed_settings() + replies.command_complete("RESET")
+    yield replies.command_complete("RESET")
 
 
-def _show(state: SessionState, control: st.Show, portal: Portal) -> Iterator[Data]:
+def _shown(state: SessionState, control: st.Show) -> pa.RecordBatch:
     settings = state.block.settings
     if control.name == "all":
         names = sorted({**settings.initial, **settings.changed}, key=str.lower)
         values = [names, [settings.show(name) for name in names]]
     else:
         values = [[settings.show(control.name)]]
-    shown = columns(state, control)
-    batch = pa.RecordBatch.from_arrays([pa.array(v) for v in values], [c.name for c in shown])
-    yield encoded(batch, shown, wanted_formats(portal.formats, shown))
-    yield replies.command_complete("SHOW")
+    names = [column.name for column in columns(state, control)]
+    return pa.RecordBatch.from_arrays([pa.array(value, pa.string()) for value in values], names)
 
 
 def _declare(state: SessionState, control: st.Declare, portal: Portal) -> Iterator[bytes]:
@@ -127,21 +142,24 @@ def _declare(state: SessionState, control: st.Declare, portal: Portal) -> Iterat
     yield replies.command_complete("DECLARE CURSOR")
 
 
-def _fetch(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[Data]:
-    cursor = state.portal(control.cursor, "cursor")
-    shown = columns(state, st.Fetch(control.cursor, control.count, move=False))
-    formats = wanted_formats(portal.formats or cursor.formats, shown)
-    count = 0
-    for batch in cursor.rows(control.count):
-        count += batch.num_rows
-        if not control.move:
-            yield encoded(batch, shown, formats, state.zone)
-    yield replies.command_complete(f"{'MOVE' if control.move else 'FETCH'} {count}")
+def _move(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[Data]:
+    cursor = _cursor(state, control.cursor)
+    count = sum(batch.num_rows for batch in cursor.rows(control.count))
+    yield replies.command_complete(f"MOVE {count}")
+
+
+def _cursor(state: SessionState, name: str) -> Portal:
+    cursor = state.portal(name, "cursor")
+    if cursor.prepared.query is None or cursor.prepared.control is not None:
+        raise SqlError(f'portal "{name}" cannot be run', "55000")
+    return cursor
 
 
 def _close(state: SessionState, control: st.CloseCursor, portal: Portal) -> Iterator[bytes]:
     if control.name is None:
-        state.close_portals(held_too=True)
+        state.close_portals(but=portal)
+    elif state.find_portal(control.name) is portal:
+        raise SqlError(f'cannot drop active portal "{control.name}"', "24000")
     elif not state.close_portal(control.name):
         raise SqlError(f'cursor "{control.name}" does not exist', "34000")
     yield replies.command_complete("CLOSE CURSOR" + (" ALL" if control.name is None else ""))
@@ -160,7 +178,7 @@ def _discard(state: SessionState, control: st.Discard, portal: Portal) -> Iterat
         state.discard_all()
     elif control.what == "TEMP":
         state.block.tables = {}
-    yield state.changed_settings() + replies.command_complete(f"DISCARD {control.what}")
+    yield replies.command_complete(f"DISCARD {control.what}")
 
 
 def _prepare(state: SessionState, control: Prepare, portal: Portal) -> Iterator[Data]:
@@ -274,9 +292,8 @@ _RUNNERS: Final[dict[Any, Callable[..., Iterator[Data]]]] = {
     st.Transaction: _transaction,
     st.SetVariable: _set,
     st.Reset: _reset,
-    st.Show: _show,
     st.Declare: _declare,
-    st.Fetch: _fetch,
+    st.Fetch: _move,
     st.CloseCursor: _close,
     st.Deallocate: _deallocate,
     st.Discard: _discard,

@@ -39,7 +39,7 @@ from sqlfront.planner.relations import Plan, Report, Rows
 from sqlfront.problems import errors_as_ours
 from sqlfront.query import ResultColumn
 from sqlfront.sight import Sight
-from sqlfront.system import system_rows
+from sqlfront.system import RELATIONS, system_rows
 from sqlfront.temporary import TemporaryFiles
 from sqlfront.trees import column, render
 from sqlfront.workspace import Workspace
@@ -124,7 +124,7 @@ def _shown(kind: pa.DataType) -> pa.DataType:
 
 def is_unique(rows: Rows, names: Sequence[str], home: Home, sight: Sight, workspace: Workspace) -> bool:
     """Tell whether the rows with a key all have different keys, by reading them once per world."""
-    if rows.query.find(exp.Parameter) is not None or _calls_ours(rows.query):
+    if rows.query.find(exp.Parameter) is not None or _calls_ours(rows.query) or _changes(rows.query):
         return False
     keys = [column(name, "relation") for name in names]
     distinct = exp.Tuple(expressions=[key.copy() for key in keys]) if len(keys) > 1 else keys[0].copy()
@@ -144,13 +144,19 @@ def is_unique(rows: Rows, names: Sequence[str], home: Home, sight: Sight, worksp
         finally:
             cursor.close()
 
-    if reads_temporary(rows.query):
+    if _reads_temporary(rows.query):
         return check()
     return workspace.unique.get((sight.world.id, sight.access.key, render(select)), check)
 
 
-def reads_temporary(query: exp.Expr) -> bool:
-    """Tell whether a planned query reads a temporary table, whose rows change within a world."""
+def _changes(query: exp.Expr) -> bool:
+    """Whether rows are others from one moment to the next, or from one user to the next."""
+    names = (table.name for table in query.find_all(exp.Table) if table.name.startswith(SYSTEM))
+    return not all(RELATIONS[name.removeprefix(SYSTEM)].is_kept for name in names)
+
+
+def _reads_temporary(query: exp.Expr) -> bool:
+    """Whether a query reads a table of the session, for which it is planned anew each time."""
     return any(table.name.startswith(TEMPORARY) for table in query.find_all(exp.Table))
 
 
@@ -284,8 +290,8 @@ class Execution:
         return self.request(reports[table], reports)
 
     def traced(self, asked: ReportRequest) -> Trace:
-        """Run a report, and return what its steps took."""
-        trace = Trace(counting=True)
+        """Run a report, and return what its steps took; without counts where a rule hides events."""
+        trace = Trace(counting=not self._sight.hides_events(asked.view))
         with self._files, errors_as_ours():
             run(asked, self.home, self.world, self._cancellation, trace)
         return trace

@@ -18,6 +18,7 @@ from engine.errors import UnsupportedError
 from engine.governance.access import Access, restricted
 from engine.world import Home
 from sqlfront import sleeping
+from sqlfront.admission import PLACES
 from sqlfront.answer import plan
 from sqlfront.catalog import (
     Catalog,
@@ -28,11 +29,12 @@ from sqlfront.catalog import (
     Relations,
     recognise,
 )
-from sqlfront.constants import Constants
+from sqlfront.constants import Constants, is_constant
 from sqlfront.dialect import Statement, parse
 from sqlfront.gate import OwnersGate, UsersGate
 from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
+from sqlfront.querylog import Asker, QueryLog
 from sqlfront.settings import role_of
 from sqlfront.sleeping import Sleep
 from sqlfront.state import Caller, Front
@@ -46,15 +48,18 @@ _REMEMBERED: Final = 1024
 _REMEMBERED_LENGTH: Final = 4096
 
 
-def open_front(home: Home, *, as_owner: bool = False) -> Front:
+def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places: int = PLACES) -> Front:
     """Return a front whose answers come from a home: its newest world at each statement.
 
     Args:
-        as_owner: whoever asks may read everything; else what the caller's user was granted.
+        gate: who may read what; the home's users by their grants, unless given. What the owner of the files
+            asks is not noted in the query log.
+        places: so many statements work at once.
     """
-    workspace = Workspace(home.root / "datasets")
-    gate = OwnersGate() if as_owner else UsersGate(home.catalog)
+    workspace = Workspace(home.root / "datasets", places)
+    doors = gate or UsersGate(home.catalog)
     catalogs, constants = _Catalogs(home), Constants()
+    log = None if isinstance(doors, OwnersGate) else QueryLog(home)
 
     def plan_for(
         question: Statement | CatalogQuestion | Sleep,
@@ -65,10 +70,10 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
             return question
 
         def access() -> Access:
-            return gate.access(caller.user, role_of(caller.settings))
+            return doors.access(caller.user, role_of(caller.settings))
 
         if isinstance(question, CatalogQuestion):
-            about = replace(caller, about=lambda: gate.about(caller.user))
+            about = replace(caller, about=lambda: doors.about(caller.user))
             return catalogs.plan(question, about, parameter_types, access)
 
         def planned() -> Query:
@@ -83,10 +88,16 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
                 temporaries=caller.temporaries,
             )
 
-        return constants.planned(question, planned)
+        if is_constant(question):
+            return constants.planned(question, planned)
+        return planned() if log is None else log.planned(_asker(caller), question.text, planned)
 
-    login = gate.login if isinstance(gate, UsersGate) else None
-    return Front(_parsed, plan_for, login, gate)
+    login = doors.login if isinstance(doors, UsersGate) else None
+    return Front(_parsed, plan_for, login, doors, (lambda: None) if log is None else log.close)
+
+
+def _asker(caller: Caller) -> Asker:
+    return Asker(caller.process, caller.user, caller.peer.address, caller.database, caller.settings)
 
 
 def _parsed(sql: str) -> Statement | CatalogQuestion | Sleep:

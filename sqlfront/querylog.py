@@ -1,4 +1,4 @@
-"""Keeps the query log: every question to the data, and every statement that failed.
+"""Keeps the query log: every question to the data, with those that were refused.
 
 Statements are written by a thread of their own, some at a time, so that none waits for the catalog; the last
 second of them is lost in a crash. Parameter values are not kept.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -22,6 +23,8 @@ from engine.catalog import queries
 from engine.catalog.queries import QueryRecord
 from engine.errors import CancelledError, WaylineError
 from engine.world import Home
+from sqlfront.query import Query, ResultColumn
+from sqlfront.sqlstate import to_wayline_error
 
 QUERIES: Final = pa.schema(
     [
@@ -115,22 +118,36 @@ class QueryLog:
         self._closed = False
         _logs[home] = self
 
-    def begin(self, asker: Asker, statement: str, cancellation: Cancellation) -> Entry:
-        """Note that a statement begins."""
-        entry = Entry(asker, statement, cancellation)
+    def planned(self, asker: Asker, statement: str, plan: Callable[[], Query]) -> Query:
+        """Plan a question so that it notes each of its runs; one that cannot be answered is noted at once."""
+        try:
+            return LoggedQuery(plan(), self, asker, statement)
+        except WaylineError:
+            with suppress(WaylineError), self.running(asker, statement, Cancellation()):
+                raise
+            raise
+
+    @contextmanager
+    def running(self, asker: Asker, statement: str, cancellation: Cancellation) -> Iterator[Entry]:
+        """Note a statement that runs while the block does, and how it ends."""
+        entry, problem = Entry(asker, statement, cancellation), None
         with self._lock:
             self._running.append(entry)
-        return entry
+        try:
+            yield entry
+        except Exception as error:
+            problem = to_wayline_error(error)
+            raise
+        finally:
+            self._end(entry, problem)
 
-    def end(self, entry: Entry, error: WaylineError | None = None) -> None:
-        """Note how a statement ended; only the first time counts."""
+    def _end(self, entry: Entry, problem: WaylineError | None) -> None:
         with self._lock:
-            if entry not in self._running:
-                return
             self._running.remove(entry)
-            if len(self._ended) < _WAITING and not self._closed:
-                self._ended.append(entry.record(error))
-            if self._writer is None and not self._closed:
+            if self._closed or len(self._ended) >= _WAITING:
+                return
+            self._ended.append(entry.record(problem))
+            if self._writer is None:
                 self._writer = threading.Thread(target=self._write_on, name="query-log", daemon=True)
                 self._writer.start()
 
@@ -164,6 +181,42 @@ class QueryLog:
         except SQLAlchemyError:  # the catalog cannot be written now; they wait
             return False
         return True
+
+
+@dataclass(frozen=True)
+class LoggedQuery:
+    """A planned question whose runs are noted."""
+
+    query: Query
+    log: QueryLog
+    asker: Asker
+    statement: str
+
+    @property
+    def columns(self) -> tuple[ResultColumn, ...]:
+        """The answer's columns."""
+        return self.query.columns
+
+    @property
+    def parameters(self) -> tuple[pa.DataType, ...]:
+        """Types of the parameters, in their order."""
+        return self.query.parameters
+
+    def run(self, values: Sequence[object], cancellation: Cancellation) -> pa.RecordBatchReader:
+        """Run it; the run ends when its last row was read, or nobody reads any more."""
+        with ExitStack() as stack:
+            entry = stack.enter_context(self.log.running(self.asker, self.statement, cancellation))
+            reader = self.query.run(values, cancellation)
+            stack.callback(reader.close)
+            rest = stack.pop_all()
+        return pa.RecordBatchReader.from_batches(reader.schema, _counted(reader, entry, rest))
+
+
+def _counted(reader: pa.RecordBatchReader, entry: Entry, rest: ExitStack) -> Iterator[pa.RecordBatch]:
+    with rest:
+        for batch in reader:
+            entry.gave(batch.num_rows)
+            yield batch
 
 
 _logs: Final[WeakKeyDictionary[Home, QueryLog]] = WeakKeyDictionary()

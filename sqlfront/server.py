@@ -86,6 +86,7 @@ async def serve(
         server.close()
         watching.cancel()
         await sessions.shut_down()
+        await asyncio.to_thread(front.close)
         pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -82,7 +82,8 @@ class Session:
         self._secret = secret
         self._limits = limits
         server = {**limits.settings, "ssl": "on" if peer.tls is not None else "off"}
-        settings, database = initial_settings(user, parameters, server), parameters.get("database") or user
+        settings = initial_settings(user, parameters, server)
+        database = parameters.get("database") or user
         self._state = SessionState(user, database, process, settings, front.gate, peer)
         self._began: float | None = None
         self._skipping = False
@@ -93,7 +94,7 @@ class Session:
     def greet(self) -> bytes:
         """Return what follows the authentication."""
         key = replies.backend_key_data(self._state.process, self._secret)
-        return self._state.changed_settings() + key + self._ready()
+        return self._state.changed_settings() + key + replies.ready_for_query(IDLE)
 
     def process(self, messages: Sequence[m.Message]) -> Iterator[Data]:
         """Answer messages in order; yield the bytes to send in chunks of moderate size.
@@ -141,7 +142,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of everything; the session must not be used afterwards."""
-        self._state.close_portals(held_too=True)
+        self._state.close_portals()
 
     def _replies(self, message: m.Message) -> Iterator[Data]:
         if self._skipping and not isinstance(message, m.Sync):
@@ -150,24 +151,20 @@ class Session:
         try:
             yield from _HANDLERS[type(message)](self, message)
         except Exception as error:  # whatever goes wrong is told to the client
-            self._state.block.fail()
+            self._state.fail()
             self._skipping = not isinstance(message, _GROUPS)
             yield replies.error_response(to_wayline_error(error))
         if isinstance(message, _GROUPS):
             yield self._ended_group()
 
-    def _ready(self) -> bytes:
-        return replies.ready_for_query(self._state.block.status)
-
     def _ended_group(self) -> bytes:
-        """Close what does not outlive the group of messages; return ReadyForQuery."""
-        self._state.in_script = False
+        """Close what does not outlive the group of messages; tell of new settings, then ReadyForQuery."""
         self._began = None
-        if self._state.block.status == IDLE:
-            self._state.close_portals()
-        return self._ready()
+        self._state.end_group()
+        return self._state.changed_settings() + replies.ready_for_query(self._state.block.status)
 
     def _simple_query(self, message: m.SimpleQuery) -> Iterator[Data]:
+        self._state.forget_prepared("")
         pieces = split(message.sql)
         if not pieces:
             yield replies.empty_query()
@@ -207,7 +204,7 @@ class Session:
         if isinstance(parsed.control, Insert | Drop | Truncate):
             self._check_target(parsed.control)
         if parsed.question is None:
-            return Prepared(parsed.piece.sql, control=parsed.control)
+            return Prepared(parsed.piece.sql, control=parsed.control, declared_oids=tuple(oids))
         oids = parsed.control.oids if isinstance(parsed.control, Prepare) else oids
         declared = [parameter_type(oid) for oid in oids]
         with _position_from(parsed.piece.offset):
@@ -238,12 +235,18 @@ class Session:
 
     def _executed(self, portal: Portal, max_rows: int | None) -> Iterator[Data]:
         """Yield rows and completion of a portal, or its suspension after ``max_rows``."""
-        self._state.check_block(leaves_block=control.leaves_block(portal.prepared.control))
-        if portal.prepared.control is not None:
+        statement = portal.prepared.control
+        self._state.check_block(leaves_block=control.leaves_block(statement))
+        first = portal.start_once()
+        if statement is not None and not control.returns_rows(statement):
+            if not first:
+                raise SqlError("the portal has been run and cannot be run again", "55000")
             with self._cancellable(self._cancellation_of(portal)):
                 yield from control.run(self._state, portal)
             return
         columns = self._columns(portal.prepared)
+        if first and statement is not None:
+            control.start(self._state, portal)
         formats = wanted_formats(portal.formats, columns)
         count = 0
         with self._cancellable(portal.cancellation):
@@ -256,10 +259,10 @@ class Session:
             yield replies.command_complete(portal.prepared.completion(count))
 
     def _cancellation_of(self, portal: Portal) -> Cancellation:
-        """Return what cancels a control statement: for FETCH that of its cursor."""
-        fetch = portal.prepared.control
-        if isinstance(fetch, statements.Fetch):
-            return self._state.portal(fetch.cursor, "cursor").cancellation
+        """Return what cancels a control statement: for MOVE that of its cursor."""
+        move = portal.prepared.control
+        if isinstance(move, statements.Fetch):
+            return self._state.portal(move.cursor, "cursor").cancellation
         return portal.cancellation
 
     @contextmanager
@@ -281,10 +284,12 @@ class Session:
         return None if most is None else most - (monotonic() - (self._began or monotonic()))
 
     def _parse(self, message: m.Parse) -> Iterator[bytes]:
+        if not message.name:
+            self._state.forget_prepared("")
         pieces = split(message.sql)
         if len(pieces) > 1:
             raise SqlError("cannot insert multiple commands into a prepared statement", "42601")
-        prepared = Prepared(message.sql)
+        prepared = Prepared(message.sql, declared_oids=message.parameter_oids)
         for piece in pieces:
             prepared = self._planned(self._parsed(piece), message.parameter_oids)
         self._state.prepare(message.name, prepared)

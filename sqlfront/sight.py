@@ -31,6 +31,10 @@ class Sight:
     hidden: frozenset[str]
     temporaries: Mapping[str, pa.Table] = field(default_factory=dict)
 
+    def hides_events(self, view: str) -> bool:
+        """Whether a rule of a role keeps events of a view from whoever asks, even how many there are."""
+        return self.access.rules(view) is not None
+
     def datasets(self) -> Iterator[str]:
         """Yield the datasets that may be asked by name."""
         return filter(self.access.may_read_dataset, self.world.definitions.datasets)

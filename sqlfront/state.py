@@ -34,8 +34,8 @@ class Caller:
         process: number of the session, as in ``pg_backend_pid()``.
         settings: values by name in lower case, as they are whenever they are read: a statement is prepared
             under some and may run under others.
-        about: returns what else the catalogs may tell of the user, by name: who has which role.
         peer: where the question comes from.
+        about: returns what else the catalogs may tell of the user, by name: who has which role.
         temporaries: returns the session's temporary tables as they are then.
     """
 
@@ -43,8 +43,8 @@ class Caller:
     database: str
     process: int
     settings: Mapping[str, str]
-    about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False)
     peer: Peer = _HERE
+    about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False)
     temporaries: Callable[[], Tables] = field(default=dict, compare=False)
 
 
@@ -59,12 +59,14 @@ class Front:
         login: user name → how that user shows who they are, None if nobody of that name may log in;
             None instead of a function lets everybody in.
         gate: who may stay, and in which role.
+        close: called when no session is left and none will come.
     """
 
     parse: Callable[[str], Any]
     plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
     login: Callable[[str], Login | None] | None = None
     gate: Gate = field(default_factory=OpenGate)
+    close: Callable[[], None] = lambda: None
 
 
 class _Current(Mapping[str, str]):
@@ -179,10 +181,10 @@ class SessionState:
         return self._prepared[name]
 
     def forget_prepared(self, name: str | None) -> bool:
-        """Forget a prepared statement, or all; tell whether there was one."""
+        """Forget a prepared statement, or all that have a name; tell whether there was one."""
         if name is not None:
             return self._prepared.pop(name, None) is not None
-        self._prepared.clear()
+        self._prepared = {name: prepared for name, prepared in self._prepared.items() if not name}
         return True
 
     def open_portal(self, name: str, portal: Portal) -> None:
@@ -198,6 +200,10 @@ class SessionState:
             raise SqlError(f'{kind} "{name}" does not exist', "34000")
         return self._portals[name]
 
+    def find_portal(self, name: str) -> Portal | None:
+        """Return a portal or cursor, None if there is none of that name."""
+        return self._portals.get(name)
+
     def close_portal(self, name: str) -> bool:
         """Close a portal or cursor; tell whether there was one."""
         portal = self._portals.pop(name, None)
@@ -205,14 +211,35 @@ class SessionState:
             portal.close()
         return portal is not None
 
-    def close_portals(self, *, held_too: bool = False) -> None:
-        """Close all portals and cursors, or those that do not outlive their transaction."""
-        for name in [name for name, portal in self._portals.items() if held_too or not portal.hold]:
-            self.close_portal(name)
+    def close_portals(self, *, but: Portal | None = None) -> None:
+        """Close all portals and cursors, but one."""
+        for name, portal in list(self._portals.items()):
+            if portal is not but:
+                self.close_portal(name)
+
+    def end_portals(self, *, committed: bool) -> None:
+        """Close the portals and cursors that end with their transaction, those to be held if it failed."""
+        for name, portal in list(self._portals.items()):
+            portal.held = portal.hold and (committed or portal.held)
+            if not portal.held:
+                self.close_portal(name)
+
+    def fail(self) -> None:
+        """Note that a statement failed."""
+        self.block.fail()
+        if self.block.status == IDLE:
+            self.end_portals(committed=False)
+
+    def end_group(self) -> None:
+        """Keep what a group of messages, or a script, has left behind; outside of a block that is little."""
+        self.in_script = False
+        self.block.end_group()
+        if self.block.status == IDLE:
+            self.end_portals(committed=True)
 
     def discard_all(self) -> None:
         """Go back to how the session began."""
-        self.close_portals(held_too=True)
+        self.close_portals()
         self.forget_prepared(None)
         self.block.settings = self.block.settings.reset()
         self.block.tables = {}

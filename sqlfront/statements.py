@@ -54,10 +54,14 @@ class Show:
 
 @dataclass(frozen=True)
 class Transaction:
-    """BEGIN, COMMIT, ROLLBACK; or SAVEPOINT, RELEASE, ``ROLLBACK TO`` with a name."""
+    """BEGIN, COMMIT, ROLLBACK; or SAVEPOINT, RELEASE, ``ROLLBACK TO`` with a name.
+
+    A tag is what its completion is called, if not by the action.
+    """
 
     action: str
     name: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -239,7 +243,8 @@ def _begin(reader: TokenReader) -> Control:
 def _start(reader: TokenReader) -> Control:
     if not reader.accept("TRANSACTION"):
         raise reader.problem(next(iter(reader.rest()), None))
-    return _begin(reader)
+    reader.rest()
+    return Transaction("BEGIN", tag="START TRANSACTION")
 
 
 def _commit(reader: TokenReader) -> Control:

@@ -100,7 +100,7 @@ _ALARMS: Final = SystemRelation(
 _QUERIES: Final = SystemRelation(
     "queries",
     "What was asked of this server: your statements, and for administrators those of all. Questions to the "
-    "data, and whatever failed",
+    "data, with those that were refused",
     QUERIES,
     {
         "session": "Number of the session",

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from engine.world import Home
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.server import running
 
 ID = uuid.UUID("6f5b1b71-7e1f-4b0f-9551-c968202acced")
@@ -42,7 +43,7 @@ VALUES = {
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     home = Home.create(tmp_path_factory.mktemp("types") / "home")
-    with running(open_front(home, as_owner=True)) as found:
+    with running(open_front(home, OwnersGate())) as found:
         yield found
     home.close()
 

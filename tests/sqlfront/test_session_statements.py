@@ -69,7 +69,7 @@ def read(sql):
         ("SET SESSION AUTHORIZATION DEFAULT", statements.SetVariable("session_authorization", None)),
         ("SET SESSION AUTHORIZATION 'root'", statements.SetVariable("session_authorization", "root")),
         ("SHOW TRANSACTION ISOLATION LEVEL", statements.Show("transaction_isolation")),
-        ("START TRANSACTION READ ONLY", statements.Transaction("BEGIN")),
+        ("START TRANSACTION READ ONLY", statements.Transaction("BEGIN", tag="START TRANSACTION")),
         ("END WORK", statements.Transaction("COMMIT")),
         ("ABORT", statements.Transaction("ROLLBACK")),
         ("rollback to x", statements.Transaction("ROLLBACK TO", "x")),

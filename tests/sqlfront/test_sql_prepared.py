@@ -9,13 +9,14 @@ import pytest
 from engine.errors import ForbiddenError
 from sqlfront.configuring import SetConfig, read_set_config
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.server import running
 from sqlfront.tokens import Piece
 
 
 @pytest.fixture(scope="module")
 def address(home):
-    with running(open_front(home, as_owner=True)) as found:
+    with running(open_front(home, OwnersGate())) as found:
         yield found
 
 

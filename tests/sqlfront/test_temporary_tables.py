@@ -7,12 +7,13 @@ import psycopg
 import pytest
 
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.server import running
 
 
 @pytest.fixture(scope="module")
 def dsn(home):
-    with running(open_front(home, as_owner=True)) as found:
+    with running(open_front(home, OwnersGate())) as found:
         yield f"host={found.host} port={found.port} user=ada dbname=shop sslmode=disable"
 
 
