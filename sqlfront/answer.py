@@ -9,6 +9,7 @@ from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlglot import exp
 
 from engine.cancellation import Cancellation
 from engine.governance.access import Access
@@ -22,6 +23,7 @@ from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
 from sqlfront.settings import identity_as_of, is_compatible
 from sqlfront.sight import Sight, sight_of
+from sqlfront.temporary_rows import Tables
 from sqlfront.wire.types import kept_type, pg_name
 from sqlfront.workspace import Workspace
 
@@ -35,6 +37,7 @@ def plan(
     settings: Mapping[str, str],
     access: Callable[[], Access],
     parameter_types: Sequence[pa.DataType | None] = (),
+    temporaries: Callable[[], Tables] = dict,
 ) -> Query:
     """Plan a question (a statement of kind ``select``, ``explain`` or ``analyze``).
 
@@ -43,11 +46,12 @@ def plan(
         settings: the session's, by name in lower case, read at each run.
         access: returns what the session's user may read, asked at each run.
         parameter_types: what the client declared, None where it left a type open.
+        temporaries: returns the session's temporary tables, asked at each run.
 
     Raises:
         WaylineError: the question cannot be answered; the message says why.
     """
-    question = Question(statement, home, workspace, tuple(parameter_types), access, settings)
+    question = Question(statement, home, workspace, tuple(parameter_types), access, settings, temporaries)
     planned = question.planned(question.sight(world))
     return Answer(question, planned) if statement.kind == "select" else Explanation(question, planned)
 
@@ -62,10 +66,11 @@ class Question:
     declared: tuple[pa.DataType | None, ...]
     access: Callable[[], Access]
     settings: Mapping[str, str] = field(default_factory=dict)
+    temporaries: Callable[[], Tables] = dict
 
     def sight(self, world: World) -> Sight:
         """Return a world as whoever asks may see it now."""
-        return sight_of(world, self.access())
+        return replace(sight_of(world, self.access()), temporaries=self.temporaries())
 
     def as_of(self, sight: Sight) -> Sight:
         """Return the same as the settings want to see it now."""
@@ -92,6 +97,8 @@ class Question:
         def make() -> Planned:
             return prepare(tree, self.declared, self.home, sight, self.workspace, compat=compat)
 
+        if sight.temporaries and any(table.name in sight.temporaries for table in tree.find_all(exp.Table)):
+            return make()
         world, statement = sight.world, self.statement
         key = (world.revision, sight.access.key, statement.kind, statement.text, self.declared, compat)
         planned: Planned = self.workspace.plans.get(key, make)

@@ -17,6 +17,8 @@ from sqlfront.query import ResultColumn
 from sqlfront.settings import canonical
 from sqlfront.sqlstate import SqlError
 from sqlfront.state import SessionState
+from sqlfront.temporaries import CreateTemporary, Drop, Insert, Truncate
+from sqlfront.temporary_rows import table_of, with_rows, with_table
 from sqlfront.transaction import FAILED
 from sqlfront.wire import replies
 from sqlfront.wire.codec import encode_values
@@ -174,6 +176,8 @@ def _discard(state: SessionState, control: st.Discard, portal: Portal) -> Iterat
         if state.is_in_block:
             raise SqlError("DISCARD ALL cannot run inside a transaction block", "25001")
         state.discard_all()
+    elif control.what == "TEMP":
+        state.block.tables = {}
     yield replies.command_complete(f"DISCARD {control.what}")
 
 
@@ -226,6 +230,48 @@ def _set_config(state: SessionState, control: SetConfig, portal: Portal) -> Iter
     yield replies.command_complete("SELECT 1")
 
 
+def _create(state: SessionState, control: CreateTemporary, portal: Portal) -> Iterator[Data]:
+    if control.name in state.block.tables:
+        if not control.lenient:
+            raise SqlError(f'relation "{control.name}" already exists', "42P07")
+        yield replies.notice_response(f'relation "{control.name}" already exists, skipping', "42P07")
+        yield replies.command_complete("CREATE TABLE")
+        return
+    table, tag = pa.schema(list(control.columns)).empty_table(), "CREATE TABLE"
+    if control.query is not None:
+        batches = list(portal.rows(None if control.with_rows else 0))
+        names = [name for name, _ in control.columns]
+        table = table_of(names, _answered(portal.prepared), batches)
+        tag = f"SELECT {table.num_rows}" if control.with_rows else "CREATE TABLE AS"
+    state.block.tables = with_table(state.block.tables, control.name, table)
+    yield replies.command_complete(tag)
+
+
+def _insert(state: SessionState, control: Insert, portal: Portal) -> Iterator[Data]:
+    before = state.temporary(control.name)
+    table = with_rows(before, control.columns, _answered(portal.prepared), list(portal.rows(None)))
+    state.block.tables = with_table(state.block.tables, control.name, table)
+    yield replies.command_complete(f"INSERT 0 {table.num_rows - before.num_rows}")
+
+
+def _drop(state: SessionState, control: Drop, portal: Portal) -> Iterator[Data]:
+    if not control.lenient:
+        for name in control.names:
+            state.temporary(name)
+    for name in control.names:
+        if name not in state.block.tables:
+            yield replies.notice_response(f'table "{name}" does not exist, skipping', "00000")
+    kept = {name: table for name, table in state.block.tables.items() if name not in control.names}
+    state.block.tables = kept
+    yield replies.command_complete("DROP TABLE")
+
+
+def _truncate(state: SessionState, control: Truncate, portal: Portal) -> Iterator[Data]:
+    emptied = {name: state.temporary(name).slice(0, 0) for name in control.names}
+    state.block.tables = {**state.block.tables, **emptied}
+    yield replies.command_complete("TRUNCATE TABLE")
+
+
 def _copy(state: SessionState, control: Copy, portal: Portal) -> Iterator[Data]:
     query = portal.prepared.question().query
     answer = [
@@ -255,5 +301,9 @@ _RUNNERS: Final[dict[Any, Callable[..., Iterator[Data]]]] = {
     Prepare: _prepare,
     Execute: _execute,
     SetConfig: _set_config,
+    CreateTemporary: _create,
+    Insert: _insert,
+    Drop: _drop,
+    Truncate: _truncate,
     st.Nothing: _nothing,
 }

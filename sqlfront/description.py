@@ -14,7 +14,7 @@ from engine.report import empty_answer
 from engine.report.request import ReportRequest, TimeRange
 from sqlfront.calls import call_schema
 from sqlfront.literals import TEXT, empty_query, typed_null
-from sqlfront.planner.context import DATASET, SYSTEM, Planning
+from sqlfront.planner.context import DATASET, SYSTEM, TEMPORARY, Planning
 from sqlfront.planner.folding import joined, mapped, request
 from sqlfront.planner.relations import Call, Report
 from sqlfront.problems import errors_as_ours
@@ -91,13 +91,15 @@ class Description:
 
     def _register_stored(self, query: exp.Expr) -> None:
         for name in {table.name for table in query.find_all(exp.Table)} - self._stored:
-            if name.startswith((DATASET, SYSTEM)):
+            if name.startswith((DATASET, SYSTEM, TEMPORARY)):
                 self._stored.add(name)
                 self._cursor.register(name, self._stored_schema(name).empty_table())
 
     def _stored_schema(self, table: str) -> pa.Schema:
         if table.startswith(SYSTEM):
             return RELATIONS[table.removeprefix(SYSTEM)].schema
+        if table.startswith(TEMPORARY):
+            return self._sight.temporaries[table.removeprefix(TEMPORARY)].schema
         return self._world.definitions.datasets[table.removeprefix(DATASET)].arrow()
 
     def _open(self, node: exp.Expr) -> exp.Expr:

@@ -25,7 +25,7 @@ from sqlfront.calls import rows_of_call
 from sqlfront.description import Description
 from sqlfront.literals import TEXT, rows_query
 from sqlfront.parameters import parameter_types
-from sqlfront.planner.context import CALL, DATASET, SYSTEM
+from sqlfront.planner.context import CALL, DATASET, SYSTEM, TEMPORARY
 from sqlfront.planner.events import as_source
 from sqlfront.planner.folding import (
     MOST_WRITTEN,
@@ -50,6 +50,10 @@ BATCH_ROWS: Final = 16_384
 _ITEMS: Final = (exp.From, exp.Join, exp.Subquery, exp.Select, exp.SetOperation)
 _SOURCES: Final = ("this", "expression", "from_", "joins")
 """What stands between a statement and a table that it reads from front to back, and as which part of it."""
+
+
+_HELD: Final = (SYSTEM, TEMPORARY)
+"""Prefixes of the tables whose rows are made here and not read from files."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ def is_unique(rows: Rows, names: Sequence[str], home: Home, sight: Sight, worksp
         finally:
             cursor.close()
 
+    if _reads_temporary(rows.query):
+        return check()
     return workspace.unique.get((sight.world.id, sight.access.key, render(select)), check)
 
 
@@ -150,6 +156,11 @@ def _changes(query: exp.Expr) -> bool:
     """Whether rows are others from one moment to the next, or from one user to the next."""
     names = (table.name for table in query.find_all(exp.Table) if table.name.startswith(SYSTEM))
     return not all(RELATIONS[name.removeprefix(SYSTEM)].is_kept for name in names)
+
+
+def _reads_temporary(query: exp.Expr) -> bool:
+    """Whether a query reads a table of the session, for which it is planned anew each time."""
+    return any(table.name.startswith(TEMPORARY) for table in query.find_all(exp.Table))
 
 
 def _calls_ours(query: exp.Expr) -> bool:
@@ -181,17 +192,19 @@ class Execution:
 
     def stored(self, table: str) -> exp.Expr:
         """Return a query over the rows that a table stands for in this world, for a statement."""
-        if not table.startswith(SYSTEM):
+        if not table.startswith(_HELD):
             return relation(self.home, self.world, table.removeprefix(DATASET))
         rows = f"_rows{table}"
-        self._cursor.register(rows, self._system(table))
+        self._cursor.register(rows, self._held(table))
         return exp.select(exp.Star()).from_(exp.to_identifier(rows, quoted=True))
 
     def _stored_for_reports(self, table: str) -> exp.Expr:
         """Return the same for the report engine, which sees nothing that is registered here."""
-        return self._kept(self._system(table)) if table.startswith(SYSTEM) else self.stored(table)
+        return self._kept(self._held(table)) if table.startswith(_HELD) else self.stored(table)
 
-    def _system(self, table: str) -> pa.Table:
+    def _held(self, table: str) -> pa.Table:
+        if table.startswith(TEMPORARY):
+            return self._sight.temporaries[table.removeprefix(TEMPORARY)]
         name = table.removeprefix(SYSTEM)
         return system_rows(name, self.home, self._sight, self._cancellation.check)
 

@@ -85,6 +85,7 @@ def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places
                 settings=caller.settings,
                 access=access,
                 parameter_types=parameter_types,
+                temporaries=caller.temporaries,
             )
 
         if is_constant(question):

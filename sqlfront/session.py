@@ -14,8 +14,10 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final
 
+from sqlglot import exp
+
 from engine.cancellation import BY_USER, Cancellation
-from engine.errors import UnsupportedError, WaylineError
+from engine.errors import UnknownNameError, UnsupportedError, WaylineError
 from sqlfront import control, statements
 from sqlfront.alarms import Alarms
 from sqlfront.instant import Instant
@@ -27,6 +29,7 @@ from sqlfront.query import ResultColumn
 from sqlfront.settings import initial_settings
 from sqlfront.sqlstate import SqlError, to_wayline_error
 from sqlfront.state import Front, SessionState
+from sqlfront.temporaries import Drop, Insert, Truncate
 from sqlfront.tokens import Piece, split
 from sqlfront.transaction import IDLE
 from sqlfront.wire import messages as m
@@ -221,6 +224,8 @@ class Session:
 
     def _planned(self, parsed: _Parsed, oids: Sequence[int] = ()) -> Prepared:
         self._state.check_block(leaves_block=control.leaves_block(parsed.control))
+        if isinstance(parsed.control, Insert | Drop | Truncate):
+            self._check_target(parsed.control)
         if parsed.question is None:
             return Prepared(parsed.piece.sql, control=parsed.control, declared_oids=tuple(oids))
         oids = parsed.control.oids if isinstance(parsed.control, Prepare) else oids
@@ -228,6 +233,23 @@ class Session:
         with _position_from(parsed.piece.offset):
             query = self._front.plan(parsed.question, self._state.caller(), declared)
         return Prepared(parsed.piece.sql, control=parsed.control, query=query, declared_oids=tuple(oids))
+
+    def _check_target(self, control: Insert | Drop | Truncate) -> None:
+        """Raise unless all that is written is the session's own; IF EXISTS lets go what is not there."""
+        for name in (control.name,) if isinstance(control, Insert) else control.names:
+            if isinstance(control, Drop) and control.lenient and not self._exists(name):
+                continue
+            self._state.temporary(name)
+
+    def _exists(self, name: str) -> bool:
+        if name in self._state.block.tables:
+            return True
+        question = exp.select("*").from_(exp.to_identifier(name, quoted=True)).sql("postgres")
+        try:
+            self._front.plan(self._front.parse(question), self._state.caller(), ())
+        except UnknownNameError:
+            return False
+        return True
 
     def _columns(self, prepared: Prepared) -> tuple[ResultColumn, ...]:
         if prepared.control is not None:

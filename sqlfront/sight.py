@@ -5,8 +5,8 @@ Everything that plans or answers a question takes its world from here, so that n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,11 +24,13 @@ class Sight:
         world: with definitions in which other views do not occur. Datasets do: views are made of them.
         access: what was granted.
         hidden: views that exist beside those, and that are refused by name.
+        temporaries: the session's own temporary tables.
     """
 
     world: World
     access: Access
     hidden: frozenset[str]
+    temporaries: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def hides_events(self, view: str) -> bool:
         """Whether a rule of a role keeps events of a view from whoever asks, even how many there are."""

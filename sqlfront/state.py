@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from engine.errors import ForbiddenError
+from engine.errors import ForbiddenError, UnsupportedError
 from sqlfront.auth import Login
 from sqlfront.gate import Gate, OpenGate
 from sqlfront.peer import Peer
@@ -16,6 +16,8 @@ from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
 from sqlfront.settings import REPORTED, Settings, arrow_zone
 from sqlfront.sqlstate import SqlError
+from sqlfront.temporaries import HINT
+from sqlfront.temporary_rows import Tables
 from sqlfront.transaction import FAILED, IDLE, TransactionBlock
 from sqlfront.wire import replies
 
@@ -34,6 +36,7 @@ class Caller:
             under some and may run under others.
         peer: where the question comes from.
         about: returns what else the catalogs may tell of the user, by name: who has which role.
+        temporaries: returns the session's temporary tables as they are then.
     """
 
     user: str
@@ -42,6 +45,7 @@ class Caller:
     settings: Mapping[str, str]
     peer: Peer = _HERE
     about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False)
+    temporaries: Callable[[], Tables] = field(default=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,14 @@ class SessionState:
 
     def caller(self) -> Caller:
         """Return who asks now."""
-        return Caller(self.user, self.database, self.process, _Current(self.block), peer=self.peer)
+        return Caller(
+            self.user,
+            self.database,
+            self.process,
+            _Current(self.block),
+            peer=self.peer,
+            temporaries=lambda: self.block.tables,
+        )
 
     @property
     def zone(self) -> str:
@@ -146,6 +157,16 @@ class SessionState:
     def is_in_block(self) -> bool:
         """Tell whether cursors last beyond the statement: in a block, or in a script."""
         return self.in_script or self.block.status != IDLE
+
+    def temporary(self, name: str) -> pa.Table:
+        """Return a temporary table.
+
+        Raises:
+            UnsupportedError: there is none of that name, and no other kind of table can be written.
+        """
+        if name not in self.block.tables:
+            raise UnsupportedError(f'"{name}" is no temporary table, and no other can be written', hint=HINT)
+        return self.block.tables[name]
 
     def prepare(self, name: str, prepared: Prepared) -> None:
         """Remember a prepared statement; only the unnamed one may be replaced."""
@@ -225,3 +246,4 @@ class SessionState:
         self.close_portals()
         self.forget_prepared(None)
         self.block.settings = self.block.settings.reset()
+        self.block.tables = {}

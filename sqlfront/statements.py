@@ -14,6 +14,18 @@ from engine.errors import UnsupportedError
 from sqlfront.configuring import SetConfig, read_set_config
 from sqlfront.copying import Copy, read_copy
 from sqlfront.preparing import Execute, Prepare, read_execute, read_prepare
+from sqlfront.temporaries import (
+    HINT,
+    CreateTemporary,
+    Drop,
+    Insert,
+    Truncate,
+    read_create,
+    read_drop,
+    read_insert,
+    read_select_into,
+    read_truncate,
+)
 from sqlfront.tokens import Piece, Token, TokenReader, string_value, tokens
 
 
@@ -113,6 +125,10 @@ Control = (
     | Prepare
     | Execute
     | SetConfig
+    | CreateTemporary
+    | Insert
+    | Drop
+    | Truncate
     | Nothing
 )
 
@@ -125,11 +141,11 @@ def control(piece: Piece) -> Control | None:
         UnsupportedError: it is one that we do not serve.
     """
     if _QUESTION.match(piece.sql):
-        return read_set_config(piece)
+        return read_set_config(piece) or read_select_into(piece)
     reader = TokenReader(piece)
     word = reader.word()
     if word in _REFUSED:
-        raise UnsupportedError(f"{word} is not supported", hint=_REFUSED_HINT)
+        raise UnsupportedError(f"{word} is not supported", hint=HINT)
     read = _READERS.get(word)
     if read is None:
         raise reader.problem(next(iter(reader.rest()), None))
@@ -141,7 +157,7 @@ def control(piece: Piece) -> Control | None:
 
 def question_of(found: Control) -> Piece | None:
     """Return the question that a control statement holds, if it holds one."""
-    return found.query if isinstance(found, Declare | Copy | Prepare | Execute) else None
+    return found.query if isinstance(found, _WITH_QUESTIONS) else None
 
 
 def check_question(piece: Piece) -> None:
@@ -329,12 +345,12 @@ def _nothing(tag: str) -> Callable[[TokenReader], Control]:
 _QUESTION: Final = re.compile(r"(?:SELECT|WITH|VALUES|TABLE|EXPLAIN)(?![\w$])|\(", re.IGNORECASE)
 _REFUSED: Final = frozenset(
     (
-        *("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COMMENT"),
+        *("UPDATE", "DELETE", "MERGE", "ALTER", "COMMENT"),
         *("GRANT", "REVOKE", "REASSIGN", "SECURITY", "IMPORT", "REFRESH", "REINDEX", "CLUSTER"),
         *("VACUUM", "ANALYZE", "ANALYSE", "CHECKPOINT", "LOAD", "LOCK", "NOTIFY", "CALL", "DO"),
     )
 )
-_REFUSED_HINT: Final = "Questions are: SELECT, WITH, VALUES, TABLE, EXPLAIN. Data comes by ingest."
+_WITH_QUESTIONS: Final = (Declare, Copy, Prepare, Execute, CreateTemporary, Insert)
 _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "SET": _set,
     "RESET": _reset,
@@ -356,6 +372,10 @@ _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "LISTEN": _nothing("LISTEN"),
     "UNLISTEN": _nothing("UNLISTEN"),
     "COPY": read_copy,
+    "CREATE": read_create,
+    "INSERT": read_insert,
+    "DROP": read_drop,
+    "TRUNCATE": read_truncate,
     "PREPARE": read_prepare,
     "EXECUTE": read_execute,
 }

@@ -1,6 +1,6 @@
-"""The transaction block of a session: its status, and settings that a rollback takes back.
+"""The transaction block of a session: its status, and what a rollback restores.
 
-Nothing is written through SQL, so a block only groups statements; each still reads one world.
+Only settings and temporary tables are written through SQL; each statement still reads one world.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlfront.settings import Settings
 from sqlfront.sqlstate import SqlError
+from sqlfront.temporary_rows import Tables
 
 IDLE: Final = "I"
 OPEN: Final = "T"
@@ -18,19 +19,21 @@ FAILED: Final = "E"
 
 @dataclass(frozen=True)
 class _Mark:
-    """Settings to go back to, and the savepoint's name; the block's start has an empty one."""
+    """Settings and tables to go back to, and the savepoint's name; the block's start has an empty one."""
 
     name: str
     settings: Settings
+    tables: Tables
 
 
 class TransactionBlock:
-    """Status, settings and savepoints. Methods return a warning to be sent, or None."""
+    """Status, settings, temporary tables and savepoints. Methods return a warning to be sent, or None."""
 
     def __init__(self, settings: Settings) -> None:
         self.status = IDLE
         self.settings = settings
-        self._start = settings
+        self.tables: Tables = {}
+        self._start = _Mark("", settings, {})
         self._marks: list[_Mark] = []
         self._local: dict[str, Settings] = {}
 
@@ -54,7 +57,7 @@ class TransactionBlock:
         if self.status != IDLE:
             return "there is already a transaction in progress"
         self.status = OPEN
-        self._marks = [_Mark("", self._start)]
+        self._marks = [self._start]
         return None
 
     def commit(self) -> str | None:
@@ -77,16 +80,17 @@ class TransactionBlock:
         self._end()
 
     def _roll_back(self) -> None:
-        self.settings = self._start
+        self.settings, self.tables = self._start.settings, self._start.tables
         self._end()
 
     def _end(self) -> None:
-        self.status, self._start, self._marks, self._local = IDLE, self.settings, [], {}
+        self._start = _Mark("", self.settings, self.tables)
+        self.status, self._marks, self._local = IDLE, [], {}
 
     def savepoint(self, name: str) -> None:
         """Remember the settings under a name."""
         self._require_block("SAVEPOINT")
-        self._marks.append(_Mark(name, self.settings))
+        self._marks.append(_Mark(name, self.settings, self.tables))
 
     def release(self, name: str) -> None:
         """Forget a savepoint and those after it."""
@@ -97,7 +101,7 @@ class TransactionBlock:
         """Go back to a savepoint, which stays; a failed block goes on."""
         self._require_block("ROLLBACK TO SAVEPOINT")
         at = self._find(name)
-        self.settings = self._marks[at].settings
+        self.settings, self.tables = self._marks[at].settings, self._marks[at].tables
         del self._marks[at + 1 :]
         self.status = OPEN
 

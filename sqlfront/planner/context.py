@@ -17,6 +17,8 @@ CALL = "_call"
 """Prefix of the table that stands for a call of a function of schema ``system``."""
 DATASET = "_dataset_"
 """Prefix of the table that stands for a dataset in a planned statement."""
+TEMPORARY = "_temporary_"
+"""Prefix of the table that stands for a temporary table of the session."""
 SYSTEM = "_system_"
 """Prefix of the table that stands for a relation of schema ``system``."""
 

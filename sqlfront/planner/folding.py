@@ -18,7 +18,7 @@ from engine.report.request import DimensionColumn, LookupJoin, MetricColumn, Rep
 from sqlfront.functions import is_now
 from sqlfront.literals import literal
 from sqlfront.planner.choices import resolved
-from sqlfront.planner.context import DATASET, SYSTEM
+from sqlfront.planner.context import DATASET, SYSTEM, TEMPORARY
 from sqlfront.planner.relations import Lookup, RangeTerm, Report
 from sqlfront.planner.timerange import CEILING, INSTANT
 from sqlfront.trees import column, conjoin, conjuncts, expression, is_query, rewrite
@@ -273,7 +273,7 @@ def with_stored(tree: exp.Expr, stored: Callable[[str], exp.Expr]) -> exp.Expr:
     """Return a query with the tables that stand for what is stored replaced by queries over its rows."""
 
     def change(part: exp.Expr) -> exp.Expr | None:
-        if not (isinstance(part, exp.Table) and part.name.startswith((DATASET, SYSTEM))):
+        if not (isinstance(part, exp.Table) and part.name.startswith((DATASET, SYSTEM, TEMPORARY))):
             return None
         query = stored(part.name).copy()
         return exp.Subquery(this=query, alias=part.args.get("alias"))

@@ -13,7 +13,7 @@ from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
 from sqlfront.planner.choices import with_chosen_names
-from sqlfront.planner.context import DATASET, SYSTEM, Planning, reports_in
+from sqlfront.planner.context import DATASET, SYSTEM, TEMPORARY, Planning, reports_in
 from sqlfront.planner.correlated import Tools, Untied, lateral, untied
 from sqlfront.planner.credit import credit_rows
 from sqlfront.planner.events import as_source, events, every_event
@@ -248,6 +248,9 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
     if not schema and name.lower() in around.ctes:
         cte = around.ctes[name.lower()]
         return renamed(planning.once(cte.query, lambda: _cte(name, cte, planning)), cte.names)
+    temporary = planning.sight.temporaries.get(name) if schema in ("", "pg_temp") else None
+    if temporary is not None:
+        return _stored(f"{TEMPORARY}{name}", tuple(temporary.column_names))
     if schema in ("", "public"):
         view, dataset = planning.view(name), planning.dataset(name)
         if view is not None:

@@ -114,8 +114,12 @@ def test_malformed_control_statements(sql, position):
     [
         "FETCH PRIOR FROM c",
         "COMMIT AND CHAIN",
-        "insert into t values (1)",
+        "update t set a = 1",
         "CREATE TABLE t (a int)",
+        "CREATE VIEW v AS SELECT 1",
+        "DROP VIEW v",
+        "CREATE TEMP TABLE t (a int DEFAULT 1)",
+        "CREATE TEMP TABLE t (a int) ON COMMIT DROP",
         "SHOW TABLES",
     ],
 )
