@@ -180,6 +180,16 @@ def test_session_knows_that_it_is_encrypted(address):
         assert client.execute("SHOW ssl").fetchone() == ("off",)
 
 
+def test_catalogs_tell_how_it_is_encrypted(address):
+    asked = "SELECT ssl, version, bits FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    with connect(address, sslmode="require") as client:
+        is_encrypted, version, bits = client.execute(asked).fetchone()
+        assert (is_encrypted, version) == (True, "TLSv1.3")
+        assert bits >= 128
+    with connect(address, sslmode="disable") as client:
+        assert client.execute(asked).fetchone() == (False, None, None)
+
+
 def test_large_results_and_parameters_pass(address):
     with connect(address, sslmode="require") as client:
         rows = client.execute("SELECT i, repeat('x', 200) AS t FROM range(100000) AS r(i)").fetchall()
