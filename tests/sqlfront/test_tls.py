@@ -7,12 +7,15 @@ import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.errors import HomeError
 from sqlfront import auth, connection
@@ -235,6 +238,56 @@ def test_cancel_over_tls(address):
         client.cancel_safe(timeout=10)
         thread.join(10)
         assert outcome == ["57014"]
+
+
+def test_a_handshake_may_come_in_any_pieces(address):
+    """Each byte on its own: what belongs to TLS is kept until the rest is there, and nothing else is."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting().wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+    with plain(address) as carrier:
+        carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def until_done(step):
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    send(outgoing.read())
+                    incoming.write(carrier.recv(1))
+
+        def send(data):
+            for at in range(len(data)):
+                carrier.sendall(data[at : at + 1])
+
+        send(SSL_REQUEST)
+        assert carrier.recv(1) == b"S"
+        until_done(client.do_handshake)
+        client.write(startup(user="ada"))
+        send(outgoing.read())
+        assert until_done(lambda: client.read(1)) == b"R"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rubbish=st.binary(min_size=1, max_size=300), begins=st.sampled_from([b"", SSL_REQUEST, b"\x16\x03\x01"])
+)
+def test_rubbish_ends_its_connection_alone(address, rubbish, begins):
+    with plain(address) as client:
+        client.sendall(begins)
+        if begins == SSL_REQUEST:
+            assert client.recv(1) == b"S"
+        client.sendall(rubbish)
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        with suppress(ConnectionResetError):
+            while part := client.recv(65536):
+                answer += part
+        assert not answer or answer[:1] in (b"E", b"v", b"N", b"S", b"\x15", b"\x16")
+
+
+def test_and_everybody_else_is_served_afterwards(address):
+    connect(address, sslmode="require", channel_binding="require").close()
 
 
 # --- what is refused ---
