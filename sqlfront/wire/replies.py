@@ -128,7 +128,7 @@ def portal_suspended() -> bytes:
 
 
 def error_response(error: WaylineError, severity: str = "ERROR") -> bytes:
-    """An error with its SQLSTATE and hint, and what else it may have: detail, position (1-based character)."""
+    """An error with its SQLSTATE and hint, and what else it may have: detail, position (from 1)."""
     return _message(b"E", _fields(severity, error.sqlstate, error.message, error))
 
 
