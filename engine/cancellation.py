@@ -8,12 +8,21 @@ from contextlib import contextmanager
 from typing import Final
 
 from engine.errors import CancelledError
+from engine.memory import Share
 
 BY_USER: Final = "canceling statement due to user request"
 
 
 class Cancellation:
-    """One per statement. ``cancel()`` may come from another thread at any time, also before the start."""
+    """One per statement. ``cancel()`` may come from another thread at any time, also before the start.
+
+    Attributes:
+        share: of the memory that the statement's work is taken from; None: from all of it.
+        waited: seconds that it waited for its turn.
+    """
+
+    share: Share | None = None
+    waited: float = 0.0
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

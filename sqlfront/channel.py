@@ -116,7 +116,7 @@ class Channel:
         self._incoming.write(data)
         return bool(data)
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes | memoryview) -> None:
         """Send bytes; wait while too many are on their way.
 
         Raises:

@@ -35,6 +35,7 @@ from sqlfront.sqlstate import to_wayline_error
 from sqlfront.state import Front
 from sqlfront.tls import Encryption
 from sqlfront.wire import messages as m
+from sqlfront.wire.replies import Data
 
 _WAITING_GROUPS: Final = 64
 _Group = list[m.Message | WaylineError]
@@ -237,9 +238,21 @@ class Connection:
         return group
 
     async def _answer(self, session: Session, messages: list[m.Message]) -> None:
+        """Send what the session says; while the client takes one chunk, the next is made."""
         chunks = session.process(messages)
-        while (chunk := await self._on_thread(_next, chunks, session=session)) is not None:
-            await self._channel.send(chunk)
+        chunk = await self._on_thread(_next, chunks, session=session)
+        while chunk is not None:
+            if session.has_answered:
+                await self._channel.send(chunk)
+                return
+            coming = asyncio.ensure_future(self._on_thread(_next, chunks, session=session))
+            try:
+                await self._channel.send(chunk)
+            except BaseException:
+                coming.cancel()
+                await asyncio.wait([coming])
+                raise
+            chunk = await coming
 
     async def _on_thread(
         self, function: Callable[..., _Result], *arguments: Any, session: Session | None = None
@@ -278,7 +291,7 @@ def _until_end(group: _Group) -> tuple[list[m.Message], m.Terminate | WaylineErr
     return messages, None
 
 
-def _next(chunks: Iterator[bytes]) -> bytes | None:
+def _next(chunks: Iterator[Data]) -> Data | None:
     return next(chunks, None)
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
 
 from sqlfront import statements as st
-from sqlfront.portal import Portal
+from sqlfront.configuring import SetConfig
+from sqlfront.copying import Copy
+from sqlfront.portal import Portal, Prepared, encoded, wanted_formats
+from sqlfront.preparing import Execute, Prepare
 from sqlfront.query import ResultColumn
 from sqlfront.settings import canonical
 from sqlfront.sqlstate import SqlError
 from sqlfront.state import SessionState
 from sqlfront.transaction import FAILED
 from sqlfront.wire import replies
+from sqlfront.wire.codec import encode_values
+from sqlfront.wire.copy import copy_data
+from sqlfront.wire.parameters import decode_parameter
+from sqlfront.wire.replies import Data
+from sqlfront.wire.zones import in_zone
 
 _SHOW_ALL: Final = tuple(ResultColumn(name, pa.string()) for name in ("name", "setting"))
 
@@ -35,11 +44,20 @@ def columns(state: SessionState, control: st.Control) -> tuple[ResultColumn, ...
             return _SHOW_ALL
         state.block.settings.show(control.name)
         return (ResultColumn(canonical(control.name), pa.string()),)
+    if isinstance(control, SetConfig):
+        return tuple(ResultColumn(setting.output, pa.string()) for setting in control.settings)
+    if isinstance(control, Execute):
+        prepared = state.prepared(control.name)
+        inner = prepared.control
+        return columns(state, inner) if inner is not None else _answered(prepared)
     if isinstance(control, st.Fetch) and not control.move:
         cursor = state.find_portal(control.cursor)
-        query = cursor.prepared.query if cursor is not None else None
-        return query.columns if query is not None else ()
+        return _answered(cursor.prepared) if cursor is not None else ()
     return ()
+
+
+def _answered(prepared: Prepared) -> tuple[ResultColumn, ...]:
+    return prepared.query.columns if prepared.query is not None else ()
 
 
 def returns_rows(control: st.Control) -> bool:
@@ -57,7 +75,7 @@ def start(state: SessionState, portal: Portal) -> None:
         portal.read_from(iter([_shown(state, control)]), portal.cancellation)
 
 
-def run(state: SessionState, portal: Portal) -> Iterator[bytes]:
+def run(state: SessionState, portal: Portal) -> Iterator[Data]:
     """Run a portal's control statement that answers with no rows; yield its completion."""
     control = portal.prepared.control
     yield from _RUNNERS[type(control)](state, control, portal)
@@ -122,7 +140,7 @@ def _declare(state: SessionState, control: st.Declare, portal: Portal) -> Iterat
     yield replies.command_complete("DECLARE CURSOR")
 
 
-def _move(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[bytes]:
+def _move(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[Data]:
     cursor = _cursor(state, control.cursor)
     count = sum(batch.num_rows for batch in cursor.rows(control.count))
     yield replies.command_complete(f"MOVE {count}")
@@ -159,11 +177,72 @@ def _discard(state: SessionState, control: st.Discard, portal: Portal) -> Iterat
     yield replies.command_complete(f"DISCARD {control.what}")
 
 
+def _prepare(state: SessionState, control: Prepare, portal: Portal) -> Iterator[Data]:
+    state.prepare(control.name, replace(portal.prepared.question(), sql=control.query.sql))
+    yield replies.command_complete("PREPARE")
+
+
+def _execute(state: SessionState, control: Execute, portal: Portal) -> Iterator[Data]:
+    prepared = state.prepared(control.name)
+    values = _arguments(control, portal, prepared.parameter_types)
+    inner = Portal(prepared, values, portal.formats, _cancellation=portal.cancellation)
+    if prepared.control is not None:
+        yield from run(state, inner)
+        return
+    shown, count = _answered(prepared), 0
+    formats = wanted_formats(portal.formats, shown)
+    try:
+        for batch in inner.rows(None):
+            count += batch.num_rows
+            yield encoded(batch, shown, formats, state.zone)
+    finally:
+        inner.close()
+    yield replies.command_complete(prepared.completion(count))
+
+
+def _arguments(control: Execute, portal: Portal, types: Sequence[pa.DataType]) -> tuple[object, ...]:
+    """Return the values of an EXECUTE, each read as a text of its parameter's type."""
+    given: list[pa.RecordBatch] = list(portal.rows(None)) if control.query is not None else []
+    rows = sum(batch.num_rows for batch in given)
+    if rows > 1 or (given[0].num_columns if rows else 0) != len(types):
+        raise SqlError(f'wrong number of parameters for prepared statement "{control.name}"', "42601")
+    query = portal.prepared.query
+    announced = query.columns if query is not None else ()
+    return tuple(
+        decode_parameter(encode_values(given[0].column(at), announced[at].type, False)[0], kind, False)
+        for at, kind in enumerate(types)
+    )
+
+
+def _set_config(state: SessionState, control: SetConfig, portal: Portal) -> Iterator[Data]:
+    shown = columns(state, control)
+    for setting in control.settings:
+        state.check_setting(canonical(setting.name), setting.value)
+        state.block.set(canonical(setting.name), setting.value, local=setting.local)
+    values = [pa.array([setting.value]) for setting in control.settings]
+    batch = pa.RecordBatch.from_arrays(values, [column.name for column in shown])
+    yield state.changed_settings()
+    yield encoded(batch, shown, wanted_formats(portal.formats, shown))
+    yield replies.command_complete("SELECT 1")
+
+
+def _copy(state: SessionState, control: Copy, portal: Portal) -> Iterator[Data]:
+    query = portal.prepared.question().query
+    answer = [
+        ResultColumn(column.name, in_zone(column.type, state.zone))
+        for column in (query.columns if query is not None else ())
+    ]
+    control.form.check([column.name for column in answer])
+    yield replies.copy_out_response(control.form.is_binary, len(answer))
+    count = yield from copy_data(portal.rows(None), answer, control.form)
+    yield replies.copy_done() + replies.command_complete(f"COPY {count}")
+
+
 def _nothing(state: SessionState, control: st.Nothing, portal: Portal) -> Iterator[bytes]:
     yield replies.command_complete(control.tag)
 
 
-_RUNNERS: Final[dict[Any, Callable[..., Iterator[bytes]]]] = {
+_RUNNERS: Final[dict[Any, Callable[..., Iterator[Data]]]] = {
     st.Transaction: _transaction,
     st.SetVariable: _set,
     st.Reset: _reset,
@@ -172,5 +251,9 @@ _RUNNERS: Final[dict[Any, Callable[..., Iterator[bytes]]]] = {
     st.CloseCursor: _close,
     st.Deallocate: _deallocate,
     st.Discard: _discard,
+    Copy: _copy,
+    Prepare: _prepare,
+    Execute: _execute,
+    SetConfig: _set_config,
     st.Nothing: _nothing,
 }

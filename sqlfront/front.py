@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import count
 from typing import Final
 
@@ -16,6 +17,8 @@ from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
 from engine.governance.access import Access, restricted
 from engine.world import Home
+from sqlfront import sleeping
+from sqlfront.admission import PLACES
 from sqlfront.answer import plan
 from sqlfront.catalog import (
     Catalog,
@@ -26,11 +29,14 @@ from sqlfront.catalog import (
     Relations,
     recognise,
 )
+from sqlfront.constants import Constants, is_constant
 from sqlfront.dialect import Statement, parse
 from sqlfront.gate import OwnersGate, UsersGate
 from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
+from sqlfront.querylog import Asker, QueryLog
 from sqlfront.settings import role_of
+from sqlfront.sleeping import Sleep
 from sqlfront.state import Caller, Front
 from sqlfront.system import RELATIONS, SCHEMA, SystemRelation
 from sqlfront.workspace import Cache, Workspace
@@ -38,44 +44,73 @@ from sqlfront.workspace import Cache, Workspace
 _CATALOGS: Final = 8
 """Catalogs are kept for so many accesses; each takes some megabytes."""
 
+_REMEMBERED: Final = 1024
+_REMEMBERED_LENGTH: Final = 4096
 
-def open_front(home: Home, gate: UsersGate | OwnersGate | None = None) -> Front:
+
+def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places: int = PLACES) -> Front:
     """Return a front whose answers come from a home: its newest world at each statement.
 
     Args:
-        gate: who may read what; the home's users by their grants, unless given.
+        gate: who may read what; the home's users by their grants, unless given. What the owner of the files
+            asks is not noted in the query log.
+        places: so many statements work at once.
     """
-    workspace = Workspace(home.root / "datasets")
+    workspace = Workspace(home.root / "datasets", places)
     doors = gate or UsersGate(home.catalog)
-    catalogs = _Catalogs(home)
+    catalogs, constants = _Catalogs(home), Constants()
+    log = None if isinstance(doors, OwnersGate) else QueryLog(home)
 
     def plan_for(
-        question: Statement | CatalogQuestion,
+        question: Statement | CatalogQuestion | Sleep,
         caller: Caller,
         parameter_types: Sequence[pa.DataType | None],
     ) -> Query:
+        if isinstance(question, Sleep):
+            return question
+
         def access() -> Access:
             return doors.access(caller.user, role_of(caller.settings))
 
         if isinstance(question, CatalogQuestion):
             about = replace(caller, about=lambda: doors.about(caller.user))
             return catalogs.plan(question, about, parameter_types, access)
-        return plan(
-            question,
-            home=home,
-            world=home.current(),
-            workspace=workspace,
-            settings=caller.settings,
-            access=access,
-            parameter_types=parameter_types,
-        )
+
+        def planned() -> Query:
+            return plan(
+                question,
+                home=home,
+                world=home.current(),
+                workspace=workspace,
+                settings=caller.settings,
+                access=access,
+                parameter_types=parameter_types,
+            )
+
+        if is_constant(question):
+            return constants.planned(question, planned)
+        return planned() if log is None else log.planned(_asker(caller), question.text, planned)
 
     login = doors.login if isinstance(doors, UsersGate) else None
-    return Front(_parsed, plan_for, login, doors)
+    return Front(_parsed, plan_for, login, doors, (lambda: None) if log is None else log.close)
 
 
-def _parsed(sql: str) -> Statement | CatalogQuestion:
-    question = recognise(sql)
+def _asker(caller: Caller) -> Asker:
+    return Asker(caller.process, caller.user, caller.peer.address, caller.database, caller.settings)
+
+
+def _parsed(sql: str) -> Statement | CatalogQuestion | Sleep:
+    """Return a statement's tree; short ones are remembered, as clients send them again and again."""
+    return _remembered(sql) if len(sql) <= _REMEMBERED_LENGTH else _read(sql)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(sql: str) -> Statement | CatalogQuestion | Sleep:
+    return _read(sql)
+
+
+def _read(sql: str) -> Statement | CatalogQuestion | Sleep:
+    question = sleeping.recognise(sql) or recognise(sql)
     if question is not None:
         return question
     statements = parse(sql)

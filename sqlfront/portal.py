@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from typing import Final
 
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
+from sqlfront.preparing import Prepare
 from sqlfront.query import Query, ResultColumn
 from sqlfront.statements import Control, Show
 from sqlfront.wire.datarow import data_rows
 from sqlfront.wire.messages import ProtocolError
+from sqlfront.wire.replies import Data
 from sqlfront.wire.types import parameter_type, pg_oid
+from sqlfront.wire.zones import UTC, in_zone
 
-ROWS_AT_ONCE = 16_384
+_BYTES_AT_ONCE: Final = 256 * 1024
+_ROWS_AT_ONCE: Final = 16_384
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Prepared:
     @property
     def parameter_types(self) -> tuple[pa.DataType, ...]:
         """Types in which values come: as declared, even those that nothing uses, else as inferred."""
+        if isinstance(self.control, Prepare):
+            return ()
         inferred = self.query.parameters if self.query is not None else ()
         declared = map(parameter_type, self.declared_oids)
         return tuple(
@@ -60,7 +67,7 @@ class Prepared:
         return self.control is None and self.query is None
 
     def question(self) -> Prepared:
-        """Return the question of a DECLARE as a statement of its own."""
+        """Return the question of a DECLARE, COPY or PREPARE as a statement of its own."""
         return replace(self, control=None)
 
     def completion(self, rows: int) -> str:
@@ -114,7 +121,7 @@ class Portal:
             self._reader = query.run(used, self._cancellation)
         wanted = limit
         while wanted is None or wanted > 0:
-            batch = self._next(ROWS_AT_ONCE if wanted is None else min(wanted, ROWS_AT_ONCE))
+            batch = self._next(_ROWS_AT_ONCE if wanted is None else min(wanted, _ROWS_AT_ONCE))
             if batch is None:
                 return
             wanted = None if wanted is None else wanted - batch.num_rows
@@ -129,6 +136,7 @@ class Portal:
             if batch.num_rows:
                 self._rest.append(batch)
         batch = self._rest.pop()
+        most = min(most, _rows_at_once(batch))
         if batch.num_rows > most:
             self._rest.append(batch.slice(most))
         return batch.slice(0, most)
@@ -154,6 +162,12 @@ class Portal:
             self._reader = None
 
 
+def _rows_at_once(batch: pa.RecordBatch) -> int:
+    """Return how many rows to encode together: as many as stay in a processor's cache, at least one."""
+    row: int = batch.nbytes // batch.num_rows
+    return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, row)))
+
+
 def wanted_formats(formats: Sequence[int], columns: Sequence[ResultColumn]) -> list[bool]:
     """Return for each column whether it is sent in binary.
 
@@ -168,6 +182,13 @@ def wanted_formats(formats: Sequence[int], columns: Sequence[ResultColumn]) -> l
     return [form == 1 for form in every]
 
 
-def encoded(batch: pa.RecordBatch, columns: Sequence[ResultColumn], binary: Sequence[bool]) -> bytes:
-    """Return a batch of an answer as DataRow messages."""
-    return data_rows(batch, [column.type for column in columns], binary)
+def encoded(
+    batch: pa.RecordBatch, columns: Sequence[ResultColumn], binary: Sequence[bool], zone: str = UTC
+) -> Data:
+    """Return a batch of an answer as DataRow messages.
+
+    Args:
+        zone: in which instants are shown as text.
+    """
+    types = [column.type for column in columns]
+    return data_rows(batch, types if zone == UTC else [in_zone(kind, zone) for kind in types], binary)

@@ -1,7 +1,7 @@
 """The PostgreSQL server: accepts connections and runs their sessions on worker threads.
 
 The event loop only moves bytes; whatever a statement does happens on a thread of the pool, one step
-at a time, and the next rows are made only when the client has taken the last ones.
+at a time, and rows are made one chunk ahead of what the client has taken, no further.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from sqlfront.peer import is_loopback
 from sqlfront.sessions import Guest, Sessions
 from sqlfront.state import Front
 from sqlfront.tls import Encryption
+from sqlfront.wire import compiled
 
 DEFAULT_PORT: Final = 5432
 _LIMITS: Final = Limits()
@@ -66,6 +67,7 @@ async def serve(
         HomeError: the address cannot be used.
     """
     _check_exposure(host, front)
+    compiled.load_in_background()
     pool = ThreadPoolExecutor(limits.connections, thread_name_prefix="sql")
     sessions = Sessions(limits)
     surroundings = Surroundings(front, sessions, Logins(), pool, limits, encryption, passwords)
@@ -84,6 +86,7 @@ async def serve(
         server.close()
         watching.cancel()
         await sessions.shut_down()
+        await asyncio.to_thread(front.close)
         pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -21,6 +21,7 @@ from sqlfront.alarms import Alarms
 from sqlfront.limits import Limits, seconds
 from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared, encoded, wanted_formats
+from sqlfront.preparing import Prepare
 from sqlfront.query import ResultColumn
 from sqlfront.settings import initial_settings
 from sqlfront.sqlstate import SqlError, to_wayline_error
@@ -30,6 +31,7 @@ from sqlfront.transaction import IDLE
 from sqlfront.wire import messages as m
 from sqlfront.wire import replies
 from sqlfront.wire.parameters import decode_parameter
+from sqlfront.wire.replies import Data
 from sqlfront.wire.types import parameter_type
 
 CHUNK: Final = 256 * 1024
@@ -82,6 +84,7 @@ class Session:
         self._state = SessionState(user, database, process, settings, front.gate, peer)
         self._began: float | None = None
         self._skipping = False
+        self._unanswered = 0
         self._lock = threading.Lock()
         self._running: Cancellation | None = None
 
@@ -90,26 +93,32 @@ class Session:
         key = replies.backend_key_data(self._state.process, self._secret)
         return self._state.changed_settings() + key + replies.ready_for_query(IDLE)
 
-    def process(self, messages: Sequence[m.Message]) -> Iterator[bytes]:
+    def process(self, messages: Sequence[m.Message]) -> Iterator[Data]:
         """Answer messages in order; yield the bytes to send in chunks of moderate size.
 
         What the client waits for, at the end of a group or at its Flush, comes before the next message is
         looked at, however long that one takes.
         """
-        gathered: list[bytes] = []
-        size = 0
+        gathered: list[Data] = []
+        size, self._unanswered = 0, len(messages)
         for message in messages:
             for reply in self._replies(message):
                 gathered.append(reply)
                 size += len(reply)
                 if size >= CHUNK:
-                    yield b"".join(gathered)
+                    yield _joined(gathered)
                     gathered, size = [], 0
+            self._unanswered -= 1
             if gathered and isinstance(message, _WAITED_FOR):
-                yield b"".join(gathered)
+                yield _joined(gathered)
                 gathered, size = [], 0
         if gathered:
-            yield b"".join(gathered)
+            yield _joined(gathered)
+
+    @property
+    def has_answered(self) -> bool:
+        """Tell whether ``process`` has yielded all that it will, so that nobody need ask it again."""
+        return not self._unanswered
 
     def cancel(self, reason: str = BY_USER) -> None:
         """Cancel what runs now, if anything; may be called from any thread."""
@@ -132,7 +141,7 @@ class Session:
         """Let go of everything; the session must not be used afterwards."""
         self._state.close_portals()
 
-    def _replies(self, message: m.Message) -> Iterator[bytes]:
+    def _replies(self, message: m.Message) -> Iterator[Data]:
         if self._skipping and not isinstance(message, m.Sync):
             return
         self._began = self._began or monotonic()
@@ -151,7 +160,7 @@ class Session:
         self._state.end_group()
         return self._state.changed_settings() + replies.ready_for_query(self._state.block.status)
 
-    def _simple_query(self, message: m.SimpleQuery) -> Iterator[bytes]:
+    def _simple_query(self, message: m.SimpleQuery) -> Iterator[Data]:
         self._state.forget_prepared("")
         pieces = split(message.sql)
         if not pieces:
@@ -176,19 +185,22 @@ class Session:
             yield replies.row_description(columns, wanted_formats(portal.formats, columns))
 
     def _parsed(self, piece: Piece) -> _Parsed:
-        """Return the control statement, or what the parser makes of the text, or both (DECLARE)."""
+        """Return the control statement, or what the parser makes of the text, or both (DECLARE, COPY, …)."""
         with _position_from(piece.offset):
             found = statements.control(piece)
-        if found is not None and not isinstance(found, statements.Declare):
+        question = piece if found is None else statements.question_of(found)
+        if question is None:
             return _Parsed(piece, found)
-        question = piece if found is None else found.query
         with _position_from(question.offset):
+            if found is not None:
+                statements.check_question(question)
             return _Parsed(question, found, self._front.parse(question.sql))
 
     def _planned(self, parsed: _Parsed, oids: Sequence[int] = ()) -> Prepared:
         self._state.check_block(leaves_block=control.leaves_block(parsed.control))
         if parsed.question is None:
             return Prepared(parsed.piece.sql, control=parsed.control, declared_oids=tuple(oids))
+        oids = parsed.control.oids if isinstance(parsed.control, Prepare) else oids
         declared = [parameter_type(oid) for oid in oids]
         with _position_from(parsed.piece.offset):
             query = self._front.plan(parsed.question, self._state.caller(), declared)
@@ -199,7 +211,7 @@ class Session:
             return control.columns(self._state, prepared.control)
         return prepared.query.columns if prepared.query is not None else ()
 
-    def _executed(self, portal: Portal, max_rows: int | None) -> Iterator[bytes]:
+    def _executed(self, portal: Portal, max_rows: int | None) -> Iterator[Data]:
         """Yield rows and completion of a portal, or its suspension after ``max_rows``."""
         statement = portal.prepared.control
         self._state.check_block(leaves_block=control.leaves_block(statement))
@@ -218,7 +230,7 @@ class Session:
         with self._cancellable(portal.cancellation):
             for batch in portal.rows(max_rows):
                 count += batch.num_rows
-                yield encoded(batch, columns, formats)
+                yield encoded(batch, columns, formats, self._state.zone)
         if max_rows is not None and count == max_rows:
             yield replies.portal_suspended()
         else:
@@ -282,7 +294,7 @@ class Session:
         else:
             yield replies.no_data()
 
-    def _execute(self, message: m.Execute) -> Iterator[bytes]:
+    def _execute(self, message: m.Execute) -> Iterator[Data]:
         portal = self._state.portal(message.portal)
         if portal.prepared.is_empty:
             yield replies.empty_query()
@@ -315,6 +327,10 @@ class Session:
         raise m.ProtocolError(f"{type(message).__name__} message out of place")
 
 
+def _joined(replies: Sequence[Data]) -> Data:
+    return replies[0] if len(replies) == 1 else b"".join(replies)
+
+
 def _values(message: m.Bind, prepared: Prepared) -> tuple[object, ...]:
     """Return the Python values of a Bind message."""
     types, given = prepared.parameter_types, len(message.values)
@@ -343,7 +359,7 @@ def _position_from(offset: int) -> Iterator[None]:
         raise
 
 
-_HANDLERS: Final[dict[type, Callable[[Session, Any], Iterator[bytes]]]] = {
+_HANDLERS: Final[dict[type, Callable[[Session, Any], Iterator[Data]]]] = {
     m.SimpleQuery: Session._simple_query,
     m.Parse: Session._parse,
     m.Bind: Session._bind,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Final
+from zoneinfo import available_timezones
 
 from engine.errors import InputError
 from engine.report.moments import instant_of
@@ -194,6 +197,8 @@ def _checked(name: str, value: str) -> str:
         return _instant(name, value)
     if name in TIMEOUTS:
         return _timeout(name, value)
+    if name == "TimeZone":
+        return _zone(value)
     if name in _ONLY and word != _ONLY[name]:
         raise _refused(name, value, _ONLY[name])
     return value
@@ -223,6 +228,52 @@ def _instant(name: str, value: str) -> str:
         raise SqlError(f'invalid value for parameter "{name}": "{value}"', "22023", hint=hint) from None
 
 
+def _zone(value: str) -> str:
+    """Return a time zone as it is shown: by its name, or as PostgreSQL writes hours east of Greenwich."""
+    word = value.strip("'\" ")
+    known = _zones().get(word.lower())
+    if known is not None:
+        return known
+    hours = _HOURS.fullmatch(word)
+    if hours is not None and abs(float(word)) <= _MOST_HOURS:
+        east = _offset(round(float(word) * 60))
+        return f"<{east}>{'-' if east[0] == '+' else '+'}{east[1:]}"
+    posix = _POSIX.fullmatch(word)
+    if posix is None or int(posix["hours"]) > _MOST_HOURS:
+        raise SqlError(
+            f'invalid value for parameter "TimeZone": "{value}"',
+            "22023",
+            hint="Name a zone of the IANA time zone database, such as Europe/Berlin.",
+        )
+    return word
+
+
+def arrow_zone(shown: str) -> str:
+    """Return a checked setting ``TimeZone`` as Arrow names it: ``Europe/Berlin``, ``+05:30``."""
+    posix = _POSIX.fullmatch(shown)
+    if posix is None:
+        return shown
+    west = int(posix["hours"]) * 60 + int(posix["minutes"] or 0)
+    return _offset(west if posix["sign"] == "-" else -west, always_minutes=True)
+
+
+def _offset(minutes: int, *, always_minutes: bool = False) -> str:
+    hour, minute = divmod(abs(minutes), 60)
+    rest = f":{minute:02d}" if minute or always_minutes else ""
+    return f"{'-' if minutes < 0 else '+'}{hour:02d}{rest}"
+
+
+@cache
+def _zones() -> dict[str, str]:
+    """Return the zones that there are, by name in lower case."""
+    return {name.lower(): name for name in available_timezones()}
+
+
+_HOURS: Final = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_POSIX: Final = re.compile(
+    r"(?:[A-Za-z]{3,}|<[\w+:-]+>)(?P<sign>[+-]?)(?P<hours>\d\d?)(?::(?P<minutes>\d\d))?"
+)
+_MOST_HOURS: Final = 15
 _DATE_ORDERS: Final = {"dmy", "mdy", "ymd", "default"}
 _ONLY: Final = {
     "IntervalStyle": "postgres",

@@ -14,7 +14,7 @@ from sqlfront.gate import Gate, OpenGate
 from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
-from sqlfront.settings import REPORTED, Settings
+from sqlfront.settings import REPORTED, Settings, arrow_zone
 from sqlfront.sqlstate import SqlError
 from sqlfront.transaction import FAILED, IDLE, TransactionBlock
 from sqlfront.wire import replies
@@ -55,12 +55,14 @@ class Front:
         login: user name → how that user shows who they are, None if nobody of that name may log in;
             None instead of a function lets everybody in.
         gate: who may stay, and in which role.
+        close: called when no session is left and none will come.
     """
 
     parse: Callable[[str], Any]
     plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
     login: Callable[[str], Login | None] | None = None
     gate: Gate = field(default_factory=OpenGate)
+    close: Callable[[], None] = lambda: None
 
 
 class _Current(Mapping[str, str]):
@@ -105,6 +107,11 @@ class SessionState:
     def caller(self) -> Caller:
         """Return who asks now."""
         return Caller(self.user, self.database, self.process, _Current(self.block), peer=self.peer)
+
+    @property
+    def zone(self) -> str:
+        """Return the time zone in which instants are shown as text."""
+        return arrow_zone(self.block.settings.show("TimeZone"))
 
     def changed_settings(self) -> bytes:
         """Return ParameterStatus messages for what the client has not been told yet."""

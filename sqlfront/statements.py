@@ -5,11 +5,15 @@ They are read from the text, token by token, because no SQL parser agrees on all
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import UnsupportedError
+from sqlfront.configuring import SetConfig, read_set_config
+from sqlfront.copying import Copy, read_copy
+from sqlfront.preparing import Execute, Prepare, read_execute, read_prepare
 from sqlfront.tokens import Piece, Token, TokenReader, string_value, tokens
 
 
@@ -96,7 +100,20 @@ class Nothing:
 
 
 Control = (
-    SetVariable | Reset | Show | Transaction | Declare | Fetch | CloseCursor | Deallocate | Discard | Nothing
+    SetVariable
+    | Reset
+    | Show
+    | Transaction
+    | Declare
+    | Fetch
+    | CloseCursor
+    | Deallocate
+    | Discard
+    | Copy
+    | Prepare
+    | Execute
+    | SetConfig
+    | Nothing
 )
 
 
@@ -107,10 +124,10 @@ def control(piece: Piece) -> Control | None:
         SqlError: it begins like one but is malformed.
         UnsupportedError: it is one that we do not serve.
     """
+    if _QUESTION.match(piece.sql):
+        return read_set_config(piece)
     reader = TokenReader(piece)
     word = reader.word()
-    if word in _QUESTIONS:
-        return None
     if word in _REFUSED:
         raise UnsupportedError(f"{word} is not supported", hint=_REFUSED_HINT)
     read = _READERS.get(word)
@@ -120,6 +137,17 @@ def control(piece: Piece) -> Control | None:
     statement = read(reader)
     reader.end()
     return statement
+
+
+def question_of(found: Control) -> Piece | None:
+    """Return the question that a control statement holds, if it holds one."""
+    return found.query if isinstance(found, Declare | Copy | Prepare | Execute) else None
+
+
+def check_question(piece: Piece) -> None:
+    """Raise unless a piece that another statement holds (DECLARE, COPY, PREPARE) is a question."""
+    if control(piece) is not None:
+        raise TokenReader(piece).problem(next(tokens(piece.sql)))
 
 
 def _set(reader: TokenReader) -> Control:
@@ -298,17 +326,12 @@ def _nothing(tag: str) -> Callable[[TokenReader], Control]:
     return read
 
 
-def _copy(reader: TokenReader) -> Control:
-    raise UnsupportedError("COPY is not supported", hint="Use SELECT, or wayline ingest for files.")
-
-
-_QUESTIONS: Final = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "("))
+_QUESTION: Final = re.compile(r"(?:SELECT|WITH|VALUES|TABLE|EXPLAIN)(?![\w$])|\(", re.IGNORECASE)
 _REFUSED: Final = frozenset(
     (
         *("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COMMENT"),
         *("GRANT", "REVOKE", "REASSIGN", "SECURITY", "IMPORT", "REFRESH", "REINDEX", "CLUSTER"),
         *("VACUUM", "ANALYZE", "ANALYSE", "CHECKPOINT", "LOAD", "LOCK", "NOTIFY", "CALL", "DO"),
-        *("PREPARE", "EXECUTE"),
     )
 )
 _REFUSED_HINT: Final = "Questions are: SELECT, WITH, VALUES, TABLE, EXPLAIN. Data comes by ingest."
@@ -332,5 +355,7 @@ _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "DISCARD": _discard,
     "LISTEN": _nothing("LISTEN"),
     "UNLISTEN": _nothing("UNLISTEN"),
-    "COPY": _copy,
+    "COPY": read_copy,
+    "PREPARE": read_prepare,
+    "EXECUTE": read_execute,
 }

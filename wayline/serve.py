@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from engine.errors import InputError
+from sqlfront.admission import PLACES
 from sqlfront.limits import Limits
 from sqlfront.peer import Policy
 from wayline.options import HERE, HomeOption, MemoryOption, duration, open_home
@@ -43,6 +44,9 @@ AuthOption = Annotated[
     Method, typer.Option(help="password: ask encrypted clients for the password itself, if they lack SCRAM.")
 ]
 ConnectionsOption = Annotated[int, typer.Option(help="Clients at once.", min=1, max=10_000)]
+PlacesOption = Annotated[
+    int, typer.Option("--statements", help="Statements that work at once; others wait.", min=1, max=1000)
+]
 StatementOption = Annotated[str, typer.Option(help="Longest time for a statement, such as 5m.")]
 IdleOption = Annotated[
     str, typer.Option(help="Longest time between two statements; within a transaction at most 1h.")
@@ -61,6 +65,7 @@ def serve(
     tls_key: KeyOption = None,
     auth: AuthOption = Method.SCRAM,
     max_connections: ConnectionsOption = _USUAL.connections,
+    places: PlacesOption = PLACES,
     statement_timeout: StatementOption = _NONE,
     idle_timeout: IdleOption = "12h",
     grace: GraceOption = "5s",
@@ -85,7 +90,7 @@ def serve(
     certificate = _pair(tls_cert, tls_key)
     if certificate is not None and tls is Policy.OFF:
         raise InputError("--tls off uses no certificate", hint="Leave --tls-cert out, or --tls off.")
-    options = Serving(host, port, tls, certificate, auth is Method.PASSWORD, limits)
+    options = Serving(host, port, tls, certificate, auth is Method.PASSWORD, limits, places)
     serve_until_interrupted(open_home(home), options)
 
 

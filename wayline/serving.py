@@ -17,6 +17,7 @@ from engine.errors import HomeError, SyntaxProblem, UnsupportedError
 from engine.schedules import scheduled_replays
 from engine.upkeep import upkeep
 from engine.world import Home
+from sqlfront.admission import PLACES
 from sqlfront.front import open_front
 from sqlfront.gate import OwnersGate
 from sqlfront.limits import Limits
@@ -44,6 +45,7 @@ class Serving:
         certificate: one's own certificate and its key; None: the home's, made at the first start.
         passwords: ask encrypted clients for the password itself.
         limits: what clients may use.
+        places: so many statements work at once; the others wait their turn.
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +54,7 @@ class Serving:
     certificate: tuple[Path, Path] | None = None
     passwords: bool = False
     limits: Limits = _USUAL
+    places: int = PLACES
 
 
 def certificate_of(home: Home, options: Serving) -> Credentials:
@@ -101,7 +104,7 @@ async def _serve_until_told(
     if encryption is not None:
         loop.add_signal_handler(signal.SIGHUP, _reload, encryption)
     await serve(
-        open_front(home),
+        open_front(home, places=options.places),
         host=options.host,
         port=options.port,
         ready=ready,

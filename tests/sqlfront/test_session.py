@@ -65,6 +65,16 @@ def test_simple_query(session):
     ]
 
 
+def test_the_last_chunk_is_known_as_such(session):
+    small = session.process([m.SimpleQuery("SELECT 1 AS a")])
+    assert next(small)
+    assert session.has_answered
+    large = session.process([m.SimpleQuery("SELECT * FROM numbers"), m.SimpleQuery("SELECT 1 AS a")])
+    known = [session.has_answered for _ in large]
+    assert len(known) > 2
+    assert known == [False] * (len(known) - 1) + [True]
+
+
 @pytest.mark.parametrize("sql", ["", "  ;; -- nothing\n", "/* a /* nested */ comment */"])
 def test_empty_query(session, sql):
     assert query(session, sql) == [("I",), ("Z", "I")]
@@ -183,7 +193,7 @@ def test_portals_end_with_their_transaction(session):
         ([parse("SELECT $1::int AS a"), bind(b"x")], "22P02"),
         ([parse("SELECT 1 AS a"), bind(results=(0, 0))], "08P01"),
         ([m.Password(b"")], "08P01"),
-        ([parse("COPY t TO STDOUT")], "0A000"),
+        ([parse("COPY t FROM STDIN")], "42501"),
     ],
 )
 def test_errors_of_the_extended_protocol(session, messages, sqlstate):
