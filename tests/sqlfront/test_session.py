@@ -8,6 +8,7 @@ import pytest
 from sqlfront.session import Session
 from sqlfront.sqlstate import SqlError
 from sqlfront.wire import messages as m
+from sqlfront.wire import replies
 from tests.sqlfront.fake_front import fake_front
 from tests.sqlfront.wire_client import columns, received, simplified
 
@@ -240,6 +241,17 @@ def test_replies_leave_before_the_next_message_is_looked_at(session):
     chunks = session.process([*one, SYNC, *one, m.Flush(), *one, m.SimpleQuery("SELECT 2 AS b")])
     kinds = ["".join(answer[0] for answer in simplified(chunk)) for chunk in chunks]
     assert kinds == ["12DCZ", "12DC", "12DCTDCZ"]
+
+
+def test_fields_of_an_error():
+    error = SqlError("wrong", "22023", hint="Do this.", detail="In this way.", position=3)
+    ((_, body),) = received(replies.error_response(error))
+    fields = {part[:1]: part[1:] for part in body.split(b"\0") if part}
+    assert fields[b"D"] == b"In this way."
+    assert fields[b"H"] == b"Do this."
+    assert fields[b"P"] == b"3"
+    ((_, body),) = received(replies.error_response(SqlError("wrong", "22023")))
+    assert {part[:1] for part in body.split(b"\0") if part} == {b"S", b"V", b"C", b"M"}
 
 
 def test_transaction_status(session):
