@@ -115,6 +115,9 @@ SYNTAX: Final = (
     exp.Chr,
     exp.Floor,
     exp.Initcap,
+    exp.Sqrt,
+    exp.Cbrt,
+    exp.StartsWith,
 )
 """Functions that the parser reads by rules of their own, so that the name they had is not kept."""
 
