@@ -60,6 +60,7 @@ _EXPRESSIONS: Final = (
     exp.DataType,
     exp.DataTypeParam,
     exp.Bracket,
+    exp.Slice,
     exp.AtTimeZone,
     exp.Collate,
     exp.Any,

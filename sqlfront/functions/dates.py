@@ -45,13 +45,6 @@ _FRACTIONS: Final = {
     "epoch": ("EXTRACT(EPOCH FROM x)", "DECIMAL(38, 6)"),
     "julian": ("EXTRACT(JULIAN FROM x)", "DOUBLE"),
 }
-MOMENTS: Final = {
-    "now": "NOW()",
-    "today": "CAST(NOW() AS DATE)",
-    "yesterday": "CAST(NOW() AS DATE) - 1",
-    "tomorrow": "CAST(NOW() AS DATE) + 1",
-}
-"""Words that stand for a time in a literal."""
 _BY_YEARS: Final = {"century": 100, "millennium": 1000}
 _HOUR: Final = 3_600_000_000
 

@@ -60,5 +60,6 @@ BUILDERS: Final[Mapping[str, Builder]] = {
         )
     },
     "row_to_json": _row,
+    "array_to_json": lambda arguments: call("to_json", *arguments),
     "to_jsonb": lambda arguments: call("to_json", *arguments),
 }

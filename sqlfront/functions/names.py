@@ -21,7 +21,8 @@ _WINDOWS: Final = """cume_dist dense_rank first_value lag last_value lead nth_va
     rank row_number"""
 
 _SCALARS: Final = """abs acos acosh age array_append array_cat array_contains array_length array_lower
-    array_position array_prepend array_remove array_replace array_to_string array_upper ascii asin asinh
+    array_position array_prepend array_remove array_replace array_to_json array_to_string
+    array_upper ascii asin asinh
     atan atan2 atanh bit_count bit_length btrim cardinality cbrt ceil
     ceiling char_length character_length chr clock_timestamp coalesce concat concat_ws cos cosh cot
     current_date current_time current_timestamp

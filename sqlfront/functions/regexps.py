@@ -18,6 +18,7 @@ Arguments = Sequence[exp.Expr]
 Builder = Callable[[Arguments], exp.Expr]
 
 _BEYOND: Final = re.compile(r"\(\?[=!<]|\\[1-9]")
+_WORD_EDGE: Final = re.compile(r"((?:^|[^\\])(?:\\\\)*)\\[mMy]")
 _GROUP: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(\((?!\?))", re.DOTALL)
 
 
@@ -28,7 +29,15 @@ def _pattern(arguments: Arguments, function: str) -> str:
             f"{function} with look-around or back-references is not supported",
             hint="Use groups, and split_part() or another pattern.",
         )
-    return pattern
+    return _WORD_EDGE.sub(r"\1\\b", pattern)
+
+
+def understood(pattern: exp.Expr) -> exp.Expr:
+    """Return the pattern of ``~`` as DuckDB reads it, if it is a constant: edges of words, any character."""
+    if not (isinstance(pattern, exp.Literal) and pattern.is_string):
+        return pattern
+    written = _WORD_EDGE.sub(r"\1\\b", pattern.name)
+    return text(f"(?s){written}" if re.search(r"\.|\[\^", written) else written)
 
 
 def _groups(pattern: str) -> int:

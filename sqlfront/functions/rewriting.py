@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -10,10 +9,9 @@ from sqlglot import exp
 from sqlglot.expressions import DType
 
 from sqlfront.dialect import AS_WRITTEN
-from sqlfront.functions import arrays, dates, jsons, numbers, regexps, texts
-from sqlfront.functions.intervals import interval
+from sqlfront.functions import arrays, constants, dates, jsons, numbers, regexps, texts
 from sqlfront.functions.names import called
-from sqlfront.functions.templates import EXACT, NAME, fill
+from sqlfront.functions.templates import NAME, fill
 from sqlfront.problems import UnknownFunctionError
 from sqlfront.trees import bare, rewrite
 
@@ -31,8 +29,8 @@ def is_now(node: exp.Expr) -> bool:
 _CLOCK: Final[dict[type[exp.Expr], Callable[[], exp.Expr]]] = {
     exp.CurrentTimestamp: now,
     exp.CurrentDate: lambda: exp.cast(now(), "date"),
-    exp.CurrentTime: lambda: exp.cast(now(), "time"),
-    exp.Localtime: lambda: exp.cast(now(), "time"),
+    exp.CurrentTime: lambda: exp.cast(exp.cast(now(), "timestamp"), "time"),
+    exp.Localtime: lambda: exp.cast(exp.cast(now(), "timestamp"), "time"),
     exp.Localtimestamp: lambda: exp.cast(now(), "timestamp"),
 }
 _BUILDERS: Final[Mapping[str, Callable[[Sequence[exp.Expr]], exp.Expr]]] = {
@@ -46,7 +44,6 @@ _BUILDERS: Final[Mapping[str, Callable[[Sequence[exp.Expr]], exp.Expr]]] = {
 }
 
 
-_WHOLE: Final = (DType.INT, DType.BIGINT, DType.SMALLINT)
 _OPPOSITES: Final[Mapping[type[exp.Expr], type[exp.Expr]]] = {
     exp.EQ: exp.NEQ,
     exp.NEQ: exp.EQ,
@@ -104,29 +101,42 @@ def _negative(node: exp.Expr) -> exp.Expr:
 
 def _cast(node: exp.Expr) -> exp.Expr | None:
     """Read literals as PostgreSQL does; a number without a given precision keeps its decimals."""
-    literal, target = node.this, node.args["to"]
+    literal, target = bare(node.this), node.args["to"]
     if target.is_type(DType.DECIMAL) and not target.expressions:
-        return _exact(literal)
-    if isinstance(literal, (exp.HexString, exp.BitString)) and target.is_type(*_WHOLE):
+        return constants.exact(to_duckdb(literal))
+    if isinstance(literal, (exp.HexString, exp.BitString)) and target.is_type(DType.INT, DType.BIGINT):
         base = 16 if isinstance(literal, exp.HexString) else 2
         return exp.cast(exp.Literal.number(int(literal.name, base)), target)
-    if not (isinstance(literal, exp.Literal) and literal.is_string):
-        return None
-    if target.is_type(DType.INTERVAL):
-        return interval(literal.name)
-    if target.is_type(DType.ARRAY) and literal.name.lstrip().startswith("{"):
-        return exp.cast(arrays.array(literal.name), target)
-    moment = dates.MOMENTS.get(literal.name.strip().lower())
-    timed = target.is_type(DType.DATE, DType.TIMESTAMP, DType.TIMESTAMPTZ)
-    return exp.cast(fill(moment), target) if moment and timed else None
+    if isinstance(literal, exp.Literal) and literal.is_string:
+        return constants.read(literal.name, target)
+    return None
 
 
-def _exact(value: exp.Expr) -> exp.Expr:
-    inner = bare(value)
-    if isinstance(inner, exp.Literal) and not inner.is_string and re.fullmatch(r"\d*\.?\d*", inner.name):
-        decimals = len(inner.name.partition(".")[2])
-        return exp.cast(inner, f"decimal({max(len(inner.name), decimals + 1)}, {decimals})", dialect="duckdb")
-    return exp.cast(to_duckdb(value), EXACT, dialect="duckdb")
+def _element(node: exp.Expr) -> exp.Expr | None:
+    """Return an element in front of an array, of which there is none: DuckDB would count from the end."""
+    place = node.expressions[0] if node.expressions else None
+    return (
+        fill("CASE WHEN FALSE THEN x[1] END", x=to_duckdb(node.this)) if isinstance(place, exp.Neg) else None
+    )
+
+
+def _joined(node: exp.Expr) -> exp.Expr | None:
+    """Return an array with one more element, where that is written as a number."""
+    left, right = bare(node.this), bare(node.expression)
+    if isinstance(left, exp.Array) and _is_number(right):
+        return fill("LIST_APPEND(x, y)", x=to_duckdb(left), y=right)
+    if isinstance(right, exp.Array) and _is_number(left):
+        return fill("LIST_PREPEND(y, x)", x=to_duckdb(right), y=left)
+    return None
+
+
+def _is_number(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Literal) and not node.is_string
+
+
+def _matches(node: exp.Expr) -> exp.Expr:
+    node.set("expression", regexps.understood(node.expression))
+    return _inside(node)
 
 
 def _truncated(node: exp.Expr) -> exp.Expr | None:
@@ -180,13 +190,13 @@ def _compared(node: exp.Expr) -> exp.Expr | None:
     literal = bare(many.this) if isinstance(many, exp.Any) else None
     if not (isinstance(literal, exp.Literal) and literal.is_string):
         return None
-    values = arrays.array(literal.name)
-    if not isinstance(node, exp.EQ):
-        node.set("expression", exp.Any(this=exp.Paren(this=values)))
-        return _inside(node)
-    if not values.expressions:
+    values = arrays.array(literal.name).expressions
+    if not values:
         return exp.false()
-    return exp.In(this=to_duckdb(node.this), expressions=values.expressions)
+    left = to_duckdb(node.this)
+    if isinstance(node, exp.EQ):
+        return exp.In(this=left, expressions=values)
+    return exp.Paren(this=exp.or_(*(type(node)(this=left.copy(), expression=value) for value in values)))
 
 
 def _divided(node: exp.Expr) -> exp.Expr | None:
@@ -225,6 +235,10 @@ _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = 
     exp.ILike: _like,
     **dict.fromkeys(_OPPOSITES, _compared),
     exp.Div: _divided,
+    exp.Bracket: _element,
+    exp.DPipe: _joined,
+    exp.RegexpLike: _matches,
+    exp.RegexpILike: _matches,
     exp.ArrayOverlaps: _overlaps,
     exp.ExplodingGenerateSeries: lambda node: None if _is_table(node) else arrays.series(_inside(node)),
     exp.Length: _whole("LENGTH(t)", "this"),

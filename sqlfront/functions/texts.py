@@ -9,6 +9,7 @@ from typing import Final
 from sqlglot import exp
 
 from engine.errors import UnsupportedError
+from sqlfront.functions.constants import data
 from sqlfront.functions.templates import call, chained, constant, fill, text
 
 Arguments = Sequence[exp.Expr]
@@ -56,7 +57,9 @@ def _encode(arguments: Arguments) -> exp.Expr:
     form = constant(arguments[1], "encode").lower()
     if form not in templates:
         raise UnsupportedError(f'encode to "{form}" is not supported', hint="Use base64 or hex.")
-    return fill(templates[form], x=exp.cast(arguments[0], "blob", dialect="duckdb"))
+    value = arguments[0]
+    is_text = isinstance(value, exp.Literal)
+    return fill(templates[form], x=data(value.name) if is_text else exp.cast(value, "blob", dialect="duckdb"))
 
 
 def _decode(arguments: Arguments) -> exp.Expr:

@@ -131,7 +131,9 @@ def _is_text(node: exp.Expr, type_of: TypeOf) -> bool:
 def _is_plain(node: exp.Expr, type_of: TypeOf) -> bool:
     """Tell whether DuckDB writes an expression's values as PostgreSQL does, as far as it shows."""
     node = bare(node)
-    if _is_text(node, type_of) or isinstance(node, (exp.Null, exp.Literal, *_PLAIN)):
+    if isinstance(node, exp.Literal):
+        return node.is_string or "e" not in node.name.lower()
+    if _is_text(node, type_of) or isinstance(node, (exp.Null, *_PLAIN)):
         return True
     if isinstance(node, exp.Column):
         kind = type_of(node)

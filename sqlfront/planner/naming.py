@@ -126,6 +126,8 @@ def _of_function(node: exp.Expr) -> tuple[str, bool]:
         return name, True
     if isinstance(node, exp.Trim):
         return _TRIMS.get(node.text("position").upper(), "btrim"), True
+    if isinstance(node, exp.ArrayOverlaps) and not isinstance(node.this, exp.Tuple):
+        return UNNAMED, False
     if isinstance(node, exp.Interval):
         return "interval", False
     for kind, known in _SYNTAX:
