@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.cancellation import Cancellation
 from engine.world import Home, World
@@ -16,6 +17,7 @@ from sqlfront.explanation import explanation
 from sqlfront.problems import ResultChangedError, errors_as_ours
 from sqlfront.query import Query, ResultColumn
 from sqlfront.settings import identity_as_of
+from sqlfront.wire.types import kept_type, pg_name
 from sqlfront.workspace import Workspace
 
 
@@ -105,7 +107,7 @@ class Answer:
             execution = Execution(cursor, question.home, question.seen(world), cancellation)
             reader = execution.stream(planned, values)
             rest = stack.pop_all()
-        schema = pa.schema([(column.name, column.type) for column in self.columns])
+        schema = pa.schema([(column.name, kept_type(column.type)) for column in self.columns])
         return pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, execution, rest))
 
 
@@ -124,11 +126,23 @@ def _batches(
 
 
 def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [
-        array if array.type == field.type else array.cast(field.type)
-        for array, field in zip(batch.columns, schema, strict=True)
-    ]
+    arrays = [_cast(array, field.type) for array, field in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _cast(array: pa.Array, planned: pa.DataType) -> pa.Array:
+    """Return an array in the planned type; values of parameters may have brought more decimals."""
+    if array.type == planned:
+        return array
+    if pa.types.is_decimal(array.type) and pa.types.is_decimal(planned) and array.type.scale > planned.scale:
+        array = pc.round(array, planned.scale)
+    try:
+        return array.cast(planned)
+    except pa.ArrowNotImplementedError:
+        raise ResultChangedError(
+            f"the values given turn {pg_name(planned)} into {pg_name(array.type)}",
+            hint="Cast the parameter to the type that it has.",
+        ) from None
 
 
 @dataclass(frozen=True)

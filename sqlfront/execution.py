@@ -19,9 +19,11 @@ from engine.report.request import ReportRequest
 from engine.report.trace import Trace
 from engine.world import Home, World
 from sqlfront import planner
+from sqlfront.announced import announced
+from sqlfront.binding import with_values
 from sqlfront.calls import rows_of_call
 from sqlfront.description import Description
-from sqlfront.literals import TEXT, rows_query, with_values
+from sqlfront.literals import TEXT, rows_query
 from sqlfront.parameters import parameter_types
 from sqlfront.planner.context import CALL, DATASET, SYSTEM
 from sqlfront.planner.events import as_source
@@ -83,10 +85,11 @@ def prepare(
         )
         description.register(plan.reports)
         description.register_calls(plan.calls)
-        schema = description.schema(plan.query)
+        schema, kinds = description.described(plan.query)
         names = plan.names if len(plan.names) == len(schema) else schema.names
+        types_shown = announced(schema, kinds, tree)
         columns = tuple(
-            ResultColumn(name, _shown(kind)) for name, kind in zip(names, schema.types, strict=True)
+            ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True)
         )
         return Planned(plan, types, columns, description.schemas)
     finally:

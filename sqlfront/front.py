@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import count
+from typing import Final
 
 import pyarrow as pa
 
@@ -13,6 +15,7 @@ from engine.definitions.model import Definitions
 from engine.errors import UnsupportedError
 from engine.world import Home
 from sqlfront.answer import plan
+from sqlfront.auth import Login, read_login
 from sqlfront.catalog import (
     Catalog,
     CatalogQuestion,
@@ -22,16 +25,21 @@ from sqlfront.catalog import (
     Relations,
     recognise,
 )
+from sqlfront.constants import Constants
 from sqlfront.dialect import Statement, parse
 from sqlfront.query import Query
 from sqlfront.state import Caller, Front
 from sqlfront.system import RELATIONS, SCHEMA, SystemRelation
 from sqlfront.workspace import Workspace
 
+_REMEMBERED: Final = 1024
+_REMEMBERED_LENGTH: Final = 4096
+
 
 def open_front(home: Home) -> Front:
     """Return a front whose answers come from a home: its newest world at each statement."""
     workspace = Workspace(home.root / "datasets")
+    constants = Constants()
     catalog = Catalog(_Listing(home).relations)
 
     def plan_for(
@@ -41,19 +49,37 @@ def open_front(home: Home) -> Front:
     ) -> Query:
         if isinstance(question, CatalogQuestion):
             return catalog.plan(question, caller, parameter_types)
-        return plan(
-            question,
-            home=home,
-            world=home.current(),
-            workspace=workspace,
-            settings=caller.settings,
-            parameter_types=parameter_types,
-        )
 
-    return Front(_parsed, plan_for, home.catalog.find_user)
+        def planned() -> Query:
+            return plan(
+                question,
+                home=home,
+                world=home.current(),
+                workspace=workspace,
+                settings=caller.settings,
+                parameter_types=parameter_types,
+            )
+
+        return constants.planned(question, planned)
+
+    def login(user: str) -> Login | None:
+        stored = home.catalog.find_user(user)
+        return None if stored is None else read_login(stored)
+
+    return Front(_parsed, plan_for, login)
 
 
 def _parsed(sql: str) -> Statement | CatalogQuestion:
+    """Return a statement's tree; short ones are remembered, as clients send them again and again."""
+    return _remembered(sql) if len(sql) <= _REMEMBERED_LENGTH else _read(sql)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(sql: str) -> Statement | CatalogQuestion:
+    return _read(sql)
+
+
+def _read(sql: str) -> Statement | CatalogQuestion:
     question = recognise(sql)
     if question is not None:
         return question

@@ -95,7 +95,7 @@ class TimeRangeError(InvalidValueError):
 
 
 class NumberRangeError(InvalidValueError):
-    """A number that its type cannot hold."""
+    """A number that its type cannot hold, or with more digits than are kept."""
 
     sqlstate = "22003"
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
+from sqlfront.auth import Login
+from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
-from sqlfront.settings import REPORTED, Settings
+from sqlfront.settings import REPORTED, Settings, arrow_zone
 from sqlfront.sqlstate import SqlError
 from sqlfront.transaction import FAILED, IDLE, TransactionBlock
 from sqlfront.wire import replies
+
+_HERE: Final = Peer()
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,14 @@ class Caller:
         process: number of the session, as in ``pg_backend_pid()``.
         settings: values by name in lower case, as they are whenever they are read: a statement is prepared
             under some and may run under others.
+        peer: where the question comes from.
     """
 
     user: str
     database: str
     process: int
     settings: Mapping[str, str]
+    peer: Peer = _HERE
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,13 @@ class Front:
         parse: text of one statement → whatever ``plan`` takes; raises SyntaxProblem.
         plan: parsed statement, caller, and the parameter types that the client declared (None
             where it left them open) → query.
-        find_user: user name → stored verifier, None if there is no such user; None instead of a
-            function lets everybody in.
+        login: user name → how that user shows who they are, None if nobody of that name may log in;
+            None instead of a function lets everybody in.
     """
 
     parse: Callable[[str], Any]
     plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
-    find_user: Callable[[str], str | None] | None = None
+    login: Callable[[str], Login | None] | None = None
 
 
 class _Current(Mapping[str, str]):
@@ -70,10 +76,13 @@ class _Current(Mapping[str, str]):
 class SessionState:
     """Guards what statements of one session leave behind for the next."""
 
-    def __init__(self, user: str, database: str, process: int, settings: Settings) -> None:
+    def __init__(
+        self, user: str, database: str, process: int, settings: Settings, peer: Peer = _HERE
+    ) -> None:
         self.user = user
         self.database = database
         self.process = process
+        self.peer = peer
         self.block = TransactionBlock(settings)
         self.in_script = False
         self._prepared: dict[str, Prepared] = {}
@@ -82,7 +91,12 @@ class SessionState:
 
     def caller(self) -> Caller:
         """Return who asks now."""
-        return Caller(self.user, self.database, self.process, _Current(self.block))
+        return Caller(self.user, self.database, self.process, _Current(self.block), self.peer)
+
+    @property
+    def zone(self) -> str:
+        """Return the time zone in which instants are shown as text."""
+        return arrow_zone(self.block.settings.show("TimeZone"))
 
     def changed_settings(self) -> bytes:
         """Return ParameterStatus messages for what the client has not been told yet."""
