@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sqlglot import exp
 
 from engine.errors import UnsupportedError
+from sqlfront.functions.constants import elements
 from sqlfront.functions.templates import call, fill
-from sqlfront.problems import UnreadableValueError
 
 Arguments = Sequence[exp.Expr]
 Builder = Callable[[Arguments], exp.Expr]
-
-_ELEMENT: Final = re.compile(
-    r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^,{}"\\]*))\s*(?P<end>[,}])', re.DOTALL
-)
-
-
-def elements(literal: str) -> list[str | None]:
-    """Return the elements of an array that is written as ``{a,"b c",NULL}``.
-
-    Raises:
-        UnreadableValueError: it is not written so.
-        UnsupportedError: it holds arrays.
-
-    >>> elements('{a, "b, c", NULL}')
-    ['a', 'b, c', None]
-    """
-    written = literal.strip()
-    if not (written.startswith("{") and written.endswith("}")):
-        raise UnreadableValueError(
-            f'malformed array literal: "{literal}"', hint="Write it like '{1,2,3}', or use ARRAY[1, 2, 3]."
-        )
-    if written[1:-1].strip() == "":
-        return []
-    found: list[str | None] = []
-    at, end = 1, ","
-    while end == ",":
-        match = _ELEMENT.match(written, at)
-        if match is None:
-            if "{" in written[1:]:
-                raise UnsupportedError("arrays of arrays as text are not supported", hint="Use ARRAY[…].")
-            raise UnreadableValueError(f'malformed array literal: "{literal}"')
-        plain, quoted = (match["plain"] or "").strip(), match["quoted"]
-        found.append(_element(plain, quoted))
-        at, end = match.end(), match["end"]
-    if at != len(written):
-        raise UnreadableValueError(f'malformed array literal: "{literal}"')
-    return found
-
-
-def _element(plain: str, quoted: str | None) -> str | None:
-    if quoted is not None:
-        return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
-    return None if plain.upper() == "NULL" else plain
 
 
 def array(literal: str) -> exp.Array:

@@ -8,7 +8,7 @@ from typing import Final
 from sqlglot import exp
 from sqlglot.expressions import DType
 
-from sqlfront.functions.intervals import interval
+from sqlfront.functions.constants import interval
 from sqlfront.functions.numerals import number_text
 from sqlfront.functions.patterns import interval_text, is_of_number, may_be_of_interval, parsed, time_text
 from sqlfront.functions.templates import call, constant, fill, number, text

@@ -8,7 +8,7 @@ from typing import Final
 from sqlglot import exp
 
 from engine.errors import UnsupportedError
-from sqlfront.functions.arrays import elements
+from sqlfront.functions.constants import elements
 from sqlfront.functions.templates import call, constant, fill, text
 
 Arguments = Sequence[exp.Expr]

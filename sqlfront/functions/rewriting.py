@@ -100,10 +100,8 @@ def _negative(node: exp.Expr) -> exp.Expr:
 
 
 def _cast(node: exp.Expr) -> exp.Expr | None:
-    """Read literals as PostgreSQL does; a number without a given precision keeps its decimals."""
+    """Read hexadecimal numbers, and texts, as PostgreSQL does."""
     literal, target = bare(node.this), node.args["to"]
-    if target.is_type(DType.DECIMAL) and not target.expressions:
-        return constants.exact(to_duckdb(literal))
     if isinstance(literal, (exp.HexString, exp.BitString)) and target.is_type(DType.INT, DType.BIGINT):
         base = 16 if isinstance(literal, exp.HexString) else 2
         return exp.cast(exp.Literal.number(int(literal.name, base)), target)

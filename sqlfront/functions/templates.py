@@ -9,9 +9,10 @@ from sqlglot import exp, parse_one
 
 from engine.errors import UnsupportedError
 from sqlfront.trees import guarded, rewrite
+from sqlfront.wire.types import NUMERIC
 
-EXACT: Final = "DECIMAL(38, 9)"
-"""What an exact number without a given precision is kept as."""
+EXACT: Final = f"DECIMAL({NUMERIC.precision},{NUMERIC.scale})"
+"""What ``numeric`` without a precision is kept as, as DuckDB spells it."""
 NAME: Final = "name"
 """Key in a node's meta: the function that it was written as."""
 
