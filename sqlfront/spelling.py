@@ -36,7 +36,8 @@ def in_our_words(tokens: Sequence[Token]) -> list[Token]:
             at = literal + 1
             continue
         token = tokens[at]
-        if token.text.lower() == "overlaps" and at and tokens[at - 1].text == ")":
+        around = [other.text for other in (*tokens[max(at - 1, 0) : at], *tokens[at + 1 : at + 2])]
+        if token.text.lower() == "overlaps" and around == [")", "("]:
             token.token_type = TokenType.DAMP
         changed.append(token)
         at += 1

@@ -66,9 +66,9 @@ def as_written(tree: exp.Expr, type_of: TypeOf = lambda column: None) -> exp.Exp
     Args:
         type_of: the type of a column, None if it is not known.
 
-    >>> from sqlglot import exp, parse_one
-    >>> as_written(parse_one("x || 'a', CAST(DATE '2024-01-01' AS TEXT)", read="duckdb")).sql("duckdb")
-    "x || 'a', CAST(CAST('2024-01-01' AS DATE) AS TEXT)"
+    >>> from sqlglot import parse_one
+    >>> as_written(parse_one("CAST('a' AS VARCHAR(1))", read="postgres")).sql("duckdb")
+    "LEFT(CAST('a' AS TEXT), 1)"
     """
 
     def change(node: exp.Expr) -> exp.Expr | None:
