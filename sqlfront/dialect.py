@@ -17,6 +17,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from sqlfront.problems import PositionedSyntaxProblem
+from sqlfront.spelling import in_our_words
 
 
 class Wayline(Postgres):
@@ -51,9 +52,19 @@ _ANALYZE: Final = frozenset({"analyze", "analyse"})
 _OFF: Final = frozenset({"false", "off", "0"})
 _EXPLAIN_OPTIONS: Final = _ANALYZE | {"verbose"}
 
+_FUNCTION_NAMES: Final = frozenset({TokenType.VAR, TokenType.FORMAT})
 AS_WRITTEN: Final = "as_written_"
 """Prefix of functions that the parser must not interpret, as their format strings need care."""
-_AS_WRITTEN_FUNCTIONS: Final = frozenset({"to_char", "to_date", "to_timestamp", "date_part"})
+_WRITTEN_BY_US: Final = """to_char to_date to_timestamp to_number date_part make_interval
+    substr to_hex encode decode octet_length format normalize
+    ltrim rtrim btrim regexp_match regexp_matches regexp_substr regexp_count regexp_like regexp_instr
+    regexp_replace regexp_split_to_array string_to_array array_to_string array_length array_remove
+    array_prepend array_upper array_lower cardinality json_agg jsonb_agg json_object_agg jsonb_object_agg
+    json_build_object jsonb_build_object json_build_array jsonb_build_array json_array_length
+    jsonb_array_length json_extract_path json_extract_path_text jsonb_extract_path
+    jsonb_extract_path_text to_jsonb mod div log sign width_bucket
+    justify_days justify_hours justify_interval char_length character_length"""
+_AS_WRITTEN_FUNCTIONS: Final = frozenset(_WRITTEN_BY_US.split())
 
 
 def parse(sql: str) -> tuple[Statement, ...]:
@@ -124,7 +135,7 @@ def _question(tokens: list[Token], sql: str) -> exp.Expr:
         raise _problem("at end of input", sql, len(sql))
     _keep_as_written(tokens)
     try:
-        trees = Wayline().parser().parse(tokens, sql)
+        trees = Wayline().parser().parse(in_our_words(tokens), sql)
     except ParseError as error:
         first = error.errors[0]
         place = _offset(sql, first["line"] or 1, first["col"] or 1) - len(str(first["highlight"]))
@@ -138,9 +149,13 @@ def _question(tokens: list[Token], sql: str) -> exp.Expr:
 
 def _keep_as_written(tokens: list[Token]) -> None:
     for token, following in pairwise(tokens):
-        called = following.text == "(" and token.token_type in (TokenType.VAR, TokenType.IDENTIFIER)
-        if called and token.text.lower() in _AS_WRITTEN_FUNCTIONS:
-            token.text = AS_WRITTEN + token.text.lower()
+        if following.text != "(":
+            continue
+        quoted = token.token_type == TokenType.IDENTIFIER
+        name = token.text if quoted else token.text.lower()
+        if name in _AS_WRITTEN_FUNCTIONS and (quoted or token.token_type in _FUNCTION_NAMES):
+            token.token_type = TokenType.VAR
+            token.text = AS_WRITTEN + name
 
 
 def _remember_names(tree: exp.Expr, sql: str) -> None:
@@ -152,7 +167,13 @@ def _remember_names(tree: exp.Expr, sql: str) -> None:
         start, end = node.meta_get("start"), node.meta_get("end")
         node._meta = None
         if isinstance(node, exp.Func) and start is not None and end is not None:
-            node.meta["name"] = sql[start : end + 1].strip('"`').lower()
+            node.meta["name"] = _name(sql[start : end + 1])
+
+
+def _name(written: str) -> str:
+    """Return the name of a function: in quotes it is taken as it is."""
+    quote = written[:1]
+    return written[1:-1].replace(quote * 2, quote) if quote in ('"', "`") else written.lower()
 
 
 def _offset(sql: str, line: int, column: int) -> int:

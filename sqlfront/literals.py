@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from engine.errors import InputError
 from engine.types import sql_type
-from sqlfront.problems import NumberTooLongError
+from sqlfront.problems import NumberRangeError
 from sqlfront.wire.types import plain_type
 
 TEXT: Final = pa.string()
@@ -94,7 +94,7 @@ def _decimal(value: Decimal) -> exp.Expr:
     before = max(len(digits) + exponent, 1)
     scale = min(max(-exponent, 0), _MOST_DIGITS - before)
     if scale < 0:
-        raise NumberTooLongError(f"a number of {before} digits is too long", hint=f"Keep to {_MOST_DIGITS}.")
+        raise NumberRangeError(f"a number of {before} digits is too long", hint=f"Keep to {_MOST_DIGITS}.")
     number = Decimal(format(value, f".{scale}f"))
     return exp.cast(_written(number), f"DECIMAL({before + scale}, {scale})", dialect="duckdb")
 

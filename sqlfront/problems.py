@@ -82,8 +82,20 @@ class UnreadableValueError(InvalidValueError):
     sqlstate = "22P02"
 
 
-class NumberTooLongError(InvalidValueError):
-    """A number with more digits than are kept."""
+class UnreadableTimeError(InvalidValueError):
+    """A text that is no time of the format that it should have."""
+
+    sqlstate = "22007"
+
+
+class TimeRangeError(InvalidValueError):
+    """A date or time that no calendar has, or that is too far away."""
+
+    sqlstate = "22008"
+
+
+class NumberRangeError(InvalidValueError):
+    """A number that its type cannot hold, or with more digits than are kept."""
 
     sqlstate = "22003"
 
@@ -140,6 +152,7 @@ class OutOfMemoryError(WaylineError):
 _COLUMN = re.compile(r'(?:Referenced column|column) "([^"]+)"', re.IGNORECASE)
 _TABLE = re.compile(r'(?:Referenced table|Table with name) "?([^"\s]+)"?', re.IGNORECASE)
 _FUNCTION = re.compile(r"Function with name \"?([^\"\s]+)\"?", re.IGNORECASE)
+_TOO_BIG = re.compile(r"Could not convert string '\s*[+-]?\d+\s*' to U?INT")
 _CANDIDATES = re.compile(r'"([^"]+)"')
 
 _BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[WaylineError]], ...]] = (
@@ -165,6 +178,14 @@ _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
     ("Type with name", UnknownTypeError),
     ("Unknown TimeZone", UnknownZoneError),
     ("More than one row returned by a subquery", CardinalityError),
+    ("Could not parse string", UnreadableTimeError),
+    ("invalid date field format", UnreadableTimeError),
+    ("invalid timestamp field format", UnreadableTimeError),
+    ("invalid time field format", UnreadableTimeError),
+    ("field value out of range", TimeRangeError),
+    ("Overflow in ", NumberRangeError),
+    ("out of range for the destination type", NumberRangeError),
+    ("out of range", NumberRangeError),
     ("LIMIT/OFFSET cannot be negative", NegativeLimitError),
 )
 
@@ -176,7 +197,8 @@ def _first_line(text: str) -> str:
 
 def _unknown_name(text: str) -> WaylineError | None:
     tail = text.partition("Candidate")[2]
-    hint = did_you_mean(text.split('"')[1], _CANDIDATES.findall(tail)) if tail else None
+    quoted = text.split('"')[1:2]
+    hint = did_you_mean(quoted[0], _CANDIDATES.findall(tail)) if tail and quoted else None
     if (match := _COLUMN.search(text)) and "not found" in text:
         return UnknownColumnError(f'column "{match[1]}" does not exist', hint=hint)
     if (match := _TABLE.search(text)) and ("not found" in text or "does not exist" in text):
@@ -203,6 +225,8 @@ def from_duckdb(error: duckdb.Error) -> WaylineError:
         if named is not None:
             return named
     line = _first_line(text)
+    if _TOO_BIG.search(line):
+        return NumberRangeError(line)
     for part, refined in _BY_TEXT:
         if part in text:
             return refined(line)

@@ -60,6 +60,7 @@ _EXPRESSIONS: Final = (
     exp.DataType,
     exp.DataTypeParam,
     exp.Bracket,
+    exp.Slice,
     exp.AtTimeZone,
     exp.Collate,
     exp.Any,
@@ -115,6 +116,9 @@ SYNTAX: Final = (
     exp.Chr,
     exp.Floor,
     exp.Initcap,
+    exp.Sqrt,
+    exp.Cbrt,
+    exp.StartsWith,
 )
 """Functions that the parser reads by rules of their own, so that the name they had is not kept."""
 

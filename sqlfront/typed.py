@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import pyarrow as pa
@@ -77,6 +78,8 @@ def _stored(cast: exp.Expr, name: str) -> exp.Expr | None:
         return exp.cast(inner, type_name(named_type(name) or pa.null()), dialect="duckdb")
     if name in _STORED and not cast.args["to"].expressions:
         stored = exp.cast(inner, _STORED[name], dialect="duckdb")
+        if cast.args["to"].is_type(DType.CHAR):
+            return exp.func("left", stored, exp.Literal.number(1))
         return exp.func("left", stored, exp.Literal.number(_CUT[name])) if name == "char" else stored
     if name and cast.args["to"].this == DType.USERDEFINED:
         known = named_type(name)
@@ -85,7 +88,19 @@ def _stored(cast: exp.Expr, name: str) -> exp.Expr | None:
 
 
 def _numeric(inner: exp.Expr) -> exp.Expr:
-    """A literal with a point keeps its digits; all else gets those that ``numeric`` has here."""
-    if isinstance(inner, exp.Literal) and not inner.is_string and "." in inner.name:
-        return inner
-    return exp.cast(inner, type_name(NUMERIC), dialect="duckdb")
+    """A written number keeps its digits; all else gets those that ``numeric`` has here."""
+    written = _decimal(inner.name) if isinstance(inner, exp.Literal) else None
+    spelled = "" if written is None else format(written, "f")
+    decimals = len(spelled.partition(".")[2])
+    digits = max(sum(map(str.isdigit, spelled)), decimals + 1)
+    if written is None or digits > NUMERIC.precision:
+        return exp.cast(inner, type_name(NUMERIC), dialect="duckdb")
+    return exp.cast(exp.Literal.string(spelled), f"decimal({digits}, {decimals})", dialect="duckdb")
+
+
+def _decimal(written: str) -> Decimal | None:
+    try:
+        number = Decimal(written.strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

@@ -196,8 +196,17 @@ def _resolved(tree: exp.Expr, view: DataView) -> exp.Expr:
         elif type(node) in (exp.Div, exp.Mod):
             divisor = exp.Paren(this=node.expression.copy())
             node.set("expression", exp.Nullif(this=divisor, expression=exp.convert(0)))
+        elif type(node) in (exp.Like, exp.ILike) and _may_escape(node):
+            node.replace(exp.Escape(this=node.copy(), expression=exp.Literal.string("\\")))
     found: exp.Expr = whole.this
     return found
+
+
+def _may_escape(like: exp.Expr) -> bool:
+    r"""Tell whether the pattern of a LIKE without ESCAPE may hold PostgreSQL's ``\``."""
+    pattern = like.expression
+    is_plain = isinstance(pattern, exp.Literal) and "\\" not in pattern.name
+    return not is_plain and not isinstance(like.parent, exp.Escape)
 
 
 def _check_node(node: exp.Expr, path: Path) -> None:

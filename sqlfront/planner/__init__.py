@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pyarrow as pa
 from sqlglot import exp
 
+from sqlfront.functions import as_written
 from sqlfront.planner.compat import with_defaults
 from sqlfront.planner.context import Planning
+from sqlfront.planner.folding import mapped
 from sqlfront.planner.query import Around, resolve, rows_of
-from sqlfront.planner.relations import Plan, Rows
+from sqlfront.planner.relations import Plan, Report, Rows
 from sqlfront.planner.rewrites import prepared
 from sqlfront.safety import check
 from sqlfront.sight import Sight
@@ -43,4 +46,14 @@ def plan(
     if compat:
         whole = with_defaults(whole, lambda name: planning.view(name) is not None)
     rows = rows_of(resolve(whole, Around(), planning, is_top=True), planning)
-    return Plan(rows.query, rows.names, planning.reports, planning.calls)
+    reports = {table: _as_written(report) for table, report in planning.reports.items()}
+    return Plan(as_written(rows.query), rows.names, reports, planning.calls)
+
+
+def _as_written(report: Report) -> Report:
+    """Return a report whose texts are PostgreSQL's."""
+
+    def type_of(column: exp.Column) -> pa.DataType | None:
+        return None if column.table else report.view.component(column.name).type
+
+    return mapped(report, lambda node: as_written(node, type_of))

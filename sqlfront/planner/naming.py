@@ -16,7 +16,6 @@ _SYNTAX: Final[tuple[tuple[type[exp.Expr], str], ...]] = (
     (exp.Coalesce, "coalesce"),
     (exp.Exists, "exists"),
     (exp.Array, "array"),
-    (exp.Trim, "btrim"),
     (exp.Substring, "substring"),
     (exp.StrPosition, "position"),
     (exp.Overlay, "overlay"),
@@ -29,10 +28,9 @@ _SYNTAX: Final[tuple[tuple[type[exp.Expr], str], ...]] = (
     (exp.CurrentCatalog, "current_catalog"),
     (exp.Localtimestamp, "localtimestamp"),
     (exp.Localtime, "localtime"),
-    (exp.Interval, "interval"),
     (exp.Tuple, "row"),
-    (exp.Boolean, "bool"),
     (exp.GroupConcat, "string_agg"),
+    (exp.ArrayOverlaps, "overlaps"),
     (exp.ArgMax, "arg_max"),
     (exp.ArgMin, "arg_min"),
     (exp.Ceil, "ceil"),
@@ -50,7 +48,9 @@ _TYPES: Final = {
     "BOOLEAN": "bool",
     "TIMESTAMPTZ": "timestamptz",
     "CHAR": "bpchar",
+    "VARBINARY": "bytea",
 }
+_TRIMS: Final = {"LEADING": "ltrim", "TRAILING": "rtrim"}
 
 
 def output_name(node: exp.Expr) -> str:
@@ -102,7 +102,8 @@ def _of_cast(node: exp.Expr) -> tuple[str, bool]:
     name, strong = _name(node.this)
     if strong:
         return name, True
-    written = node.args["to"].this
+    target = node.args["to"]
+    written = (target.expressions[0] if target.is_type("array") and target.expressions else target).this
     word = getattr(written, "name", str(written))
     return _TYPES.get(word, word.lower()), False
 
@@ -123,6 +124,12 @@ def _of_function(node: exp.Expr) -> tuple[str, bool]:
     name = called(node)
     if name is not None:
         return name, True
+    if isinstance(node, exp.Trim):
+        return _TRIMS.get(node.text("position").upper(), "btrim"), True
+    if isinstance(node, exp.ArrayOverlaps) and not isinstance(node.this, exp.Tuple):
+        return UNNAMED, False
+    if isinstance(node, exp.Interval):
+        return "interval", False
     for kind, known in _SYNTAX:
         if isinstance(node, kind):
             return known, True

@@ -57,7 +57,7 @@ _TOKEN: Final = re.compile(
     r"""\s*(?:
       (?P<clock>(?P<clock_sign>[+-])?(?P<hours>\d+):(?P<minutes>\d\d?)(?::(?P<seconds>\d\d?(?:\.\d*)?))?)
     | (?P<months>(?P<months_sign>[+-])?(?P<years>\d+)-(?P<more>\d+))
-    | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+))\s*(?P<unit>[a-z]*)
+    | (?P<number>[+-]?\s*(?:\d+\.?\d*|\.\d+))\s*(?P<unit>[a-z]*)
     | (?P<ago>ago)
     )""",
     re.VERBOSE,
@@ -118,7 +118,7 @@ def _number(token: re.Match[str], is_last: bool) -> Iterator[_Part]:
     word = token["unit"] or ("second" if is_last else "day")
     if word not in _BY_WORD:
         raise ValueError
-    yield Decimal(token["number"]), _BY_WORD[word]
+    yield Decimal("".join(token["number"].split())), _BY_WORD[word]
 
 
 _READERS: Final[dict[str, Callable[[re.Match[str], bool], Iterator[_Part]]]] = {

@@ -95,6 +95,19 @@ def test_a_cast_that_cannot_be_made_is_no_value_not_the_end_of_every_report():
     assert segment.condition.sql("duckdb") == 'TRY_CAST(TRY_CAST("channel" AS TEXT) AS INT) > 5'
 
 
+@pytest.mark.parametrize(
+    ("where", "meant"),
+    [
+        (r"CHANNEL like 'a\_%'", r"""("channel" LIKE 'a\_%' ESCAPE '\')"""),
+        ("CHANNEL like 'a_%'", "\"channel\" LIKE 'a_%'"),
+        ("CHANNEL like 'a!_' escape '!'", "\"channel\" LIKE 'a!_' ESCAPE '!'"),
+    ],
+)
+def test_like_escapes_as_in_postgresql(where, meant):
+    (segment,) = checked([SegmentDefinition(where=where)], VIEW)
+    assert segment.condition.sql("duckdb") == meant.strip("()")
+
+
 PROJECT = """\
 datasets:
   web: {timestamp: ts, fields: {ts: timestamp, who: string, channel: string}}

@@ -53,12 +53,12 @@ REWRITES = [
     ),
     (table_queries, "values (1, 2)", 'SELECT * FROM (VALUES (1, 2)) AS "values"("column1", "column2")'),
     (table_queries, "select * from (values (1)) v(a)", "SELECT * FROM (VALUES (1)) AS v(a)"),
-    (to_duckdb, "select positive(a), negative(b), log1p(c)", "SELECT (a), -(b), LN(1 + (c))"),
+    (to_duckdb, "select positive(a), negative(b), log1p(c)", "SELECT (a), -(b), LN(1 + c)"),
     (to_duckdb, "select to_char(a, 'YYYY-MM-DD HH24:MI:SS')", "SELECT STRFTIME(a, '%Y-%m-%d %H:%M:%S')"),
     (
         to_duckdb,
         "select date_part('dow', a), extract('Y' from a)",
-        "SELECT EXTRACT(DAYOFWEEK FROM a), EXTRACT(YEAR FROM a)",
+        "SELECT CAST(EXTRACT(DAYOFWEEK FROM a) AS DOUBLE), CAST(EXTRACT(YEAR FROM a) AS DECIMAL(18, 0))",
     ),
     (
         to_duckdb,
@@ -231,9 +231,9 @@ FUNCTIONS = [
     ("to_char(date '2024-03-05', 'Month|DY|Q|D|IW')", "March    |TUE|1|3|10"),
     ("to_char(date '2024-03-05', 'month YY%')", "march     24%"),
     ("to_date('05/03/2024', 'DD/MM/YYYY')::text", "2024-03-05"),
-    ("to_timestamp('2024-03-05 10:11', 'YYYY-MM-DD HH24:MI')::text", "2024-03-05 10:11:00"),
+    ("to_timestamp('2024-03-05 10:11', 'YYYY-MM-DD HH24:MI')::text", "2024-03-05 10:11:00+00"),
     ("date_part('week', date '2024-03-05')::text", "10"),
-    ("log1p(0)::text || negative(2)::text || square(3)::text", "0.0-29.0"),
+    ("log1p(0)::text || negative(2)::text || square(3)::text", "0-29"),
     ("btrim('xax', 'x') || initcap('ab cd') || strpos('abc', 'c')::text", "aAb Cd3"),
     ("(7 / 2)::text || (-7 / 2)::text || div(7, 2)::int::text", "3-33"),
     ("nullif('a', 'a') is null and coalesce(null, 'b') = 'b'", True),
@@ -249,7 +249,7 @@ def test_functions_behave_as_in_postgresql(call, result, ask):
     assert ask(f"select {call}") == [(result,)]
 
 
-@pytest.mark.parametrize("call", ["to_char(1.5, '999.9')", "to_char(now(), channel)"])
+@pytest.mark.parametrize("call", ["to_char(1.5, '9-9')", "to_char(now(), channel)"])
 def test_what_to_char_cannot_do(call):
     with pytest.raises(UnsupportedError):
         to_duckdb(tree(f"select {call} from web"))

@@ -1,0 +1,79 @@
+"""PostgreSQL's functions of numbers, and statistics over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from sqlglot import exp
+
+from sqlfront.functions.numerals import number_of
+from sqlfront.functions.templates import constant, fill
+
+Arguments = Sequence[exp.Expr]
+Builder = Callable[[Arguments], exp.Expr]
+
+_TYPE_NAME: Final = (
+    "CASE WHEN TYPEOF(x) LIKE 'DECIMAL%' THEN 'numeric' WHEN TYPEOF(x) = 'VARCHAR' THEN 'text'"
+    " WHEN TYPEOF(x) = 'TIMESTAMP' THEN 'timestamp without time zone'"
+    " WHEN TYPEOF(x) = 'DOUBLE' THEN 'double precision' WHEN TYPEOF(x) = 'FLOAT' THEN 'real'"
+    " WHEN TYPEOF(x) = 'BLOB' THEN 'bytea' WHEN TYPEOF(x) = 'HUGEINT' THEN 'numeric'"
+    " ELSE LOWER(TYPEOF(x)) END"
+)
+
+
+def _of_one(template: str) -> Builder:
+    return lambda arguments: fill(template, x=arguments[0])
+
+
+def _of_two(template: str) -> Builder:
+    return lambda arguments: fill(template, x=arguments[0], y=arguments[1])
+
+
+def _log(arguments: Arguments) -> exp.Expr:
+    """Return the logarithm to base ten, or to the first of two arguments."""
+    if len(arguments) == 1:
+        return fill("LOG10(x)", x=arguments[0])
+    return fill("LN(y) / LN(x)", x=arguments[0], y=arguments[1])
+
+
+def _nulls(template: str) -> Builder:
+    def builder(arguments: Arguments) -> exp.Expr:
+        total = fill(template, x=arguments[0])
+        for argument in arguments[1:]:
+            total = exp.Add(this=total, expression=fill(template, x=argument))
+        return exp.paren(total, copy=False)
+
+    return builder
+
+
+def _width_bucket(arguments: Arguments) -> exp.Expr:
+    value, low, high, count = arguments
+    return fill(
+        "CAST(CASE WHEN l < h THEN GREATEST(LEAST(FLOOR((x - l) * 1.0 / (h - l) * n) + 1, n + 1), 0)"
+        " ELSE GREATEST(LEAST(FLOOR((l - x) * 1.0 / (l - h) * n) + 1, n + 1), 0) END AS INT)",
+        x=value,
+        l=low,
+        h=high,
+        n=count,
+    )
+
+
+BUILDERS: Final[Mapping[str, Builder]] = {
+    "pg_typeof": _of_one(_TYPE_NAME),
+    "positive": lambda arguments: exp.paren(arguments[0]),
+    "square": lambda arguments: exp.Pow(this=arguments[0], expression=exp.Literal.number(2)),
+    "log1p": _of_one("LN(1 + x)"),
+    "expm1": _of_one("(EXP(x) - 1)"),
+    "log": _log,
+    "mod": _of_two("(x % y)"),
+    "div": _of_two("TRUNC(x / y)"),
+    "gcd": _of_two("GCD(x, y)"),
+    "lcm": _of_two("LCM(x, y)"),
+    "sign": _of_one("CAST(SIGN(x) AS DOUBLE)"),
+    "num_nulls": _nulls("CASE WHEN x IS NULL THEN 1 ELSE 0 END"),
+    "num_nonnulls": _nulls("CASE WHEN x IS NULL THEN 0 ELSE 1 END"),
+    "width_bucket": _width_bucket,
+    "to_number": lambda arguments: number_of(arguments[0], constant(arguments[1], "to_number")),
+    "every": lambda arguments: exp.LogicalAnd(this=arguments[0]),
+}
