@@ -73,7 +73,7 @@ class _Listing:
         self._definitions: Definitions | None = None
         self._relations = Relations(0, ())
 
-    def relations(self) -> Relations:
+    def relations(self, caller: Caller) -> Relations:
         """Return the data views and datasets of the newest world, and wayline's own relations."""
         definitions = self._home.current().definitions
         with self._lock:

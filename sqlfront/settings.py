@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from engine.errors import InputError
@@ -88,8 +89,9 @@ class Settings:
     initial: Mapping[str, str] = field(default_factory=lambda: dict(_DEFAULTS))
     changed: Mapping[str, str] = field(default_factory=dict)
 
-    def values(self) -> dict[str, str]:
-        """Return all settings, names in lower case."""
+    @cached_property
+    def values(self) -> Mapping[str, str]:
+        """All settings, names in lower case."""
         return {name.lower(): value for name, value in {**self.initial, **self.changed}.items()}
 
     def show(self, name: str) -> str:

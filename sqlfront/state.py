@@ -58,13 +58,13 @@ class _Current(Mapping[str, str]):
         self._block = block
 
     def __getitem__(self, name: str) -> str:
-        return self._block.settings.values()[name]
+        return self._block.settings.values[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._block.settings.values())
+        return iter(self._block.settings.values)
 
     def __len__(self) -> int:
-        return len(self._block.settings.values())
+        return len(self._block.settings.values)
 
 
 class SessionState:

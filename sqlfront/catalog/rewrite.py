@@ -5,7 +5,7 @@ An ordered tuple of small rules; each looks at one node, after its children, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from sqlglot import exp
@@ -15,7 +15,15 @@ from sqlfront.catalog.rows import catalog_tables
 
 Rule = Callable[[exp.Expr], exp.Expr]
 _VECTORS: Final = frozenset(("indkey", "indclass", "indoption", "indcollation", "proargtypes"))
-_REG_TYPES: Final = frozenset(("regclass", "regtype", "regproc", "regprocedure", "regnamespace"))
+REG_TYPES: Final = frozenset(
+    (
+        *("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole", "regoper"),
+        *("regoperator", "regcollation"),
+    )
+)
+"""Types whose values are objects of the catalogs: numbers that print as names."""
+
+_OVERLOADED: Final = {"regprocedure": "regproc", "regoperator": "regoper"}
 _SCALAR_TYPES: Final = {
     "int2": "SMALLINT",
     "int4": "INTEGER",
@@ -168,8 +176,10 @@ def _cast(node: exp.Expr) -> exp.Expr:
     if not isinstance(node, exp.Cast):
         return node
     name, inner = type_name(node), node.this
-    if name in _REG_TYPES:
-        return _registered("regproc" if name == "regprocedure" else name, inner)
+    if name in REG_TYPES:
+        return _registered(_OVERLOADED.get(name, name), inner)
+    if name[1:] in REG_TYPES:
+        return _registered_array(node, name[1:])
     if name.startswith("_"):
         return _array_cast(node, name)
     if _is_registered_number(inner) and name in ("text", "varchar", "name"):
@@ -189,6 +199,23 @@ def _registered(name: str, inner: exp.Expr) -> exp.Expr:
     if isinstance(inner, exp.Cast) and type_name(inner) == "varchar":
         is_text = True
     return _call(f"{name}_oid" if is_text else f"{name}_name", inner.copy())
+
+
+def _registered_array(node: exp.Cast, name: str) -> exp.Expr:
+    """``'{16}'::regtype[]`` is numbers where it is compared, and prints as names like a column's numbers."""
+    inner = node.this
+    if _is_array_text(inner):
+        inner = _call(f"{name}_oids", _array_literal(inner.name))
+        if _is_compared(node):
+            return inner
+    return _call(f"{name}_names", inner.copy())
+
+
+def _is_compared(node: exp.Expr) -> bool:
+    parent = node.parent
+    while isinstance(parent, exp.Paren):
+        parent = parent.parent
+    return isinstance(parent, exp.Any | exp.Binary)
 
 
 def _is_registered_number(node: exp.Expr) -> bool:
@@ -240,6 +267,27 @@ def _vector(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _grouped_alias(node: exp.Expr) -> exp.Expr:
+    """``SELECT t.a AS t FROM t GROUP BY t``: DuckDB takes ``t`` for the table, PostgreSQL for the output."""
+    if not isinstance(node, exp.Select):
+        return node
+    tables = {table.alias_or_name.lower() for table in _sources(node)}
+    outputs = {each.alias.lower(): each.this for each in node.expressions if isinstance(each, exp.Alias)}
+    for clause in filter(None, (node.args.get("group"), node.args.get("order"))):
+        for column in clause.find_all(exp.Column):
+            name = column.name.lower()
+            if not column.table and name in outputs and name in tables:
+                column.replace(exp.Paren(this=outputs[name].copy()))
+    return node
+
+
+def _sources(select: exp.Select) -> Iterator[exp.Expr]:
+    clause = select.args.get("from_")
+    if clause is not None:
+        yield clause.this
+    yield from (join.this for join in select.args.get("joins") or ())
+
+
 RULES: Final[tuple[Rule, ...]] = (
     _table,
     _table_function,
@@ -252,6 +300,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _any_literal,
     _cast,
     _vector,
+    _grouped_alias,
 )
 
 
