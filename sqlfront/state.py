@@ -22,7 +22,7 @@ class Caller:
 
     Attributes:
         user: name given at the start, authenticated if users exist.
-        database: name given at the start.
+        database: name given at the start, which may carry options.
         process: number of the session, as in ``pg_backend_pid()``.
         settings: values by name in lower case, as they are whenever they are read: a statement is prepared
             under some and may run under others.
@@ -44,11 +44,13 @@ class Front:
             where it left them open) → query.
         find_user: user name → stored verifier, None if there is no such user; None instead of a
             function lets everybody in.
+        check: raises if there is nothing for a caller in the database that it named.
     """
 
     parse: Callable[[str], Any]
     plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
     find_user: Callable[[str], str | None] | None = None
+    check: Callable[[Caller], None] | None = None
 
 
 class _Current(Mapping[str, str]):

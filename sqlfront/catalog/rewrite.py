@@ -5,12 +5,13 @@ An ordered tuple of small rules; each looks at one node, after its children, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from sqlglot import exp
 
 from sqlfront.catalog.build import SCHEMAS, sql_type
+from sqlfront.catalog.differing import grouped_output, joined_format
 from sqlfront.catalog.rows import catalog_tables
 
 Rule = Callable[[exp.Expr], exp.Expr]
@@ -267,40 +268,20 @@ def _vector(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _grouped_alias(node: exp.Expr) -> exp.Expr:
-    """``SELECT t.a AS t FROM t GROUP BY t``: DuckDB takes ``t`` for the table, PostgreSQL for the output."""
-    if not isinstance(node, exp.Select):
-        return node
-    tables = {table.alias_or_name.lower() for table in _sources(node)}
-    outputs = {each.alias.lower(): each.this for each in node.expressions if isinstance(each, exp.Alias)}
-    for clause in filter(None, (node.args.get("group"), node.args.get("order"))):
-        for column in clause.find_all(exp.Column):
-            name = column.name.lower()
-            if not column.table and name in outputs and name in tables:
-                column.replace(exp.Paren(this=outputs[name].copy()))
-    return node
-
-
-def _sources(select: exp.Select) -> Iterator[exp.Expr]:
-    clause = select.args.get("from_")
-    if clause is not None:
-        yield clause.this
-    yield from (join.this for join in select.args.get("joins") or ())
-
-
 RULES: Final[tuple[Rule, ...]] = (
     _table,
     _table_function,
     _qualified_column,
     _qualified_function,
     _renamed_function,
+    joined_format,
     _caller,
     _operator,
     _collate,
     _any_literal,
     _cast,
     _vector,
-    _grouped_alias,
+    grouped_output,
 )
 
 

@@ -106,6 +106,12 @@ def test_not_recognised(sql):
         ("SELECT a::_regtype::text[]", "SELECT CAST(REGTYPE_NAMES(a) AS TEXT[])"),
         ("SELECT 1 WHERE a = ANY ('{16}'::_regtype)", "SELECT 1 WHERE a = ANY(REGTYPE_OIDS(['16']))"),
         ("SELECT s.a AS s, 1 FROM r AS s GROUP BY s", "SELECT s.a AS s, 1 FROM r AS s GROUP BY (s.a)"),
+        (
+            "SELECT FORMAT('%I.%s%%', a, b)",
+            "SELECT (QUOTE_IDENT(CAST(a AS TEXT)) || '.' || CAST(b AS TEXT) || '%')",
+        ),
+        ("SELECT pg_catalog.format('%%', a)", "SELECT ('%')"),
+        ("SELECT FORMAT(a, b)", "SELECT FORMAT(a, b)"),
         ("SELECT s.a AS b, 1 FROM r AS s GROUP BY b", "SELECT s.a AS b, 1 FROM r AS s GROUP BY b"),
         ("SELECT s.a AS s, 1 FROM r AS s GROUP BY s.a", "SELECT s.a AS s, 1 FROM r AS s GROUP BY s.a"),
         ("SELECT session_user, current_catalog", "SELECT CALLER_NAME(), CURRENT_DATABASE()"),
