@@ -17,19 +17,19 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
-from engine.catalog import replays
+from engine.catalog import access, replays
 from engine.catalog.lock import exclusive
-from engine.catalog.migrations import to_format_2, to_format_3
+from engine.catalog.migrations import to_format_2, to_format_3, to_format_4
 from engine.catalog.pins import Pins
 from engine.catalog.records import BatchRecord, ReplayRecord, Skip, WorldRecord
 from engine.catalog.store import Catalog
 from engine.definitions.model import Definitions
 from engine.errors import HomeError, UnknownNameError
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """The format of homes that this version writes."""
 
-UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2, to_format_3)
+UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2, to_format_3, to_format_4)
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
 
 _NO_CATALOG: Final = ("file is not a database", "no such table")
@@ -93,6 +93,7 @@ class Home:
                     f"{root} is a wayline home already", hint="Open it, or choose another folder."
                 )
             home.catalog.set_meta(connection, "format", str(FORMAT))
+            access.begin(connection)
             revision = home.catalog.add_document(connection, _document(Definitions()))
             first = WorldRecord(1, datetime.now(UTC), "init", revision, {}, {}, {}, {})
             home.catalog.add_world(connection, first)

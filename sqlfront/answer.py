@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
+from engine.governance.access import Access
 from engine.world import Home, World
+from sqlfront.database import ANY_DATABASE, Database
 from sqlfront.dialect import Statement
 from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
 from sqlfront.problems import ResultChangedError, errors_as_ours
 from sqlfront.query import Query, ResultColumn
 from sqlfront.settings import identity_as_of
+from sqlfront.sight import Sight, sight_of
 from sqlfront.workspace import Workspace
 
 
@@ -26,6 +29,8 @@ def plan(
     world: World,
     workspace: Workspace,
     settings: Mapping[str, str],
+    access: Callable[[], Access],
+    database: Database = ANY_DATABASE,
     parameter_types: Sequence[pa.DataType | None] = (),
 ) -> Query:
     """Plan a question (a statement of kind ``select``, ``explain`` or ``analyze``).
@@ -33,13 +38,15 @@ def plan(
     Args:
         world: what the columns are planned on; each run takes the newest.
         settings: the session's, by name in lower case, read at each run.
+        access: returns what the session's user may read, asked at each run.
+        database: how the client wants it to be shown.
         parameter_types: what the client declared, None where it left a type open.
 
     Raises:
         WaylineError: the question cannot be answered; the message says why.
     """
-    question = Question(statement, home, workspace, tuple(parameter_types), settings)
-    planned = question.planned(world)
+    question = Question(statement, home, workspace, tuple(parameter_types), access, database, settings)
+    planned = question.planned(question.sight(world))
     return Answer(question, planned) if statement.kind == "select" else Explanation(question, planned)
 
 
@@ -51,20 +58,27 @@ class Question:
     home: Home
     workspace: Workspace
     declared: tuple[pa.DataType | None, ...]
+    access: Callable[[], Access]
+    database: Database = ANY_DATABASE
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def seen(self, world: World) -> World:
-        """Return a world as the settings want to see it now."""
-        return replace(world, identity_as_of=identity_as_of(self.settings))
+    def sight(self, world: World) -> Sight:
+        """Return a world as whoever asks may see it now."""
+        return sight_of(world, self.access(), self.database)
 
-    def planned(self, world: World) -> Planned:
+    def as_of(self, sight: Sight) -> Sight:
+        """Return the same as the settings want to see it now."""
+        return replace(sight, world=replace(sight.world, identity_as_of=identity_as_of(self.settings)))
+
+    def planned(self, sight: Sight) -> Planned:
         """Return the statement's plan in a world, from the cache if it was planned before."""
         tree = self.statement.tree
         if tree is None:
             raise AssertionError(f"{self.statement.kind} is not a question")
-        key = (world.id, self.statement.kind, self.statement.text, self.declared)
+        seen = (sight.world.id, sight.access.key, self.database.key)
+        key = (*seen, self.statement.kind, self.statement.text, self.declared)
         planned: Planned = self.workspace.plans.get(
-            key, lambda: prepare(tree, self.declared, self.home, world, self.workspace)
+            key, lambda: prepare(tree, self.declared, self.home, sight, self.workspace)
         )
         return planned
 
@@ -94,15 +108,15 @@ class Answer:
         """
         question, stack = self.question, ExitStack()
         with stack:
-            world = stack.enter_context(question.home.pin())
-            planned = question.planned(world)
+            sight = question.sight(stack.enter_context(question.home.pin()))
+            planned = question.planned(sight)
             if planned.columns != self.columns:
                 raise ResultChangedError(
                     "cached plan must not change result type", hint="Prepare the statement again."
                 )
             cursor = question.workspace.cursor()
             stack.callback(cursor.close)
-            execution = Execution(cursor, question.home, question.seen(world), cancellation)
+            execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
             reader = execution.stream(planned, values)
             rest = stack.pop_all()
         schema = pa.schema([(column.name, column.type) for column in self.columns])
@@ -152,11 +166,12 @@ class Explanation:
         """Return the plan's lines, one row each."""
         question = self.question
         with question.home.pin() as world:
+            sight = question.sight(world)
             cursor = question.workspace.cursor()
             try:
-                execution = Execution(cursor, question.home, question.seen(world), cancellation)
+                execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
                 lines = explanation(
-                    question.planned(world), values, execution, run=question.statement.kind == "analyze"
+                    question.planned(sight), values, execution, run=question.statement.kind == "analyze"
                 )
             finally:
                 cursor.close()

@@ -13,7 +13,9 @@ import re
 import secrets
 import stringprep
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, NoReturn
 
 from engine.errors import WaylineError
@@ -53,25 +55,55 @@ class AuthenticationError(WaylineError):
 
 @dataclass(frozen=True)
 class Verifier:
-    """What is kept of a password; all but ``iterations`` are raw bytes."""
+    """What is kept of a password or token: raw bytes from which neither can be read.
 
-    iterations: int
-    salt: bytes
+    Attributes:
+        credential: its id, by which it is revoked; empty if it has none.
+        expires_at: from when on it no longer counts; None: it always does.
+    """
+
     stored_key: bytes
     server_key: bytes
+    credential: str = ""
+    expires_at: datetime | None = None
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Login:
+    """How a user shows who they are: any of their passwords and tokens, all under one salt."""
+
+    salt: bytes
+    iterations: int
+    verifiers: Sequence[Verifier]
+
+
+def verifier_of(password: str, salt: bytes, iterations: int = ITERATIONS) -> Verifier:
+    """Return what to keep of a password or token."""
+    salted = hashlib.pbkdf2_hmac("sha256", _prepared(password), salt, iterations)
+    stored = hashlib.sha256(_hmac(salted, b"Client Key")).digest()
+    return Verifier(stored, _hmac(salted, b"Server Key"))
+
+
+def login_with(password: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> Login:
+    """Return the login of a user who has one password and no token."""
+    salt = salt if salt is not None else secrets.token_bytes(16)
+    return Login(salt, iterations, (verifier_of(password, salt, iterations),))
 
 
 def verifier(password: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> str:
     """Return the text to store for a password: ``SCRAM-SHA-256$4096:salt$stored:server``."""
-    salt = salt if salt is not None else secrets.token_bytes(16)
-    salted = hashlib.pbkdf2_hmac("sha256", _prepared(password), salt, iterations)
-    stored = hashlib.sha256(_hmac(salted, b"Client Key")).digest()
-    server = _hmac(salted, b"Server Key")
-    return f"{MECHANISM}${iterations}:{_base64(salt)}${_base64(stored)}:{_base64(server)}"
+    login = login_with(password, salt=salt, iterations=iterations)
+    stored, server = login.verifiers[0].stored_key, login.verifiers[0].server_key
+    return f"{MECHANISM}${iterations}:{_base64(login.salt)}${_base64(stored)}:{_base64(server)}"
 
 
-def read_verifier(text: str) -> Verifier:
-    """Return a stored verifier's parts.
+def read_login(text: str) -> Login:
+    """Return a stored verifier as a login.
 
     Raises:
         AuthenticationError: it is not in the form that ``verifier`` writes.
@@ -79,16 +111,17 @@ def read_verifier(text: str) -> Verifier:
     match = _VERIFIER.fullmatch(text)
     if match is None:
         raise AuthenticationError("the stored verifier is malformed", hint="Set the password anew.")
-    return Verifier(int(match[1]), *(base64.b64decode(match[part]) for part in (2, 3, 4)))
+    salt, stored, server = (base64.b64decode(match[part]) for part in (2, 3, 4))
+    return Login(salt, int(match[1]), (Verifier(stored, server),))
 
 
-def mock_verifier(user: str) -> Verifier:
-    """Return a verifier that no password fits, the same for a user each time.
+def mock_login(user: str) -> Login:
+    """Return a login that no password fits, with the same salt for a user each time.
 
     With it an unknown user sees the same exchange as a known one.
     """
     salt = _hmac(_MOCK_KEY, user.encode())[:16]
-    return Verifier(ITERATIONS, salt, secrets.token_bytes(32), secrets.token_bytes(32))
+    return Login(salt, ITERATIONS, (Verifier(secrets.token_bytes(32), secrets.token_bytes(32)),))
 
 
 def _prepared(password: str) -> bytes:
@@ -119,14 +152,18 @@ class ScramServer:
 
     Args:
         user: name from the startup message, for the error.
-        known: the user's verifier, None if there is no such user.
+        known: how the user may log in, None if there is no such user.
         nonce: the server's part of the nonce; random unless given.
+
+    Attributes:
+        proven: the password or token that the client has shown to know; None until ``final``.
     """
 
-    def __init__(self, user: str, known: Verifier | None, *, nonce: str | None = None) -> None:
+    def __init__(self, user: str, known: Login | None, *, nonce: str | None = None) -> None:
+        self.proven: Verifier | None = None
         self._user = user
         self._known = known is not None
-        self._verifier = known or mock_verifier(user)
+        self._login = known or mock_login(user)
         self._nonce = (nonce or _base64(secrets.token_bytes(18))).encode()
         self._header = b""
         self._transcript = b""
@@ -142,8 +179,8 @@ class ScramServer:
             raise AuthenticationError("channel binding is not offered: the connection is plain")
         self._header = match[1] + b"," + match[2] + b","
         self._nonce = match[5] + self._nonce
-        salt = _base64(self._verifier.salt).encode()
-        challenge = b"r=%s,s=%s,i=%d" % (self._nonce, salt, self._verifier.iterations)
+        salt = _base64(self._login.salt).encode()
+        challenge = b"r=%s,s=%s,i=%d" % (self._nonce, salt, self._login.iterations)
         self._transcript = match[3] + b"," + challenge
         return challenge
 
@@ -151,24 +188,32 @@ class ScramServer:
         """Return the server's signature if the client's proof is right.
 
         Raises:
-            PasswordError: the proof is wrong, or the user unknown.
+            PasswordError: the proof is wrong, the user unknown, or the password or token expired.
             AuthenticationError: malformed.
         """
         match = _CLIENT_FINAL.fullmatch(message) or _malformed()
         if _decoded(match[2]) != self._header or match[3] != self._nonce:
             _malformed()
         transcript = self._transcript + b"," + match[1]
-        if not self._proves(_decoded(match[4]), transcript) or not self._known:
+        proof = _decoded(match[4])
+        fitting = [known for known in self._login.verifiers if _proves(known, proof, transcript)]
+        if not fitting or not self._known:
             raise PasswordError(f'password authentication failed for user "{self._user}"')
-        signature = _hmac(self._verifier.server_key, transcript)
-        return b"v=" + _base64(signature).encode()
+        self.proven = next((known for known in fitting if not known.is_expired), None)
+        if self.proven is None:
+            raise PasswordError(
+                f'the password or token of user "{self._user}" has expired',
+                hint="Ask an administrator for a new one.",
+            )
+        return b"v=" + _base64(_hmac(self.proven.server_key, transcript)).encode()
 
-    def _proves(self, proof: bytes, transcript: bytes) -> bool:
-        signature = _hmac(self._verifier.stored_key, transcript)
-        if len(proof) != len(signature):
-            return False
-        key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
-        return hmac.compare_digest(hashlib.sha256(key).digest(), self._verifier.stored_key)
+
+def _proves(known: Verifier, proof: bytes, transcript: bytes) -> bool:
+    signature = _hmac(known.stored_key, transcript)
+    if len(proof) != len(signature):
+        return False
+    key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
+    return hmac.compare_digest(hashlib.sha256(key).digest(), known.stored_key)
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:

@@ -14,9 +14,9 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from engine.errors import WaylineError
-from sqlfront.greeting import Authentication, authenticate, check_startup, goodbye, negotiation
+from sqlfront.greeting import Admitted, Authentication, authenticate, check_startup, goodbye, negotiation
 from sqlfront.session import Session
-from sqlfront.sessions import Sessions
+from sqlfront.sessions import Guest, Sessions
 from sqlfront.sqlstate import SqlError, to_wayline_error
 from sqlfront.state import Front
 from sqlfront.wire import messages as m
@@ -82,9 +82,9 @@ class Connection:
             startup = await self._startup()
             if startup is None:
                 return
-            await self._authenticate(startup)
+            guest = await self._authenticate(startup)
         with self._sessions.opened(
-            lambda number, secret: Session(self._front, startup.parameters, number, secret)
+            lambda number, secret: Session(self._front, startup.parameters, number, secret), guest
         ) as session:
             await self._send(session.greet())
             await self._converse(session)
@@ -110,15 +110,17 @@ class Connection:
         await self._send(negotiation(greeting))
         return greeting
 
-    async def _authenticate(self, startup: m.Startup) -> None:
-        exchange = authenticate(startup.parameters["user"], self._front.find_user)
-        answer: m.Message | None = None
-        while True:
-            reply, done = await self._on_thread(_advance, exchange, answer)
-            await self._send(reply)
-            if done:
-                return
-            answer = await self._message()
+    async def _authenticate(self, startup: m.Startup) -> Guest:
+        user = startup.parameters["user"]
+        exchange = authenticate(user, self._front.login)
+        said = await self._on_thread(_advance, exchange, None)
+        while not isinstance(said, Admitted):
+            await self._send(said)
+            said = await self._on_thread(_advance, exchange, await self._message())
+        await self._send(said.reply)
+        if said.credential:
+            self._pool.submit(self._front.gate.note_use, said.credential)
+        return Guest(user, said.credential)
 
     async def _message(self) -> m.Message:
         while (message := self._frontend.message()) is None:
@@ -210,9 +212,10 @@ def _next(chunks: Iterator[bytes]) -> bytes | None:
     return next(chunks, None)
 
 
-def _advance(exchange: Authentication, answer: m.Message | None) -> tuple[bytes, bool]:
-    """Return what an exchange says next, and whether that was its last word."""
+def _advance(exchange: Authentication, answer: m.Message | None) -> bytes | Admitted:
+    """Return what an exchange says next, or how it ended."""
     try:
-        return (next(exchange) if answer is None else exchange.send(answer)), False
+        return next(exchange) if answer is None else exchange.send(answer)
     except StopIteration as last:
-        return last.value, True
+        admitted: Admitted = last.value
+        return admitted

@@ -71,6 +71,7 @@ _SAVEPOINTS: Final[dict[str, Callable[..., None]]] = {
 
 
 def _set(state: SessionState, control: st.SetVariable, portal: Portal) -> Iterator[bytes]:
+    state.check_setting(canonical(control.name), control.value)
     warning = state.block.set(canonical(control.name), control.value, local=control.local)
     if warning is not None:
         yield replies.notice_response(warning, "25P01", "WARNING")

@@ -51,6 +51,10 @@ class Database:
         return self.only is None or self.only in (name.lower() for name in names)
 
 
+ANY_DATABASE: Final = Database("")
+"""The database of whoever did not name one: everything, as it is."""
+
+
 @lru_cache(maxsize=1024)
 def read_database(name: str) -> Database:
     """Return what a database name asks for.

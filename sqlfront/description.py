@@ -11,13 +11,13 @@ from sqlglot import exp
 
 from engine.report import result_schema
 from engine.report.request import ReportRequest, TimeRange
-from engine.world import World
 from sqlfront.calls import call_schema
 from sqlfront.literals import TEXT, empty_query, typed_null
 from sqlfront.planner.context import DATASET, SYSTEM, Planning
 from sqlfront.planner.folding import joined, mapped, request
 from sqlfront.planner.relations import Call, Report
 from sqlfront.problems import errors_as_ours
+from sqlfront.sight import Sight
 from sqlfront.system import RELATIONS
 from sqlfront.trees import is_query, render, rewrite
 from sqlfront.workspace import Workspace
@@ -38,12 +38,13 @@ class Description:
         self,
         cursor: duckdb.DuckDBPyConnection,
         workspace: Workspace,
-        world: World,
+        sight: Sight,
         types: Sequence[pa.DataType],
     ) -> None:
         self._cursor = cursor
         self._workspace = workspace
-        self._world = world
+        self._sight = sight
+        self._world = sight.world
         self._types = types
         self.schemas: dict[str, pa.Schema] = {}
         self._stored: set[str] = set()
@@ -67,7 +68,7 @@ class Description:
             with errors_as_ours():
                 return result_schema(asked, self._world)
 
-        return self._workspace.schemas.get((self._world.id, asked), find_out)
+        return self._workspace.schemas.get((self._world.id, self._sight.access.key, asked), find_out)
 
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""

@@ -17,7 +17,7 @@ from engine.lake.relation import relation
 from engine.report import run
 from engine.report.request import ReportRequest
 from engine.report.trace import Trace
-from engine.world import Home, World
+from engine.world import Home
 from sqlfront import planner
 from sqlfront.calls import rows_of_call
 from sqlfront.description import Description
@@ -36,6 +36,7 @@ from sqlfront.planner.folding import (
 from sqlfront.planner.relations import Plan, Report, Rows
 from sqlfront.problems import errors_as_ours
 from sqlfront.query import ResultColumn
+from sqlfront.sight import Sight
 from sqlfront.system import system_rows
 from sqlfront.temporary import TemporaryFiles
 from sqlfront.trees import column, render
@@ -63,7 +64,7 @@ def prepare(
     tree: exp.Expr,
     declared: Sequence[pa.DataType | None],
     home: Home,
-    world: World,
+    sight: Sight,
     workspace: Workspace,
 ) -> Planned:
     """Plan a parsed question and find out its columns; no data is read, save to see if a join is unique.
@@ -71,15 +72,15 @@ def prepare(
     Raises:
         WaylineError: it cannot be answered.
     """
-    types = parameter_types(tree, declared, world.definitions)
+    types = parameter_types(tree, declared, sight.world.definitions)
     cursor = workspace.cursor()
     try:
-        description = Description(cursor, workspace, world, types)
+        description = Description(cursor, workspace, sight, types)
         plan = planner.plan(
             tree,
-            world.definitions,
+            sight,
             names_of=description.names,
-            is_unique=partial(is_unique, home=home, world=world, workspace=workspace),
+            is_unique=partial(is_unique, home=home, sight=sight, workspace=workspace),
         )
         description.register(plan.reports)
         description.register_calls(plan.calls)
@@ -102,7 +103,7 @@ def _shown(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def is_unique(rows: Rows, names: Sequence[str], home: Home, world: World, workspace: Workspace) -> bool:
+def is_unique(rows: Rows, names: Sequence[str], home: Home, sight: Sight, workspace: Workspace) -> bool:
     """Tell whether the rows with a key all have different keys, by reading them once per world."""
     if rows.query.find(exp.Parameter) is not None or _calls_ours(rows.query):
         return False
@@ -119,12 +120,12 @@ def is_unique(rows: Rows, names: Sequence[str], home: Home, world: World, worksp
     def check() -> bool:
         cursor = workspace.cursor()
         try:
-            execution = Execution(cursor, home, world, Cancellation())
+            execution = Execution(cursor, home, sight, Cancellation())
             return bool(execution.answer(select).column(0)[0].as_py())
         finally:
             cursor.close()
 
-    return workspace.unique.get((world.id, render(select)), check)
+    return workspace.unique.get((sight.world.id, sight.access.key, render(select)), check)
 
 
 def _calls_ours(query: exp.Expr) -> bool:
@@ -136,13 +137,15 @@ class Execution:
 
     Args:
         cursor: sees the answers of this run's reports, and nobody else's.
+        sight: the world as whoever asks may see it.
     """
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, home: Home, world: World, cancellation: Cancellation
+        self, cursor: duckdb.DuckDBPyConnection, home: Home, sight: Sight, cancellation: Cancellation
     ) -> None:
         self.home = home
-        self.world = world
+        self.world = sight.world
+        self._sight = sight
         self._cursor = cursor
         self._cancellation = cancellation
         self._files = TemporaryFiles()
@@ -165,7 +168,7 @@ class Execution:
 
     def _system(self, table: str) -> pa.Table:
         name = table.removeprefix(SYSTEM)
-        return system_rows(name, self.home, self.world, self._cancellation.check)
+        return system_rows(name, self.home, self._sight, self._cancellation.check)
 
     def answer(self, query: exp.Expr) -> pa.Table:
         """Run a query over the reports that ran before, and datasets."""

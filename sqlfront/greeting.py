@@ -7,17 +7,32 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 from engine.errors import WaylineError
-from sqlfront.auth import MECHANISM, AuthenticationError, ScramServer, read_verifier
+from sqlfront.auth import MECHANISM, AuthenticationError, Login, ScramServer
 from sqlfront.sqlstate import SqlError
 from sqlfront.wire import messages as m
 from sqlfront.wire import replies
 
-Authentication = Generator[bytes, m.Message, bytes]
-"""Yields what to send, is sent the client's answers, and returns the last word."""
 
-FindUser = Callable[[str], str | None]
+@dataclass(frozen=True)
+class Admitted:
+    """The end of an authentication that went well.
+
+    Attributes:
+        reply: the last word to send.
+        credential: id of the password or token that was shown; empty if it has none.
+    """
+
+    reply: bytes
+    credential: str = ""
+
+
+Authentication = Generator[bytes, m.Message, Admitted]
+"""Yields what to send, is sent the client's answers, and returns how it ended."""
+
+FindLogin = Callable[[str], Login | None]
 
 
 def negotiation(startup: m.Startup) -> bytes:
@@ -34,21 +49,21 @@ def check_startup(startup: m.Startup) -> None:
         raise SqlError("replication connections are not supported", "0A000")
 
 
-def authenticate(user: str, find_user: FindUser | None) -> Authentication:
+def authenticate(user: str, find_login: FindLogin | None) -> Authentication:
     """Run the server's side of the authentication, until the client has shown who it is.
 
     Raises:
-        PasswordError: the password is wrong or the user unknown.
+        PasswordError: the password is wrong or expired, or the user unknown.
         AuthenticationError: the client does not follow SCRAM.
     """
-    if find_user is None:
-        return replies.authentication_ok()
-    stored = find_user(user)
-    server = ScramServer(user, read_verifier(stored) if stored is not None else None)
+    if find_login is None:
+        return Admitted(replies.authentication_ok())
+    server = ScramServer(user, find_login(user))
     chosen = yield replies.authentication_sasl([MECHANISM])
     answer = yield replies.authentication_sasl_continue(server.first(_initial_response(chosen)))
     final = server.final(_password(answer))
-    return replies.authentication_sasl_final(final) + replies.authentication_ok()
+    credential = server.proven.credential if server.proven is not None else ""
+    return Admitted(replies.authentication_sasl_final(final) + replies.authentication_ok(), credential)
 
 
 def _password(message: m.Message) -> bytes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Final
 
 from engine.dataview.components import data_view
 from engine.definitions.model import Definitions
+from engine.governance.access import Access, restricted
 from engine.world import Home
 from sqlfront.catalog import Kind, Relation, RelationColumn, Relations
 from sqlfront.comments import comment, definition, kind
@@ -21,27 +22,33 @@ _MOST: Final = 64
 
 
 class Listing:
-    """Guards what clients may list; made anew when the definitions have changed."""
+    """Guards what clients may list; made anew when the definitions have changed.
 
-    def __init__(self, home: Home) -> None:
+    Args:
+        access_of: returns what a caller may read now.
+    """
+
+    def __init__(self, home: Home, access_of: Callable[[Caller], Access]) -> None:
         self._home = home
+        self._access_of = access_of
         self._lock = threading.Lock()
         self._versions = count(1)
         self._definitions: Definitions | None = None
         self._known: dict[object, Relations] = {}
 
     def relations(self, caller: Caller) -> Relations:
-        """Return the data views and datasets of the newest world, and wayline's own relations."""
+        """Return what a caller may read of the newest world: views, datasets, wayline's own relations."""
         definitions = self._home.current().definitions
-        database = read_database(caller.database)
+        database, access = read_database(caller.database), self._access_of(caller)
+        key = (access.key, database.key)
         with self._lock:
             if definitions is not self._definitions or len(self._known) > _MOST:
                 self._known.clear()
                 self._definitions = definitions
-            if database.key not in self._known:
-                relations = tuple(listed(definitions, database))
-                self._known[database.key] = Relations(next(self._versions), relations)
-            return self._known[database.key]
+            if key not in self._known:
+                relations = tuple(listed(definitions, database, access))
+                self._known[key] = Relations(next(self._versions), relations)
+            return self._known[key]
 
     def check(self, caller: Caller) -> None:
         """Raise if the caller's database names one relation, and it does not exist.
@@ -58,16 +65,17 @@ class Listing:
             )
 
 
-def listed(definitions: Definitions, database: Database) -> Iterator[Relation]:
-    """Yield what a database lists."""
+def listed(definitions: Definitions, database: Database, access: Access) -> Iterator[Relation]:
+    """Yield what a database lists of what may be read."""
+    definitions = restricted(definitions, access)
     for name in definitions.data_views:
         if database.wants(name, view_id(name)):
             yield _view(definitions, name, database)
     if database.scope == VIEWS:
         return
-    for name in filter(database.wants, definitions.datasets):
+    for name in filter(database.wants, filter(access.may_read_dataset, definitions.datasets)):
         yield _dataset(definitions, name, flatten=database.flatten)
-    for name in filter(database.wants, RELATIONS):
+    for name in filter(database.wants, filter(access.may_read_system, RELATIONS)):
         yield _system(RELATIONS[name])
 
 

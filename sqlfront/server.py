@@ -10,16 +10,19 @@ import asyncio
 import errno
 import ipaddress
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from engine.errors import HomeError
 from sqlfront.connection import Connection
-from sqlfront.sessions import Sessions
+from sqlfront.gate import FRESH_SECONDS
+from sqlfront.sessions import Guest, Sessions
 from sqlfront.state import Front
 
 DEFAULT_PORT: Final = 5432
@@ -64,14 +67,29 @@ async def serve(
             await Connection(front, sessions, pool, reader, writer).run()
 
     server = await _listen(connected, host, port)
+    watching = asyncio.create_task(_expel_unwelcome(front, sessions))
     try:
         if ready is not None:
             ready(Address(host, server.sockets[0].getsockname()[1]))
         await asyncio.Event().wait()
     finally:
         server.close()
+        watching.cancel()
         await sessions.shut_down(GRACE_SECONDS)
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _expel_unwelcome(front: Front, sessions: Sessions) -> None:
+    """End the sessions of users who may no longer log in, or whose password or token was revoked."""
+    while front.login is not None:
+        await asyncio.sleep(FRESH_SECONDS)
+        guests = sessions.guests()
+        with suppress(SQLAlchemyError):  # the catalog cannot be read at the moment
+            sessions.expel(await asyncio.to_thread(_unwelcome, front, guests))
+
+
+def _unwelcome(front: Front, guests: Iterable[Guest]) -> list[Guest]:
+    return [guest for guest in guests if not front.gate.is_welcome(guest.user, guest.credential)]
 
 
 async def _listen(
@@ -91,7 +109,7 @@ def _cannot_listen(error: Exception, host: str, port: int) -> HomeError:
 
 def _check_exposure(host: str, front: Front) -> None:
     """Refuse to let everybody in from other machines."""
-    if front.find_user is None and not _is_loopback(host):
+    if front.login is None and not _is_loopback(host):
         raise HomeError(
             f"{host} can be reached from other machines, but there are no users",
             hint="Add a user with a password, or listen on 127.0.0.1.",

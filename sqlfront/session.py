@@ -54,7 +54,7 @@ class Session:
         self._front = front
         self._secret = secret
         settings = initial_settings(user, parameters)
-        self._state = SessionState(user, parameters.get("database") or user, process, settings)
+        self._state = SessionState(user, parameters.get("database") or user, process, settings, front.gate)
         self._skipping = False
         self._lock = threading.Lock()
         self._running: Cancellation | None = None

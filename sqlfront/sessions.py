@@ -6,12 +6,29 @@ import asyncio
 import hmac
 import itertools
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from sqlfront.session import Session
 from sqlfront.sqlstate import SqlError
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Who opened a session: the user, and the id of the password or token that was shown."""
+
+    user: str
+    credential: str = ""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    secret: bytes
+    session: Session
+    guest: Guest
+    task: asyncio.Task[Any] | None
 
 
 class Sessions:
@@ -20,7 +37,7 @@ class Sessions:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._numbers = itertools.count(1)
-        self._open: dict[int, tuple[bytes, Session]] = {}
+        self._open: dict[int, _Opened] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @contextmanager
@@ -35,7 +52,7 @@ class Sessions:
             self._tasks.discard(task)
 
     @contextmanager
-    def opened(self, make: Callable[[int, bytes], Session]) -> Iterator[Session]:
+    def opened(self, make: Callable[[int, bytes], Session], guest: Guest) -> Iterator[Session]:
         """Open a session with a new number and secret, and close it after the block.
 
         Raises:
@@ -45,7 +62,7 @@ class Sessions:
             raise SqlError("sorry, too many clients already", "53300", hint="Close some of them.")
         number, secret = next(self._numbers), secrets.token_bytes(4)
         session = make(number, secret)
-        self._open[number] = (secret, session)
+        self._open[number] = _Opened(secret, session, guest, asyncio.current_task())
         try:
             yield session
         finally:
@@ -54,14 +71,25 @@ class Sessions:
 
     def cancel(self, number: int, secret: bytes) -> None:
         """Cancel what a session runs, if the secret is right; a wrong one is not told."""
-        known, session = self._open.get(number, (b"", None))
-        if session is not None and hmac.compare_digest(known, secret):
-            session.cancel()
+        known = self._open.get(number)
+        if known is not None and hmac.compare_digest(known.secret, secret):
+            known.session.cancel()
+
+    def guests(self) -> frozenset[Guest]:
+        """Return who has sessions."""
+        return frozenset(opened.guest for opened in self._open.values())
+
+    def expel(self, guests: Collection[Guest]) -> None:
+        """Cancel what somebody's sessions run, and end them."""
+        for opened in self._open.values():
+            if opened.guest in guests and opened.task is not None:
+                opened.session.cancel()
+                opened.task.cancel()
 
     async def shut_down(self, grace: float) -> None:
         """Cancel all statements and connections; wait at most ``grace`` seconds for them to end."""
-        for _, session in self._open.values():
-            session.cancel()
+        for opened in self._open.values():
+            opened.session.cancel()
         for task in self._tasks:
             task.cancel()
         if self._tasks:

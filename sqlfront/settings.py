@@ -37,6 +37,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "max_identifier_length": "63",
     "max_index_keys": "32",
     "search_path": '"$user", public',
+    "role": "none",
     "server_encoding": "UTF8",
     "server_version": SERVER_VERSION,
     "server_version_num": "150018",
@@ -137,6 +138,12 @@ def identity_as_of(settings: Mapping[str, str]) -> datetime | None:
     """Return as of when settings (names in lower case) want to know who is who; None is now."""
     text = settings.get(IDENTITY_AS_OF, "")
     return instant_of(text) if text else None
+
+
+def role_of(settings: Mapping[str, str]) -> str | None:
+    """Return the role to which settings (names in lower case) narrow a user; None: all of the user's."""
+    role = settings.get("role", "none")
+    return None if role.lower() == "none" else role
 
 
 def initial_settings(user: str, parameters: Mapping[str, str]) -> Settings:

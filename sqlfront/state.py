@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
+from engine.errors import ForbiddenError
+from sqlfront.auth import Login
+from sqlfront.gate import Gate, OpenGate
 from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
 from sqlfront.settings import REPORTED, Settings
@@ -26,12 +29,14 @@ class Caller:
         process: number of the session, as in ``pg_backend_pid()``.
         settings: values by name in lower case, as they are whenever they are read: a statement is prepared
             under some and may run under others.
+        about: returns what else the catalogs may tell of the user, by name: who has which role.
     """
 
     user: str
     database: str
     process: int
     settings: Mapping[str, str]
+    about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,16 @@ class Front:
         parse: text of one statement → whatever ``plan`` takes; raises SyntaxProblem.
         plan: parsed statement, caller, and the parameter types that the client declared (None
             where it left them open) → query.
-        find_user: user name → stored verifier, None if there is no such user; None instead of a
-            function lets everybody in.
+        login: user name → how that user shows who they are, None if nobody of that name may log in;
+            None instead of a function lets everybody in.
+        gate: who may stay, and in which role.
         check: raises if there is nothing for a caller in the database that it named.
     """
 
     parse: Callable[[str], Any]
     plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
-    find_user: Callable[[str], str | None] | None = None
+    login: Callable[[str], Login | None] | None = None
+    gate: Gate = field(default_factory=OpenGate)
     check: Callable[[Caller], None] | None = None
 
 
@@ -72,8 +79,9 @@ class _Current(Mapping[str, str]):
 class SessionState:
     """Guards what statements of one session leave behind for the next."""
 
-    def __init__(self, user: str, database: str, process: int, settings: Settings) -> None:
+    def __init__(self, user: str, database: str, process: int, settings: Settings, gate: Gate) -> None:
         self.user = user
+        self.gate = gate
         self.database = database
         self.process = process
         self.block = TransactionBlock(settings)
@@ -92,6 +100,20 @@ class SessionState:
         news = {name: value for name, value in current.items() if self._reported.get(name) != value}
         self._reported = current
         return b"".join(replies.parameter_status(name, value) for name, value in news.items())
+
+    def check_setting(self, name: str, value: str | None) -> None:
+        """Raise if a setting would make the user somebody else.
+
+        A role is asked for again whenever something is read, so that no other way of setting it gives more.
+
+        Raises:
+            ForbiddenError: it is another user's name, or a role that the user does not have.
+        """
+        if name == "session_authorization" and value not in (None, self.user):
+            raise ForbiddenError("permission denied to set session authorization")
+        narrows = name == "role" and value is not None and value.lower() != "none"
+        if narrows and not self.gate.may_become(self.user, value or ""):
+            raise ForbiddenError(f'permission denied to set role "{value}"')
 
     def check_block(self, *, leaves_block: bool) -> None:
         """Raise unless the block takes statements, or the statement ends a failed block."""

@@ -120,9 +120,14 @@ def control(piece: Piece) -> Control | None:
 
 def _set(reader: TokenReader) -> Control:
     local = reader.any_of("LOCAL", "SESSION") == "LOCAL"
-    if reader.any_of("AUTHORIZATION", "ROLE", "TRANSACTION", "CHARACTERISTICS", "CONSTRAINTS"):
+    if reader.any_of("TRANSACTION", "CHARACTERISTICS", "CONSTRAINTS"):
         reader.rest()
         return Nothing("SET")
+    if reader.accept("AUTHORIZATION") or reader.accept("SESSION", "AUTHORIZATION"):
+        return SetVariable("session_authorization", _who(reader), local)
+    if reader.accept("ROLE"):
+        reader.any_of("TO", "=")
+        return SetVariable("role", _who(reader), local)
     if reader.accept("TIME", "ZONE"):
         return SetVariable("TimeZone", _value(reader), local)
     if reader.accept("NAMES"):
@@ -131,6 +136,15 @@ def _set(reader: TokenReader) -> Control:
     if not reader.any_of("TO", "="):
         raise reader.problem(next(iter(reader.rest()), None))
     return SetVariable(name, _value(reader), local)
+
+
+def _who(reader: TokenReader) -> str | None:
+    """Return the user or role to be taken, by name or as a text; None for the default and NONE."""
+    if reader.any_of("DEFAULT", "NONE"):
+        return None
+    if reader.word().startswith(("'", "E'")):
+        return _value(reader)
+    return reader.name()
 
 
 def _value(reader: TokenReader) -> str | None:
@@ -152,8 +166,8 @@ def _value_text(token: Token) -> str:
 def _reset(reader: TokenReader) -> Control:
     if reader.accept("ALL"):
         return Reset(None)
-    if reader.accept("SESSION", "AUTHORIZATION") or reader.accept("ROLE"):
-        return Nothing("RESET")
+    if reader.accept("SESSION", "AUTHORIZATION"):
+        return Reset("session_authorization")
     if reader.accept("TIME", "ZONE"):
         return Reset("TimeZone")
     return Reset(reader.name())

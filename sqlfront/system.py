@@ -12,6 +12,7 @@ import pyarrow as pa
 from engine.alarms import ALARMS, identity_alarms
 from engine.quality import BIGGEST, QUALITY, Check, biggest_persons, stitching_quality
 from engine.world import Home, World
+from sqlfront.sight import Sight
 from sqlfront.workspace import Cache
 
 SCHEMA: Final = "system"
@@ -106,7 +107,11 @@ def system_relation(name: str) -> SystemRelation | None:
     return RELATIONS.get(name.lower())
 
 
-def system_rows(name: str, home: Home, world: World, check: Check) -> pa.Table:
-    """Return the rows of a relation; a client that asks twice in one world gets them at once."""
+def system_rows(name: str, home: Home, sight: Sight, check: Check) -> pa.Table:
+    """Return the rows of a relation that somebody may see.
+
+    All of them are kept, so that whoever asks twice in one world gets them at once.
+    """
+    world = sight.world
     key: tuple[Path, int, str] = (home.root, world.id, name)
-    return _KNOWN.get(key, lambda: RELATIONS[name].rows(home, world, check))
+    return sight.visible(_KNOWN.get(key, lambda: RELATIONS[name].rows(home, world, check)))

@@ -56,7 +56,7 @@ def ask(
         WaylineError: the statement cannot be answered.
     """
     _check_question(statement)
-    front, caller = open_front(home), Caller("local", "wayline", 0, settings or {})
+    front, caller = open_front(home, as_owner=True), Caller("local", "wayline", 0, settings or {})
     try:
         query = front.plan(front.parse(statement), caller, ())
         table = query.run((), Cancellation()).read_all()

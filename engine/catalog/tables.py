@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -152,7 +153,56 @@ users: Final = Table(
     "users",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("verifier", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("iterations", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("is_admin", Boolean, nullable=False, server_default=false()),
+    Column("disabled_at", UtcDateTime),
+    Column("valid_until", UtcDateTime),
+)
+
+credentials: Final = Table(
+    "credentials",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user", ForeignKey("users.name"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("stored_key", LargeBinary, nullable=False),
+    Column("server_key", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("label", Text, nullable=False, server_default=""),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+)
+
+roles: Final = Table(
+    "roles",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("statements", Integer),
+    Column("memory_percent", Integer),
+    Column("timeout_ms", BigInteger),
+    Column("queue_ms", BigInteger),
+    Column("connections", Integer),
+)
+
+memberships: Final = Table(
+    "memberships",
+    metadata,
+    Column("user", ForeignKey("users.name"), primary_key=True),
+    Column("role", ForeignKey("roles.name"), primary_key=True),
+)
+
+grants: Final = Table(
+    "grants",
+    metadata,
+    Column("role", ForeignKey("roles.name"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("object", Text, primary_key=True),
+    Column("granted_at", UtcDateTime, nullable=False),
+    Column("rule", JSON(none_as_null=True)),
 )
 
 privacy_requests: Final = Table(

@@ -17,7 +17,10 @@ from engine.ingest.diagnostics import RECORD_LENGTH
 DELETED: Final = "(deleted)"
 """What stands where an identity was."""
 _TABLES: Final = frozenset(
-    ["meta", "definitions", "worlds", "pins", "users", "privacy_requests", "tombstones"]
+    (
+        *("meta", "definitions", "worlds", "pins", "privacy_requests", "tombstones"),
+        *("users", "credentials", "roles", "memberships", "grants"),
+    )
 )
 """Tables that say how a home works, and nothing of records."""
 _COLUMNS: Final = frozenset(

@@ -195,8 +195,12 @@ def _printable(tree: exp.Expr, types: Sequence[str]) -> exp.Expr:
 def _about(caller: Caller) -> dict[str, str]:
     """Return what the macros may read of the caller."""
     settings = {f"setting.{name}": value for name, value in caller.settings.items()}
-    return settings | {
-        "user": caller.user,
-        "database": caller.database,
-        "process": str(caller.process),
-    }
+    return (
+        settings
+        | dict(caller.about())
+        | {
+            "user": caller.user,
+            "database": caller.database,
+            "process": str(caller.process),
+        }
+    )

@@ -36,7 +36,12 @@ _SCALAR_TYPES: Final = {
     "timestamptz": "TIMESTAMPTZ",
     "date": "DATE",
 }
-_CALLER_NAMES: Final = frozenset(("user", "current_user", "session_user", "current_role"))
+_CALLER_NAMES: Final = {
+    "user": "caller_name",
+    "current_user": "caller_name",
+    "current_role": "caller_name",
+    "session_user": "session_name",
+}
 _OPERATORS: Final[dict[str, Callable[[exp.Expr, exp.Expr], exp.Expr]]] = {
     "~": lambda left, right: exp.RegexpLike(this=left, expression=right),
     "!~": lambda left, right: exp.not_(exp.RegexpLike(this=left, expression=right)),
@@ -148,12 +153,12 @@ _RENAMED: Final = {"json_build_object": "json_object", "jsonb_build_object": "js
 def _caller(node: exp.Expr) -> exp.Expr:
     """``current_user``, ``session_user``, ``user``, ``current_catalog`` as functions."""
     if isinstance(node, exp.CurrentUser | exp.SessionUser):
-        return _call("caller_name")
+        return _call("caller_name" if isinstance(node, exp.CurrentUser) else "session_name")
     if isinstance(node, exp.CurrentCatalog):
         return _call("current_database")
     if isinstance(node, exp.Column) and not node.table and not node.this.args.get("quoted"):
         if node.name.lower() in _CALLER_NAMES:
-            return _call("caller_name")
+            return _call(_CALLER_NAMES[node.name.lower()])
         if node.name.lower() == "current_catalog":
             return _call("current_database")
     return node

@@ -4,8 +4,14 @@ SELECT 10 AS oid, 'postgres' AS rolname, true AS rolsuper, true AS rolinherit, f
     false AS rolcreatedb, false AS rolcanlogin, false AS rolreplication, -1 AS rolconnlimit,
     false AS rolbypassrls
 UNION ALL
+SELECT pg.role_oid(who[1]), who[1], who[3] = 't', true, false, false, who[2] = 't', false, -1, who[3] = 't'
+FROM (SELECT unnest(pg.lines('principals')) AS who) WHERE who[1] <> 'postgres'
+UNION ALL
 SELECT 16385, pg.caller('user'), false, true, false, false, true, false, -1, false
-WHERE pg.caller('user') <> 'postgres';
+WHERE pg.caller('user') <> 'postgres' AND pg.caller('principals') IS NULL;
+-- view pg_catalog.pg_auth_members
+SELECT pg.role_oid(pair[1]) AS roleid, pg.role_oid(pair[2]) AS member, 10 AS grantor, false AS admin_option
+FROM (SELECT unnest(pg.lines('memberships')) AS pair);
 -- view pg_catalog.pg_user
 SELECT rolname AS usename, oid AS usesysid, rolcreatedb AS usecreatedb, rolsuper AS usesuper,
     rolreplication AS userepl, rolbypassrls AS usebypassrls
@@ -87,6 +93,6 @@ SELECT 'UTF8' AS character_set_name, 'UCS' AS character_repertoire, 'UTF8' AS fo
     pg.caller('database') AS default_collate_catalog, 'pg_catalog' AS default_collate_schema,
     'C.UTF-8' AS default_collate_name;
 -- view information_schema.enabled_roles
-SELECT rolname AS role_name FROM pg.pg_roles WHERE rolcanlogin;
+SELECT rolname AS role_name FROM pg.pg_roles WHERE rolname <> 'postgres' AND pg.has_role(rolname);
 -- view information_schema.information_schema_catalog_name
 SELECT pg.caller('database') AS catalog_name;

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlglot import exp
 
-from engine.errors import UnknownNameError, UnsupportedError, did_you_mean
+from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError, did_you_mean
 from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
@@ -210,13 +210,33 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
         if view is not None:
             return Scan(view, {id_: column(id_) for id_ in view.components})
         if dataset is not None:
-            fields = tuple(planning.definitions.datasets[dataset].fields)
-            return _stored(f"{DATASET}{dataset}", fields)
+            return _dataset(dataset, planning)
+        planning.check_granted(name)
     if schema == SCHEMA:
         relation = system_relation(name)
         if relation is not None:
+            if not planning.sight.access.may_read_system(relation.name):
+                raise ForbiddenError(f"permission denied for view {relation.name}")
             return _stored(f"{SYSTEM}{relation.name}", tuple(relation.schema.names))
     raise _unknown_relation(table, around, planning)
+
+
+def _dataset(name: str, planning: Planning) -> Rows:
+    """Plan a dataset; where objects are to be opened, each leaf is a column of its own."""
+    dataset, table = planning.definitions.datasets[name], f"{DATASET}{name}"
+    if not planning.sight.database.flatten:
+        return _stored(table, tuple(dataset.fields))
+    leaves = [path.split(".") for path in dataset.leaves()]
+    columns = [exp.alias_(_leaf(parts), ".".join(parts), quoted=True) for parts in leaves]
+    rows = _stored(table, ())
+    return Rows(exp.select(*columns).from_(rows.query), tuple(dataset.leaves()))
+
+
+def _leaf(parts: Sequence[str]) -> exp.Expr:
+    found: exp.Expr = column(parts[0])
+    for part in parts[1:]:
+        found = exp.Anonymous(this="struct_extract", expressions=[found, exp.Literal.string(part)])
+    return found
 
 
 def _stored(table: str, columns: tuple[str, ...]) -> Rows:
@@ -224,9 +244,9 @@ def _stored(table: str, columns: tuple[str, ...]) -> Rows:
 
 
 def _unknown_relation(table: exp.Table, around: Around, planning: Planning) -> UnknownNameError:
-    known = [*around.ctes, *planning.definitions.data_views, *planning.definitions.datasets]
+    known = [*around.ctes, *planning.definitions.data_views, *planning.sight.datasets()]
     if table.db.lower() == SCHEMA or system_relation(table.name):
-        known = [f"{SCHEMA}.{name}" for name in RELATIONS]
+        known = [f"{SCHEMA}.{name}" for name in planning.sight.known_system(RELATIONS)]
     spelled = f"{table.db}.{table.name}" if table.db else table.name
     return UnknownNameError(f'relation "{spelled}" does not exist', hint=did_you_mean(spelled, known))
 

@@ -114,7 +114,7 @@ def test_not_recognised(sql):
         ("SELECT FORMAT(a, b)", "SELECT FORMAT(a, b)"),
         ("SELECT s.a AS b, 1 FROM r AS s GROUP BY b", "SELECT s.a AS b, 1 FROM r AS s GROUP BY b"),
         ("SELECT s.a AS s, 1 FROM r AS s GROUP BY s.a", "SELECT s.a AS s, 1 FROM r AS s GROUP BY s.a"),
-        ("SELECT session_user, current_catalog", "SELECT CALLER_NAME(), CURRENT_DATABASE()"),
+        ("SELECT session_user, current_catalog", "SELECT SESSION_NAME(), CURRENT_DATABASE()"),
     ],
 )
 def test_rewritten(sql, expected):

@@ -36,7 +36,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def front(home):
-    return open_front(home)
+    return open_front(home, as_owner=True)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def front(tmp_path_factory):
     home = new_home(tmp_path_factory.mktemp("listing"), definitions(**VIEWS))
     event = {"id": "1", "at": START, "device": "x", "login": {"customer": "Ann"}, "channel": "Email"}
     ingest_rows(home, "web", [event])
-    yield open_front(home)
+    yield open_front(home, as_owner=True)
     home.close()
 
 
@@ -127,6 +127,22 @@ def test_objects_are_opened_where_that_is_asked_for(ask):
     flat = first(ask(COLUMNS.format("web"), "demo?FLATTEN"))
     assert "login" in plain and "login.customer" not in plain
     assert "login.customer" in flat and "login" not in flat
+
+
+def test_objects_are_asked_by_their_leaves(ask):
+    flat, count = "demo?FLATTEN", 'SELECT count("login.customer") FROM web WHERE "login.customer" = {}'
+    assert ask('SELECT "login.customer", w.channel FROM web w', flat) == [("Ann", "Email")]
+    assert ask(count.format("'Ann'"), flat) == ask(count.format("(SELECT 'Ann')"), flat) == [("1",)]
+    assert ask("SELECT (login).customer FROM web") == [("Ann",)]
+    with pytest.raises(AssertionError, match="42703"):
+        ask("SELECT login FROM web", flat)
+    with pytest.raises(AssertionError, match="42703"):
+        ask('SELECT "login.customer" FROM web')
+
+
+def test_views_are_asked_by_id_and_by_name(ask):
+    for view, database in (("shop", "demo?CJA_USE_IDS"), (SHOP, "demo?CJA_USE_IDS"), (SHOP.upper(), "demo")):
+        assert ask(f"SELECT channel, SUM(visits) FROM {view} GROUP BY 1", database) == [("Email", "1")]
 
 
 def test_two_databases_are_listed_side_by_side(ask):

@@ -111,8 +111,8 @@ def test_byte_by_byte(address):
 
 
 def test_passwords():
-    users = {"ada": auth.verifier("pass word ü")}
-    with running(fake_front(find_user=users.get)) as address:
+    users = {"ada": auth.login_with("pass word ü")}
+    with running(fake_front(login=users.get)) as address:
         with connect(address, password="pass word ü") as connection:
             assert connection.execute("SELECT current_user").fetchone() == ("ada",)
         for user, password in (("ada", "wrong"), ("nobody", "pass word ü")):

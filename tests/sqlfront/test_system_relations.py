@@ -13,11 +13,11 @@ from engine import flow
 from engine.definitions.model import Definitions
 from engine.errors import UnknownNameError
 from engine.world import Home
-from sqlfront.auth import verifier
 from sqlfront.difference import why
 from sqlfront.front import open_front
 from sqlfront.server import running
 from sqlfront.system import RELATIONS
+from sqlfront.users import add_user
 from tests.journeys.support import definitions, ingest_rows, new_home
 from wayline.serving import ask
 
@@ -135,7 +135,7 @@ def test_older_worlds_can_be_compared(tmp_path: Path) -> None:
 
 
 def test_over_the_wire_with_parameters(home: Home) -> None:
-    home.catalog.set_user("ada", verifier("secret"))
+    add_user(home.catalog, "ada", "secret")
     with running(open_front(home)) as address:
         url = f"host={address.host} port={address.port} dbname=wayline user=ada password=secret"
         with psycopg.connect(url) as connection:

@@ -1,0 +1,69 @@
+"""A world as somebody may see it: its definitions with the granted views alone, and rules in their segments.
+
+Everything that plans or answers a question takes its world from here, so that no step has to think of rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.governance.access import Access, restricted
+from engine.world import World
+from sqlfront.database import ANY_DATABASE, Database
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What somebody sees of a world.
+
+    Attributes:
+        world: with definitions in which other views do not occur. Datasets do: views are made of them.
+        access: what was granted.
+        hidden: views that exist beside those, and that are refused by name.
+        database: how it wants to be shown.
+    """
+
+    world: World
+    access: Access
+    hidden: frozenset[str]
+    database: Database = ANY_DATABASE
+
+    def datasets(self) -> Iterator[str]:
+        """Yield the datasets that may be asked by name."""
+        return filter(self.access.may_read_dataset, self.world.definitions.datasets)
+
+    def connections(self) -> Iterator[str]:
+        """Yield the connections of which nothing is hidden: all of their datasets were granted."""
+        definitions = self.world.definitions
+        return (
+            name for name in definitions.connections if self.access.may_read_connection(name, definitions)
+        )
+
+    def known_system(self, names: Iterable[str]) -> list[str]:
+        """Return which of some relations of schema ``system`` may be asked."""
+        return [name for name in names if self.access.may_read_system(name)]
+
+    def visible(self, rows: pa.Table) -> pa.Table:
+        """Return the rows of a relation of schema ``system`` that tell nothing of what is hidden.
+
+        Rows of a dataset need that dataset; rows of a connection as a whole need all of its datasets.
+        """
+        by, known = ("dataset", self.datasets()) if "dataset" in rows.column_names else (None, iter(()))
+        if by is None and "connection" in rows.column_names:
+            by, known = "connection", self.connections()
+        if by is None:
+            return rows
+        return rows.filter(
+            pc.is_in(rows.column(by), value_set=pa.array(list(known), rows.schema.field(by).type))
+        )
+
+
+def sight_of(world: World, access: Access, database: Database = ANY_DATABASE) -> Sight:
+    """Return a world as somebody sees it."""
+    definitions = restricted(world.definitions, access)
+    hidden = frozenset(world.definitions.data_views) - definitions.data_views.keys()
+    return Sight(replace(world, definitions=definitions), access, hidden, database)
