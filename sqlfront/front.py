@@ -11,6 +11,7 @@ from engine.errors import UnsupportedError
 from engine.governance.access import Access
 from engine.world import Home
 from sqlfront.answer import plan
+from sqlfront.caller_values import with_caller
 from sqlfront.catalog import Catalog, CatalogQuestion, recognise
 from sqlfront.database import read_database
 from sqlfront.dialect import Statement, parse
@@ -46,7 +47,7 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
             about = replace(caller, about=lambda: gate.about(caller.user))
             return catalog.plan(question, about, parameter_types)
         return plan(
-            question,
+            with_caller(question, caller),
             home=home,
             world=home.current(),
             workspace=workspace,

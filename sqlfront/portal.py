@@ -64,7 +64,8 @@ class Prepared:
 
     def completion(self, rows: int) -> str:
         """Return the tag that says the statement is done."""
-        return "EXPLAIN" if self.sql[:7].upper() == "EXPLAIN" else f"SELECT {rows}"
+        known = (word for word in ("EXPLAIN", "SHOW") if self.sql.upper().startswith(word))
+        return next(known, f"SELECT {rows}")
 
 
 @dataclass

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import UnsupportedError
+from sqlfront.canned import canned
 from sqlfront.tokens import Piece, Token, TokenReader, string_value, tokens
 
 
@@ -105,7 +106,7 @@ def control(piece: Piece) -> Control | None:
     """
     reader = TokenReader(piece)
     word = reader.word()
-    if word in _QUESTIONS:
+    if word in _QUESTIONS or canned(piece.sql) is not None:
         return None
     if word in _REFUSED:
         raise UnsupportedError(f"{word} is not supported", hint=_REFUSED_HINT)
@@ -174,7 +175,7 @@ def _reset(reader: TokenReader) -> Control:
 
 
 def _show(reader: TokenReader) -> Control:
-    if what := reader.any_of("TABLES", "DATABASES", "COLUMNS", "SCHEMAS"):
+    if what := reader.any_of("DATABASES", "COLUMNS", "SCHEMAS"):
         raise UnsupportedError(f"SHOW {what} is not supported", hint="Ask information_schema, or psql's \\d.")
     if reader.accept("ALL"):
         return Show("all")

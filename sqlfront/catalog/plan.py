@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from engine.cancellation import Cancellation
+from sqlfront.canned import canned
 from sqlfront.catalog.allowed import check
 from sqlfront.catalog.listings import shared_listings
 from sqlfront.catalog.naming import column_name
@@ -54,6 +55,9 @@ def recognise(sql: str) -> CatalogQuestion | None:
 
     Text that cannot be parsed is not recognised; the main parser says what is wrong with it.
     """
+    canned_question = canned(sql)
+    if canned_question is not None:
+        return CatalogQuestion(sql, sqlglot.parse_one(canned_question, read="postgres"))
     if not _HINT.search(sql):
         return None
     try:

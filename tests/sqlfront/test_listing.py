@@ -184,3 +184,33 @@ def test_views_say_what_they_are_made_of(ask):
     assert definition.startswith("SELECT\n") and definition.endswith('FROM "shop";')
     assert 'COUNT("channel") AS "touched"' in definition
     assert ask("SELECT definition FROM pg_views WHERE viewname = 'shop'") == [(definition,)]
+
+
+def test_questions_over_data_may_ask_who_asks(ask):
+    asked = (
+        "SELECT current_user, session_user, current_database(), current_schema(), current_catalog, version(), "
+        "pg_backend_pid(), current_setting('jit'), channel, (SELECT current_user) AS u FROM shop "
+        "WHERE channel <> current_user AND channel <> 'current_user' GROUP BY channel"
+    )
+    version = ask("SELECT version()")[0][0]
+    assert ask(asked) == [("ada", "ada", "demo", "public", "demo", version, "7", "off", "Email", "ada")]
+    assert ask("SELECT pg_catalog.current_database(), SUM(visits) AS n FROM shop", "other") == [
+        ("other", "1")
+    ]
+    with pytest.raises(AssertionError, match="42704"):
+        ask("SELECT current_setting('no.such'), channel FROM shop")
+
+
+def test_columns_named_like_session_functions_are_columns(ask):
+    named = 'SELECT w.current_role, "version", w."session_user" FROM (SELECT 1 AS current_role, 2 AS version, 3 AS "session_user" FROM web) w'
+    assert ask(named) == [("1", "2", "3")]
+
+
+@pytest.mark.parametrize("statement", ["SHOW TABLES", "show  tables;", "\\showtables"])
+def test_tables_are_shown(ask, statement):
+    assert ask(statement) == [
+        ("calls", "calls", "calls", None, "t"),
+        ("shop", "shop", "shop", "All of the shop", "t"),
+        ("web", "web", "web", None, "t"),
+    ]
+    assert first(ask(statement, "demo:cja")) == ["shop"]

@@ -117,7 +117,7 @@ def test_malformed_control_statements(sql, position):
         "COMMIT AND CHAIN",
         "insert into t values (1)",
         "CREATE TABLE t (a int)",
-        "SHOW TABLES",
+        "SHOW DATABASES",
     ],
 )
 def test_unsupported_control_statements(sql):
