@@ -39,7 +39,7 @@ _DENIED: Final = frozenset(
             "pg_user_mapping",
             "pg_largeobject",
         ),
-        *("pg_hba_file_rules", "pg_file_settings", "pg_ident_file_mappings", "pg_config", "pg_subscription"),
+        *("pg_hba_file_rules", "pg_file_settings", "pg_ident_file_mappings", "pg_config"),
         *("pg_shmem_allocations", "pg_backend_memory_contexts", "pg_replication_origin_status"),
     )
 )

@@ -220,7 +220,7 @@ CREATE MACRO pg.array_to_string(_list, _separator) AS
     coalesce(list_aggregate(CAST(_list AS VARCHAR[]), 'string_agg', _separator),
         CASE WHEN _list IS NOT NULL THEN '' END);
 CREATE MACRO pg._pg_expandarray(_list) AS
-    unnest(list_transform(range(1, len(_list) + 1), lambda _at: {'x': _list[_at], 'n': _at}));
+    unnest(list_transform(range(1, len(_list) + 1), lambda _at: {'x': _list[_at], 'n': CAST(_at AS INTEGER)}));
 CREATE MACRO pg.generate_subscripts(_list, _dimension) AS unnest(range(1, len(_list) + 1));
 CREATE MACRO pg._pg_truetypid(_attribute, _type) AS _type.oid;
 CREATE MACRO pg.timezone_abbreviation() AS 'UTC';

@@ -183,7 +183,7 @@ def _cast(node: exp.Expr) -> exp.Expr:
         return node
     name, inner = type_name(node), node.this
     if name in REG_TYPES:
-        return _registered(_OVERLOADED.get(name, name), inner)
+        return _registered(node, _OVERLOADED.get(name, name))
     if name[1:] in REG_TYPES:
         return _registered_array(node, name[1:])
     if name.startswith("_"):
@@ -199,11 +199,14 @@ def _cast(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _registered(name: str, inner: exp.Expr) -> exp.Expr:
-    """``'pg_class'::regclass`` is a number, ``c.oid::regclass`` prints as a name."""
+def _registered(node: exp.Cast, name: str) -> exp.Expr:
+    """``'pg_class'::regclass`` is a number, ``c.oid::regclass`` prints as a name unless it is compared."""
+    inner = node.this
     is_text = isinstance(inner, exp.Parameter | exp.Placeholder) or inner.is_string
     if isinstance(inner, exp.Cast) and type_name(inner) == "varchar":
         is_text = True
+    if not is_text and _is_compared(node):
+        return inner.copy()
     return _call(f"{name}_oid" if is_text else f"{name}_name", inner.copy())
 
 
@@ -218,10 +221,13 @@ def _registered_array(node: exp.Cast, name: str) -> exp.Expr:
 
 
 def _is_compared(node: exp.Expr) -> bool:
+    """Tell whether a value is compared with something else than a text."""
     parent = node.parent
     while isinstance(parent, exp.Paren):
         parent = parent.parent
-    return isinstance(parent, exp.Any | exp.Binary)
+    if isinstance(parent, exp.EQ | exp.NEQ):
+        return not (parent.this.is_string or parent.expression.is_string)
+    return isinstance(parent, exp.Any | exp.In)
 
 
 def _is_registered_number(node: exp.Expr) -> bool:

@@ -15,6 +15,7 @@ from typing import Final
 import psycopg
 
 from sqlfront.catalog import allowed
+from sqlfront.catalog.relations import INFORMATION_SCHEMA
 from sqlfront.wire.types import SCALARS
 from tests.postgres import running_postgresql
 
@@ -133,6 +134,8 @@ def listed(name: str, kind: str) -> str:
         return f"'[' || array_to_string({name}, ', ') || ']' AS {name}"
     if kind.endswith("vector"):
         return f"'[' || replace({name}::text, ' ', ', ') || ']' AS {name}"
+    if name.endswith("namespace"):
+        return f"CASE {name} WHEN 'information_schema'::regnamespace THEN {INFORMATION_SCHEMA} ELSE {name} END AS {name}"
     return f"{name}::oid" if kind.startswith("reg") else name
 
 
