@@ -201,7 +201,7 @@ def _cast(node: exp.Expr) -> exp.Expr:
 
 def _registered(node: exp.Cast, name: str) -> exp.Expr:
     """``'pg_class'::regclass`` is a number, ``c.oid::regclass`` prints as a name unless it is compared."""
-    inner = node.this
+    inner: exp.Expr = node.this
     is_text = isinstance(inner, exp.Parameter | exp.Placeholder) or inner.is_string
     if isinstance(inner, exp.Cast) and type_name(inner) == "varchar":
         is_text = True
