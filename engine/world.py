@@ -50,6 +50,7 @@ class World:
         vacuumed_at: since when its files may be gone; None while it can be rolled back to.
         identities: Delta version of the identity graph, which has consumed all of ``datasets``; None if
             the definitions ask for none.
+        revision: number of its definitions; worlds with the same have the same.
         identity_as_of: as of when a reader wants to know who is who, aware; None is as published.
     """
 
@@ -63,6 +64,7 @@ class World:
     devices: Mapping[str, int]
     vacuumed_at: datetime | None = None
     identities: int | None = None
+    revision: int = 0
     identity_as_of: datetime | None = None
 
 
@@ -246,6 +248,7 @@ class Home:
             devices=record.devices,
             vacuumed_at=record.vacuumed_at,
             identities=record.identities,
+            revision=record.revision,
         )
 
     def world(self, number: int) -> World:

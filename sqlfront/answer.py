@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.cancellation import Cancellation
 from engine.governance.access import Access
+from engine.memory import Share
 from engine.world import Home, World
+from sqlfront.admission import group_of
 from sqlfront.database import ANY_DATABASE, Database
 from sqlfront.dialect import Statement
 from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
-from sqlfront.problems import ResultChangedError, errors_as_ours
+from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
 from sqlfront.settings import identity_as_of
 from sqlfront.sight import Sight, sight_of
+from sqlfront.wire.types import kept_type, pg_name
 from sqlfront.workspace import Workspace
 
 
@@ -70,16 +75,32 @@ class Question:
         """Return the same as the settings want to see it now."""
         return replace(sight, world=replace(sight.world, identity_as_of=identity_as_of(self.settings)))
 
+    def place(
+        self, sight: Sight, cancellation: Cancellation, *, goes_on: bool = False
+    ) -> AbstractContextManager[None]:
+        """Hold a place among the statements that work at once; what they take is the role's."""
+        percent = sight.access.limits.memory_percent
+        cancellation.share = None if percent is None else Share(group_of(sight.access), percent)
+        return self.workspace.admission.admitted(sight.access, cancellation, goes_on=goes_on)
+
     def planned(self, sight: Sight) -> Planned:
-        """Return the statement's plan in a world, from the cache if it was planned before."""
+        """Return the statement's plan in a world, from the cache if it was planned before.
+
+        Most plans follow from the definitions; those that rest on what is stored are made anew in each world.
+        """
         tree = self.statement.tree
         if tree is None:
             raise AssertionError(f"{self.statement.kind} is not a question")
-        seen = (sight.world.id, sight.access.key, self.database.key)
-        key = (*seen, self.statement.kind, self.statement.text, self.declared)
-        planned: Planned = self.workspace.plans.get(
-            key, lambda: prepare(tree, self.declared, self.home, sight, self.workspace)
-        )
+
+        def make() -> Planned:
+            return prepare(tree, self.declared, self.home, sight, self.workspace)
+
+        world, statement = sight.world, self.statement
+        seen = (world.revision, sight.access.key, self.database.key)
+        key = (*seen, statement.kind, statement.text, self.declared)
+        planned: Planned = self.workspace.plans.get(key, make)
+        if planned.world not in (None, world.id):
+            planned = self.workspace.plans.get((*key, world.id), make)
         return planned
 
 
@@ -115,21 +136,28 @@ class Answer:
                     "cached plan must not change result type", hint="Prepare the statement again."
                 )
             cursor = question.workspace.cursor()
-            stack.callback(cursor.close)
             execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
-            reader = execution.stream(planned, values)
+            stack.callback(execution.close)
+            stack.callback(cursor.close)
+            with question.place(sight, cancellation):
+                reader = execution.stream(planned, values)
             rest = stack.pop_all()
-        schema = pa.schema([(column.name, column.type) for column in self.columns])
-        return pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, execution, rest))
+        schema = pa.schema([(column.name, kept_type(column.type)) for column in self.columns])
+        place = partial(question.place, sight, cancellation, goes_on=True)
+        return pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, execution, place, rest))
 
 
 def _batches(
-    reader: pa.RecordBatchReader, schema: pa.Schema, execution: Execution, rest: ExitStack
+    reader: pa.RecordBatchReader,
+    schema: pa.Schema,
+    execution: Execution,
+    place: Callable[[], AbstractContextManager[None]],
+    rest: ExitStack,
 ) -> Iterator[pa.RecordBatch]:
     """Yield batches under the planned names and types; lets go of the world at the end."""
     with rest:
         while True:
-            with execution.interrupting(), errors_as_ours():
+            with place(), execution.working():
                 try:
                     batch = reader.read_next_batch()
                 except StopIteration:
@@ -138,11 +166,23 @@ def _batches(
 
 
 def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [
-        array if array.type == field.type else array.cast(field.type)
-        for array, field in zip(batch.columns, schema, strict=True)
-    ]
+    arrays = [_cast(array, field.type) for array, field in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _cast(array: pa.Array, planned: pa.DataType) -> pa.Array:
+    """Return an array in the planned type; values of parameters may have brought more decimals."""
+    if array.type == planned:
+        return array
+    if pa.types.is_decimal(array.type) and pa.types.is_decimal(planned) and array.type.scale > planned.scale:
+        array = pc.round(array, planned.scale)
+    try:
+        return array.cast(planned)
+    except pa.ArrowNotImplementedError:
+        raise ResultChangedError(
+            f"the values given turn {pg_name(planned)} into {pg_name(array.type)}",
+            hint="Cast the parameter to the type that it has.",
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -170,9 +210,9 @@ class Explanation:
             cursor = question.workspace.cursor()
             try:
                 execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
-                lines = explanation(
-                    question.planned(sight), values, execution, run=question.statement.kind == "analyze"
-                )
+                runs = question.statement.kind == "analyze"
+                with question.place(sight, cancellation) if runs else nullcontext():
+                    lines = explanation(question.planned(sight), values, execution, run=runs)
             finally:
                 cursor.close()
         table = pa.table({"QUERY PLAN": pa.array(lines, pa.string())})

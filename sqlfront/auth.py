@@ -21,10 +21,13 @@ from typing import Final, NoReturn
 from engine.errors import WaylineError
 
 MECHANISM: Final = "SCRAM-SHA-256"
+PLUS: Final = "SCRAM-SHA-256-PLUS"
+"""The same, bound to the server's certificate: who sits between client and server cannot pass it on."""
 ITERATIONS: Final = 4096
 _VERIFIER: Final = re.compile(r"SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)")
-_CLIENT_FIRST: Final = re.compile(rb"([nyp][^,]*),([^,]*),((?:m=[^,]*,)?n=([^,]*),r=([!-+\--~]+).*)")
+_CLIENT_FIRST: Final = re.compile(rb"(n|y|p=[^,]+),([^,]*),((?:m=[^,]*,)?n=([^,]*),r=([!-+\--~]+).*)")
 _CLIENT_FINAL: Final = re.compile(rb"(c=([^,]+),r=([!-+\--~]+)(?:,[^,]+)*),p=([^,]+)")
+_BOUND: Final = b"p=tls-server-end-point"
 _PROHIBITED: Final = (
     stringprep.in_table_c12,
     stringprep.in_table_c21_c22,
@@ -153,36 +156,65 @@ class ScramServer:
     Args:
         user: name from the startup message, for the error.
         known: how the user may log in, None if there is no such user.
+        end_point: what the client may bind its login to; None if the connection has nothing for it.
         nonce: the server's part of the nonce; random unless given.
 
     Attributes:
         proven: the password or token that the client has shown to know; None until ``final``.
     """
 
-    def __init__(self, user: str, known: Login | None, *, nonce: str | None = None) -> None:
+    def __init__(
+        self,
+        user: str,
+        known: Login | None,
+        *,
+        end_point: bytes | None = None,
+        nonce: str | None = None,
+    ) -> None:
         self.proven: Verifier | None = None
         self._user = user
         self._known = known is not None
         self._login = known or mock_login(user)
+        self._end_point = end_point
         self._nonce = (nonce or _base64(secrets.token_bytes(18))).encode()
         self._header = b""
+        self._binding = b""
         self._transcript = b""
 
-    def first(self, message: bytes) -> bytes:
+    @property
+    def mechanisms(self) -> list[str]:
+        """The mechanisms to offer, the best first."""
+        return [MECHANISM] if self._end_point is None else [PLUS, MECHANISM]
+
+    def first(self, message: bytes, mechanism: str = MECHANISM) -> bytes:
         """Return the challenge for the client's first message.
 
         Raises:
-            AuthenticationError: malformed, or it asks for channel binding.
+            AuthenticationError: malformed, not what was offered, or the client did not get the offer whole.
         """
         match = _CLIENT_FIRST.fullmatch(message) or _malformed()
-        if match[1].startswith(b"p"):
-            raise AuthenticationError("channel binding is not offered: the connection is plain")
+        self._check_binding(match[1], mechanism)
         self._header = match[1] + b"," + match[2] + b","
+        if mechanism == PLUS and self._end_point is not None:
+            self._binding = self._end_point
         self._nonce = match[5] + self._nonce
         salt = _base64(self._login.salt).encode()
         challenge = b"r=%s,s=%s,i=%d" % (self._nonce, salt, self._login.iterations)
         self._transcript = match[3] + b"," + challenge
         return challenge
+
+    def _check_binding(self, flag: bytes, mechanism: str) -> None:
+        if mechanism not in self.mechanisms:
+            raise AuthenticationError("client selected an invalid SASL authentication mechanism")
+        if flag == b"y" and self._end_point is not None:
+            raise AuthenticationError(
+                "the client supports channel binding but was not told that the server does too",
+                hint="Somebody between the two may have changed what the server offered.",
+            )
+        if flag.startswith(b"p") != (mechanism == PLUS):
+            raise AuthenticationError(f"{mechanism} and the client's channel binding do not go together")
+        if flag.startswith(b"p") and flag != _BOUND:
+            raise AuthenticationError("the only channel binding is tls-server-end-point")
 
     def final(self, message: bytes) -> bytes:
         """Return the server's signature if the client's proof is right.
@@ -192,20 +224,43 @@ class ScramServer:
             AuthenticationError: malformed.
         """
         match = _CLIENT_FINAL.fullmatch(message) or _malformed()
-        if _decoded(match[2]) != self._header or match[3] != self._nonce:
+        if match[3] != self._nonce:
             _malformed()
+        if _decoded(match[2]) != self._header + self._binding:
+            raise AuthenticationError(
+                "the client's channel binding does not fit this connection",
+                hint="Is there a proxy between client and server that ends the encryption?",
+            )
         transcript = self._transcript + b"," + match[1]
         proof = _decoded(match[4])
         fitting = [known for known in self._login.verifiers if _proves(known, proof, transcript)]
-        if not fitting or not self._known:
-            raise PasswordError(f'password authentication failed for user "{self._user}"')
-        self.proven = next((known for known in fitting if not known.is_expired), None)
-        if self.proven is None:
-            raise PasswordError(
-                f'the password or token of user "{self._user}" has expired',
-                hint="Ask an administrator for a new one.",
-            )
+        self.proven = _unexpired(self._user, fitting if self._known else [])
         return b"v=" + _base64(_hmac(self.proven.server_key, transcript)).encode()
+
+
+def check_password(user: str, known: Login | None, password: str) -> Verifier:
+    """Return the password or token of a user that a client has sent as it is.
+
+    Raises:
+        PasswordError: it is wrong, the user unknown, or the password or token expired.
+    """
+    login = known or mock_login(user)
+    shown = verifier_of(password, login.salt, login.iterations).stored_key
+    fitting = [known for known in login.verifiers if hmac.compare_digest(known.stored_key, shown)]
+    return _unexpired(user, fitting if known is not None else [])
+
+
+def _unexpired(user: str, fitting: Sequence[Verifier]) -> Verifier:
+    """Return the first of the credentials that a client has shown to know which still counts."""
+    if not fitting:
+        raise PasswordError(f'password authentication failed for user "{user}"')
+    found = next((known for known in fitting if not known.is_expired), None)
+    if found is None:
+        raise PasswordError(
+            f'the password or token of user "{user}" has expired',
+            hint="Ask an administrator for a new one.",
+        )
+    return found
 
 
 def _proves(known: Verifier, proof: bytes, transcript: bytes) -> bool:

@@ -8,12 +8,16 @@ from typing import Any, Final
 import pyarrow as pa
 
 from sqlfront import statements as st
+from sqlfront.copying import Copy
 from sqlfront.portal import Portal, encoded, wanted_formats
 from sqlfront.query import ResultColumn
 from sqlfront.settings import canonical
 from sqlfront.sqlstate import SqlError
 from sqlfront.state import SessionState
 from sqlfront.wire import replies
+from sqlfront.wire.copy import copy_data
+from sqlfront.wire.replies import Data
+from sqlfront.wire.zones import in_zone
 
 _SHOW_ALL: Final = tuple(ResultColumn(name, pa.string()) for name in ("name", "setting"))
 
@@ -40,7 +44,7 @@ def columns(state: SessionState, control: st.Control) -> tuple[ResultColumn, ...
     return ()
 
 
-def run(state: SessionState, portal: Portal) -> Iterator[bytes]:
+def run(state: SessionState, portal: Portal) -> Iterator[Data]:
     """Run a portal's control statement; yield its rows and its completion."""
     control = portal.prepared.control
     yield from _RUNNERS[type(control)](state, control, portal)
@@ -86,7 +90,7 @@ def _reset(state: SessionState, control: st.Reset, portal: Portal) -> Iterator[b
     yield state.changed_settings() + replies.command_complete("RESET")
 
 
-def _show(state: SessionState, control: st.Show, portal: Portal) -> Iterator[bytes]:
+def _show(state: SessionState, control: st.Show, portal: Portal) -> Iterator[Data]:
     settings = state.block.settings
     if control.name == "all":
         names = sorted({**settings.initial, **settings.changed}, key=str.lower)
@@ -107,7 +111,7 @@ def _declare(state: SessionState, control: st.Declare, portal: Portal) -> Iterat
     yield replies.command_complete("DECLARE CURSOR")
 
 
-def _fetch(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[bytes]:
+def _fetch(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[Data]:
     cursor = state.portal(control.cursor, "cursor")
     shown = columns(state, st.Fetch(control.cursor, control.count, move=False))
     formats = wanted_formats(portal.formats or cursor.formats, shown)
@@ -115,7 +119,7 @@ def _fetch(state: SessionState, control: st.Fetch, portal: Portal) -> Iterator[b
     for batch in cursor.rows(control.count):
         count += batch.num_rows
         if not control.move:
-            yield encoded(batch, shown, formats)
+            yield encoded(batch, shown, formats, state.zone)
     yield replies.command_complete(f"{'MOVE' if control.move else 'FETCH'} {count}")
 
 
@@ -141,11 +145,23 @@ def _discard(state: SessionState, control: st.Discard, portal: Portal) -> Iterat
     yield state.changed_settings() + replies.command_complete(f"DISCARD {control.what}")
 
 
+def _copy(state: SessionState, control: Copy, portal: Portal) -> Iterator[Data]:
+    query = portal.prepared.question().query
+    answer = [
+        ResultColumn(column.name, in_zone(column.type, state.zone))
+        for column in (query.columns if query is not None else ())
+    ]
+    control.form.check([column.name for column in answer])
+    yield replies.copy_out_response(control.form.is_binary, len(answer))
+    count = yield from copy_data(portal.rows(None), answer, control.form)
+    yield replies.copy_done() + replies.command_complete(f"COPY {count}")
+
+
 def _nothing(state: SessionState, control: st.Nothing, portal: Portal) -> Iterator[bytes]:
     yield replies.command_complete(control.tag)
 
 
-_RUNNERS: Final[dict[Any, Callable[..., Iterator[bytes]]]] = {
+_RUNNERS: Final[dict[Any, Callable[..., Iterator[Data]]]] = {
     st.Transaction: _transaction,
     st.SetVariable: _set,
     st.Reset: _reset,
@@ -155,5 +171,6 @@ _RUNNERS: Final[dict[Any, Callable[..., Iterator[bytes]]]] = {
     st.CloseCursor: _close,
     st.Deallocate: _deallocate,
     st.Discard: _discard,
+    Copy: _copy,
     st.Nothing: _nothing,
 }

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
+from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
 from engine.report import result_schema
@@ -20,6 +21,7 @@ from sqlfront.problems import errors_as_ours
 from sqlfront.sight import Sight
 from sqlfront.system import RELATIONS
 from sqlfront.trees import is_query, render, rewrite
+from sqlfront.wire.types import plain_type
 from sqlfront.workspace import Workspace
 
 
@@ -68,7 +70,7 @@ class Description:
             with errors_as_ours():
                 return result_schema(asked, self._world)
 
-        return self._workspace.schemas.get((self._world.id, self._sight.access.key, asked), find_out)
+        return self._workspace.schemas.get((self._world.revision, self._sight.access.key, asked), find_out)
 
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""
@@ -78,10 +80,14 @@ class Description:
 
     def schema(self, query: exp.Expr) -> pa.Schema:
         """Return a query's schema, asking DuckDB."""
+        return self.described(query)[0]
+
+    def described(self, query: exp.Expr) -> tuple[pa.Schema, list[DuckDBPyType]]:
+        """Return a query's schema, and DuckDB's types of its columns."""
         self._register_stored(query)
         with errors_as_ours():
-            described = self._cursor.sql(render(self._open(query)))
-            return described.limit(0).to_arrow_table().schema
+            relation = self._cursor.sql(render(self._open(query)))
+            return relation.limit(0).to_arrow_table().schema, relation.types
 
     def _register_stored(self, query: exp.Expr) -> None:
         for name in {table.name for table in query.find_all(exp.Table)} - self._stored:
@@ -101,7 +107,7 @@ class Description:
             if not isinstance(part, exp.Parameter):
                 return None
             kind = self._types[int(part.name) - 1]
-            return exp.null() if kind == TEXT else typed_null(kind)
+            return exp.null() if plain_type(kind) == TEXT else typed_null(kind)
 
         return rewrite(node.copy(), change, into_queries=True)
 

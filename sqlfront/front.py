@@ -4,38 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+from typing import Final
 
 import pyarrow as pa
 
 from engine.errors import UnsupportedError
 from engine.governance.access import Access
 from engine.world import Home
+from sqlfront.admission import PLACES
 from sqlfront.answer import plan
 from sqlfront.caller_values import with_caller
 from sqlfront.catalog import Catalog, CatalogQuestion, recognise
+from sqlfront.constants import Constants, is_constant
 from sqlfront.database import read_database
 from sqlfront.dialect import Statement, parse
 from sqlfront.gate import OwnersGate, UsersGate
 from sqlfront.listing import Listing
 from sqlfront.query import Query
+from sqlfront.querylog import Asker, QueryLog
 from sqlfront.settings import role_of
 from sqlfront.state import Caller, Front
 from sqlfront.workspace import Workspace
 
+_REMEMBERED: Final = 1024
+_REMEMBERED_LENGTH: Final = 4096
 
-def open_front(home: Home, *, as_owner: bool = False) -> Front:
+
+def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places: int = PLACES) -> Front:
     """Return a front whose answers come from a home: its newest world at each statement.
 
     Args:
-        as_owner: whoever asks may read everything; else what the caller's user was granted.
+        gate: who may read what; the home's users by their grants, unless given. What the owner of the files
+            asks is not noted in the query log.
+        places: so many statements work at once.
     """
-    workspace = Workspace(home.root / "datasets")
-    gate = OwnersGate() if as_owner else UsersGate(home.catalog)
+    workspace = Workspace(home.root / "datasets", places)
+    doors = gate or UsersGate(home.catalog)
+    log = None if isinstance(doors, OwnersGate) else QueryLog(home)
 
     def access_of(caller: Caller) -> Access:
-        return gate.access(caller.user, role_of(caller.settings))
+        return doors.access(caller.user, role_of(caller.settings))
 
-    listing = Listing(home, access_of)
+    listing, constants = Listing(home, access_of), Constants()
     catalog = Catalog(listing.relations)
 
     def plan_for(
@@ -44,24 +55,46 @@ def open_front(home: Home, *, as_owner: bool = False) -> Front:
         parameter_types: Sequence[pa.DataType | None],
     ) -> Query:
         if isinstance(question, CatalogQuestion):
-            about = replace(caller, about=lambda: gate.about(caller.user))
+            about = replace(caller, about=lambda: doors.about(caller.user))
             return catalog.plan(question, about, parameter_types)
-        return plan(
-            with_caller(question, caller),
-            home=home,
-            world=home.current(),
-            workspace=workspace,
-            settings=caller.settings,
-            access=lambda: access_of(caller),
-            database=read_database(caller.database),
-            parameter_types=parameter_types,
-        )
+        asked = with_caller(question, caller)
 
-    login = gate.login if isinstance(gate, UsersGate) else None
-    return Front(_parsed, plan_for, login, gate, listing.check)
+        def planned() -> Query:
+            return plan(
+                asked,
+                home=home,
+                world=home.current(),
+                workspace=workspace,
+                settings=caller.settings,
+                access=lambda: access_of(caller),
+                database=read_database(caller.database),
+                parameter_types=parameter_types,
+            )
+
+        if is_constant(asked):
+            return constants.planned(asked, planned)
+        return planned() if log is None else log.planned(_asker(caller), question.text, planned)
+
+    login = doors.login if isinstance(doors, UsersGate) else None
+    close = (lambda: None) if log is None else log.close
+    return Front(_parsed, plan_for, login, doors, close, listing.check)
+
+
+def _asker(caller: Caller) -> Asker:
+    return Asker(caller.process, caller.user, caller.peer.address, caller.database, caller.settings)
 
 
 def _parsed(sql: str) -> Statement | CatalogQuestion:
+    """Return a statement's tree; short ones are remembered, as clients send them again and again."""
+    return _remembered(sql) if len(sql) <= _REMEMBERED_LENGTH else _read(sql)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(sql: str) -> Statement | CatalogQuestion:
+    return _read(sql)
+
+
+def _read(sql: str) -> Statement | CatalogQuestion:
     question = recognise(sql)
     if question is not None:
         return question

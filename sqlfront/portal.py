@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from typing import Final
 
 import pyarrow as pa
 
@@ -13,9 +14,12 @@ from sqlfront.query import Query, ResultColumn
 from sqlfront.statements import Control
 from sqlfront.wire.datarow import data_rows
 from sqlfront.wire.messages import ProtocolError
+from sqlfront.wire.replies import Data
 from sqlfront.wire.types import parameter_type, pg_oid
+from sqlfront.wire.zones import UTC, in_zone
 
-ROWS_AT_ONCE = 16_384
+_BYTES_AT_ONCE: Final = 256 * 1024
+_ROWS_AT_ONCE: Final = 16_384
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Portal:
             self._reader = query.run(self.values, self._cancellation)
         wanted = limit
         while wanted is None or wanted > 0:
-            batch = self._next(ROWS_AT_ONCE if wanted is None else min(wanted, ROWS_AT_ONCE))
+            batch = self._next(_ROWS_AT_ONCE if wanted is None else min(wanted, _ROWS_AT_ONCE))
             if batch is None:
                 return
             wanted = None if wanted is None else wanted - batch.num_rows
@@ -113,6 +117,7 @@ class Portal:
             if batch.num_rows:
                 self._rest.append(batch)
         batch = self._rest.pop()
+        most = min(most, _rows_at_once(batch))
         if batch.num_rows > most:
             self._rest.append(batch.slice(most))
         return batch.slice(0, most)
@@ -135,6 +140,12 @@ class Portal:
             self._reader = None
 
 
+def _rows_at_once(batch: pa.RecordBatch) -> int:
+    """Return how many rows to encode together: as many as stay in a processor's cache, at least one."""
+    row: int = batch.nbytes // batch.num_rows
+    return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, row)))
+
+
 def wanted_formats(formats: Sequence[int], columns: Sequence[ResultColumn]) -> list[bool]:
     """Return for each column whether it is sent in binary.
 
@@ -149,6 +160,13 @@ def wanted_formats(formats: Sequence[int], columns: Sequence[ResultColumn]) -> l
     return [form == 1 for form in every]
 
 
-def encoded(batch: pa.RecordBatch, columns: Sequence[ResultColumn], binary: Sequence[bool]) -> bytes:
-    """Return a batch of an answer as DataRow messages."""
-    return data_rows(batch, [column.type for column in columns], binary)
+def encoded(
+    batch: pa.RecordBatch, columns: Sequence[ResultColumn], binary: Sequence[bool], zone: str = UTC
+) -> Data:
+    """Return a batch of an answer as DataRow messages.
+
+    Args:
+        zone: in which instants are shown as text.
+    """
+    types = [column.type for column in columns]
+    return data_rows(batch, types if zone == UTC else [in_zone(kind, zone) for kind in types], binary)

@@ -82,6 +82,12 @@ class UnreadableValueError(InvalidValueError):
     sqlstate = "22P02"
 
 
+class NumberTooLongError(InvalidValueError):
+    """A number with more digits than are kept."""
+
+    sqlstate = "22003"
+
+
 class UnknownZoneError(InvalidValueError):
     """A time zone that does not exist."""
 

@@ -10,11 +10,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from time import monotonic
 from typing import Any, Final
 
-from engine.cancellation import Cancellation
+from engine.cancellation import BY_USER, Cancellation
 from engine.errors import UnsupportedError, WaylineError
 from sqlfront import control, statements
+from sqlfront.alarms import Alarms
+from sqlfront.copying import Copy
+from sqlfront.limits import Limits, seconds
+from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared, encoded, wanted_formats
 from sqlfront.query import ResultColumn
 from sqlfront.settings import initial_settings
@@ -25,9 +31,17 @@ from sqlfront.transaction import IDLE
 from sqlfront.wire import messages as m
 from sqlfront.wire import replies
 from sqlfront.wire.parameters import decode_parameter
+from sqlfront.wire.replies import Data
 from sqlfront.wire.types import parameter_type
 
 CHUNK: Final = 256 * 1024
+_GROUPS: Final = (m.SimpleQuery, m.FunctionCall)
+"""Messages that are a group of their own: ReadyForQuery follows them, whatever they come to."""
+_WAITED_FOR: Final = (*_GROUPS, m.Sync, m.Flush)
+_TOO_LONG: Final = "canceling statement due to statement timeout"
+_ALARMS: Final = Alarms()
+_HERE: Final = Peer()
+_USUAL: Final = Limits()
 
 
 @dataclass(frozen=True)
@@ -47,15 +61,29 @@ class Session:
         parameters: the client's startup parameters.
         process: number of the session.
         secret: what a cancel request must bring, with the number.
+        peer: where the client is.
+        limits: bounds of the server.
     """
 
-    def __init__(self, front: Front, parameters: Mapping[str, str], process: int, secret: bytes) -> None:
+    def __init__(
+        self,
+        front: Front,
+        parameters: Mapping[str, str],
+        process: int,
+        secret: bytes,
+        peer: Peer = _HERE,
+        limits: Limits = _USUAL,
+    ) -> None:
         user = parameters.get("user", "")
         self._front = front
         self._secret = secret
-        settings = initial_settings(user, parameters)
-        self._state = SessionState(user, parameters.get("database") or user, process, settings, front.gate)
+        self._limits = limits
+        server = {**limits.settings, "ssl": "on" if peer.tls is not None else "off"}
+        settings, database = initial_settings(user, parameters, server), parameters.get("database") or user
+        self._state = SessionState(user, database, process, settings, front.gate, peer)
+        self._began: float | None = None
         self._skipping = False
+        self._unanswered = 0
         self._lock = threading.Lock()
         self._running: Cancellation | None = None
 
@@ -70,42 +98,66 @@ class Session:
         key = replies.backend_key_data(self._state.process, self._secret)
         return self._state.changed_settings() + key + self._ready()
 
-    def process(self, messages: Sequence[m.Message]) -> Iterator[bytes]:
-        """Answer messages in order; yield the bytes to send in chunks of moderate size."""
-        gathered: list[bytes] = []
-        size = 0
-        for reply in self._replies(messages):
-            gathered.append(reply)
-            size += len(reply)
-            if size >= CHUNK:
-                yield b"".join(gathered)
+    def process(self, messages: Sequence[m.Message]) -> Iterator[Data]:
+        """Answer messages in order; yield the bytes to send in chunks of moderate size.
+
+        What the client waits for, at the end of a group or at its Flush, comes before the next message is
+        looked at, however long that one takes.
+        """
+        gathered: list[Data] = []
+        size, self._unanswered = 0, len(messages)
+        for message in messages:
+            for reply in self._replies(message):
+                gathered.append(reply)
+                size += len(reply)
+                if size >= CHUNK:
+                    yield _joined(gathered)
+                    gathered, size = [], 0
+            self._unanswered -= 1
+            if gathered and isinstance(message, _WAITED_FOR):
+                yield _joined(gathered)
                 gathered, size = [], 0
         if gathered:
-            yield b"".join(gathered)
+            yield _joined(gathered)
 
-    def cancel(self) -> None:
+    @property
+    def has_answered(self) -> bool:
+        """Tell whether ``process`` has yielded all that it will, so that nobody need ask it again."""
+        return not self._unanswered
+
+    def cancel(self, reason: str = BY_USER) -> None:
         """Cancel what runs now, if anything; may be called from any thread."""
         with self._lock:
             running = self._running
         if running is not None:
-            running.cancel()
+            running.cancel(reason)
+
+    def patience(self) -> tuple[float | None, SqlError]:
+        """Return how many seconds the client may be silent now, and what then ends the session."""
+        show = self._state.block.settings.show
+        if self._state.block.status == IDLE:
+            most = seconds(show("idle_session_timeout"), self._limits.idle_seconds)
+            return most, SqlError("terminating connection due to idle-session timeout", "57P05")
+        asked = show("idle_in_transaction_session_timeout")
+        most = seconds(asked, self._limits.idle_in_transaction_seconds)
+        return most, SqlError("terminating connection due to idle-in-transaction timeout", "25P03")
 
     def close(self) -> None:
         """Let go of everything; the session must not be used afterwards."""
         self._state.close_portals(held_too=True)
 
-    def _replies(self, messages: Sequence[m.Message]) -> Iterator[bytes]:
-        for message in messages:
-            if self._skipping and not isinstance(message, m.Sync):
-                continue
-            try:
-                yield from _HANDLERS[type(message)](self, message)
-            except Exception as error:  # whatever goes wrong is told to the client
-                self._state.block.fail()
-                self._skipping = not isinstance(message, m.SimpleQuery)
-                yield replies.error_response(to_wayline_error(error))
-            if isinstance(message, m.SimpleQuery):
-                yield self._ended_group()
+    def _replies(self, message: m.Message) -> Iterator[Data]:
+        if self._skipping and not isinstance(message, m.Sync):
+            return
+        self._began = self._began or monotonic()
+        try:
+            yield from _HANDLERS[type(message)](self, message)
+        except Exception as error:  # whatever goes wrong is told to the client
+            self._state.block.fail()
+            self._skipping = not isinstance(message, _GROUPS)
+            yield replies.error_response(to_wayline_error(error))
+        if isinstance(message, _GROUPS):
+            yield self._ended_group()
 
     def _ready(self) -> bytes:
         return replies.ready_for_query(self._state.block.status)
@@ -113,11 +165,12 @@ class Session:
     def _ended_group(self) -> bytes:
         """Close what does not outlive the group of messages; return ReadyForQuery."""
         self._state.in_script = False
+        self._began = None
         if self._state.block.status == IDLE:
             self._state.close_portals()
         return self._ready()
 
-    def _simple_query(self, message: m.SimpleQuery) -> Iterator[bytes]:
+    def _simple_query(self, message: m.SimpleQuery) -> Iterator[Data]:
         pieces = split(message.sql)
         if not pieces:
             yield replies.empty_query()
@@ -130,6 +183,7 @@ class Session:
                 yield from self._executed(portal, None)
             finally:
                 portal.close()
+            self._began = monotonic()
 
     def _described(self, portal: Portal) -> Iterator[bytes]:
         columns = self._columns(portal.prepared)
@@ -140,13 +194,15 @@ class Session:
             yield replies.row_description(columns, wanted_formats(portal.formats, columns))
 
     def _parsed(self, piece: Piece) -> _Parsed:
-        """Return the control statement, or what the parser makes of the text, or both (DECLARE)."""
+        """Return the control statement, or what the parser makes of the text, or both (DECLARE, COPY)."""
         with _position_from(piece.offset):
             found = statements.control(piece)
-        if found is not None and not isinstance(found, statements.Declare):
+        if found is not None and not isinstance(found, statements.Declare | Copy):
             return _Parsed(piece, found)
         question = piece if found is None else found.query
         with _position_from(question.offset):
+            if found is not None:
+                statements.check_question(question)
             return _Parsed(question, found, self._front.parse(question.sql))
 
     def _planned(self, parsed: _Parsed, oids: Sequence[int] = ()) -> Prepared:
@@ -163,7 +219,7 @@ class Session:
             return control.columns(self._state, prepared.control)
         return prepared.query.columns if prepared.query is not None else ()
 
-    def _executed(self, portal: Portal, max_rows: int | None) -> Iterator[bytes]:
+    def _executed(self, portal: Portal, max_rows: int | None) -> Iterator[Data]:
         """Yield rows and completion of a portal, or its suspension after ``max_rows``."""
         self._state.check_block(leaves_block=control.leaves_block(portal.prepared.control))
         if portal.prepared.control is not None:
@@ -176,7 +232,7 @@ class Session:
         with self._cancellable(portal.cancellation):
             for batch in portal.rows(max_rows):
                 count += batch.num_rows
-                yield encoded(batch, columns, formats)
+                yield encoded(batch, columns, formats, self._state.zone)
         if max_rows is not None and count == max_rows:
             yield replies.portal_suspended()
         else:
@@ -191,13 +247,21 @@ class Session:
 
     @contextmanager
     def _cancellable(self, cancellation: Cancellation) -> Iterator[None]:
+        """Let a client, or the clock, cancel what runs in the block."""
         with self._lock:
             self._running = cancellation
         try:
-            yield
+            with _ALARMS.after(self._seconds_left(), partial(cancellation.cancel, _TOO_LONG)):
+                yield
         finally:
             with self._lock:
                 self._running = None
+
+    def _seconds_left(self) -> float | None:
+        """How long the statement that has come may still run, counted from when it was looked at."""
+        asked = self._state.block.settings.show("statement_timeout")
+        most = seconds(asked, self._limits.statement_seconds)
+        return None if most is None else most - (monotonic() - (self._began or monotonic()))
 
     def _parse(self, message: m.Parse) -> Iterator[bytes]:
         pieces = split(message.sql)
@@ -230,12 +294,13 @@ class Session:
         else:
             yield replies.no_data()
 
-    def _execute(self, message: m.Execute) -> Iterator[bytes]:
+    def _execute(self, message: m.Execute) -> Iterator[Data]:
         portal = self._state.portal(message.portal)
         if portal.prepared.is_empty:
             yield replies.empty_query()
         else:
             yield from self._executed(portal, message.max_rows or None)
+        self._began = None
 
     def _close(self, message: m.Close) -> Iterator[bytes]:
         if message.kind == "S":
@@ -251,13 +316,19 @@ class Session:
         self._skipping = False
         yield self._ended_group()
 
-    def _unsupported(self, message: m.Unsupported) -> Iterator[bytes]:
-        if message.tag == "F":
-            raise UnsupportedError("function calls are not supported", hint="Use SELECT.")
+    def _function_call(self, message: m.FunctionCall) -> Iterator[bytes]:
+        self._state.check_block(leaves_block=False)
+        raise UnsupportedError("function calls are not supported", hint="Use SELECT.")
+
+    def _ignored(self, message: m.CopyIn) -> Iterator[bytes]:
         return iter(())
 
     def _out_of_place(self, message: m.Message) -> Iterator[bytes]:
         raise m.ProtocolError(f"{type(message).__name__} message out of place")
+
+
+def _joined(replies: Sequence[Data]) -> Data:
+    return replies[0] if len(replies) == 1 else b"".join(replies)
 
 
 def _values(message: m.Bind, prepared: Prepared) -> tuple[object, ...]:
@@ -288,7 +359,7 @@ def _position_from(offset: int) -> Iterator[None]:
         raise
 
 
-_HANDLERS: Final[dict[type, Callable[[Session, Any], Iterator[bytes]]]] = {
+_HANDLERS: Final[dict[type, Callable[[Session, Any], Iterator[Data]]]] = {
     m.SimpleQuery: Session._simple_query,
     m.Parse: Session._parse,
     m.Bind: Session._bind,
@@ -297,7 +368,8 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], Iterator[bytes]]]] = {
     m.Close: Session._close,
     m.Flush: Session._flush,
     m.Sync: Session._sync,
-    m.Unsupported: Session._unsupported,
+    m.FunctionCall: Session._function_call,
+    m.CopyIn: Session._ignored,
     m.Password: Session._out_of_place,
     m.Terminate: Session._out_of_place,
 }

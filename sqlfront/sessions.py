@@ -9,10 +9,18 @@ import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from sqlfront.limits import Limits
 from sqlfront.session import Session
 from sqlfront.sqlstate import SqlError
+
+_LAST_SECONDS: Final = 2.0
+
+
+def shutting_down() -> SqlError:
+    """Return what clients are told when the server ends."""
+    return SqlError("terminating connection due to administrator command", "57P01")
 
 
 @dataclass(frozen=True)
@@ -34,22 +42,61 @@ class _Opened:
 class Sessions:
     """Guards the open sessions; used on the event loop only."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._numbers = itertools.count(1)
         self._open: dict[int, _Opened] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._idle: set[asyncio.Task[Any]] = set()
+        self._greetings = 0
+        self._ending = False
 
     @contextmanager
-    def task(self, task: asyncio.Task[Any] | None) -> Iterator[None]:
-        """Count a connection's task for as long as the block lasts."""
-        if task is None:
-            raise RuntimeError("a connection needs a task")
+    def connection(self) -> Iterator[None]:
+        """Count this task's connection for as long as the block lasts."""
+        task = _this_task()
         self._tasks.add(task)
         try:
             yield
         finally:
             self._tasks.discard(task)
+
+    @contextmanager
+    def greeting(self) -> Iterator[None]:
+        """Count a client that has not shown who it is yet.
+
+        Raises:
+            SqlError: there are as many of them as are allowed.
+        """
+        if self._greetings >= self._limits.greetings:
+            raise SqlError("sorry, too many clients are logging in already", "53300", hint="Try again.")
+        self._greetings += 1
+        try:
+            with self.idle():
+                yield
+        finally:
+            self._greetings -= 1
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Mark the connection of this task as one that waits for its client: the end need not wait for it.
+
+        Raises:
+            SqlError: the end has come.
+        """
+        task = _this_task()
+        if self._ending:
+            raise shutting_down()
+        self._idle.add(task)
+        try:
+            yield
+        finally:
+            self._idle.discard(task)
+
+    def check_room(self) -> None:
+        """Raise SqlError if there are as many sessions as are allowed."""
+        if len(self._open) >= self._limits.connections:
+            raise SqlError("sorry, too many clients already", "53300", hint="Close some of them.")
 
     @contextmanager
     def opened(self, make: Callable[[int, bytes], Session], guest: Guest) -> Iterator[Session]:
@@ -58,8 +105,7 @@ class Sessions:
         Raises:
             SqlError: there are as many sessions as are allowed.
         """
-        if len(self._open) >= self._limit:
-            raise SqlError("sorry, too many clients already", "53300", hint="Close some of them.")
+        self.check_room()
         number, secret = next(self._numbers), secrets.token_bytes(4)
         session = make(number, secret)
         self._open[number] = _Opened(secret, session, guest, asyncio.current_task())
@@ -86,11 +132,26 @@ class Sessions:
                 opened.session.cancel()
                 opened.task.cancel()
 
-    async def shut_down(self, grace: float) -> None:
-        """Cancel all statements and connections; wait at most ``grace`` seconds for them to end."""
+    async def shut_down(self) -> None:
+        """End the connections that wait for their clients, let statements run on for a while, then cancel."""
+        self._ending = True
+        for task in self._idle:
+            task.cancel()
+        await self._ended(self._limits.grace_seconds)
         for opened in self._open.values():
-            opened.session.cancel()
+            opened.session.cancel("canceling statement due to administrator command")
         for task in self._tasks:
             task.cancel()
+        await self._ended(_LAST_SECONDS)
+
+    async def _ended(self, most: float) -> None:
+        """Wait for all connections, for so many seconds at most."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
+            await asyncio.wait(self._tasks, timeout=most)
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a connection needs a task")
+    return task

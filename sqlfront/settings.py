@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
+from zoneinfo import available_timezones
 
 from engine.errors import InputError
 from engine.report.moments import instant_of
+from sqlfront.durations import MOST, NoDurationError, milliseconds, shown
 from sqlfront.sqlstate import SqlError
 
 SERVER_VERSION: Final = "15.18"
@@ -26,6 +29,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "default_transaction_read_only": "on",
     "extra_float_digits": "1",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
     "in_hot_standby": "off",
     "integer_datetimes": "on",
     "IntervalStyle": "postgres",
@@ -67,6 +71,12 @@ REPORTED: Final = (
 )
 """Settings that clients are told of at the start and whenever they change."""
 
+TIMEOUTS: Final = frozenset(
+    (
+        *("statement_timeout", "lock_timeout"),
+        *("idle_session_timeout", "idle_in_transaction_session_timeout"),
+    )
+)
 _FIXED: Final = frozenset(
     (
         *("in_hot_standby", "integer_datetimes", "is_superuser", "lc_collate", "lc_ctype"),
@@ -146,13 +156,15 @@ def role_of(settings: Mapping[str, str]) -> str | None:
     return None if role.lower() == "none" else role
 
 
-def initial_settings(user: str, parameters: Mapping[str, str]) -> Settings:
-    """Return the settings of a new session from the client's startup parameters.
+def initial_settings(
+    user: str, parameters: Mapping[str, str], server: Mapping[str, str] | None = None
+) -> Settings:
+    """Return the settings of a new session from the client's startup parameters and those of the server.
 
     Raises:
         SqlError: the client asks for something that we cannot give, such as another encoding.
     """
-    settings = Settings()
+    settings = Settings({**_DEFAULTS, **(server or {})})
     for name, value in _requested(parameters).items():
         settings = settings.with_value(name, value)
     return Settings({**settings.initial, **settings.changed, "session_authorization": user})
@@ -184,9 +196,26 @@ def _checked(name: str, value: str) -> str:
         return "ISO, DMY" if "dmy" in word else "ISO, YMD" if "ymd" in word else "ISO, MDY"
     if name == IDENTITY_AS_OF:
         return _instant(name, value)
+    if name in TIMEOUTS:
+        return _timeout(name, value)
+    if name == "TimeZone":
+        return _zone(value)
     if name in _ONLY and word != _ONLY[name]:
         raise _refused(name, value, _ONLY[name])
     return value
+
+
+def _timeout(name: str, value: str) -> str:
+    """Return a time as it is shown: in the largest unit that leaves a whole number."""
+    try:
+        time = milliseconds(value)
+    except NoDurationError as problem:
+        message = f'invalid value for parameter "{name}": "{value}"'
+        raise SqlError(message, "22023", hint=str(problem) or None) from None
+    if not 0 <= time <= MOST:
+        message = f'{time} ms is outside the valid range for parameter "{name}" (0 .. {MOST})'
+        raise SqlError(message, "22023")
+    return shown(time)
 
 
 def _instant(name: str, value: str) -> str:
@@ -200,6 +229,52 @@ def _instant(name: str, value: str) -> str:
         raise SqlError(f'invalid value for parameter "{name}": "{value}"', "22023", hint=hint) from None
 
 
+def _zone(value: str) -> str:
+    """Return a time zone as it is shown: by its name, or as PostgreSQL writes hours east of Greenwich."""
+    word = value.strip("'\" ")
+    known = _zones().get(word.lower())
+    if known is not None:
+        return known
+    hours = _HOURS.fullmatch(word)
+    if hours is not None and abs(float(word)) <= _MOST_HOURS:
+        east = _offset(round(float(word) * 60))
+        return f"<{east}>{'-' if east[0] == '+' else '+'}{east[1:]}"
+    posix = _POSIX.fullmatch(word)
+    if posix is None or int(posix["hours"]) > _MOST_HOURS:
+        raise SqlError(
+            f'invalid value for parameter "TimeZone": "{value}"',
+            "22023",
+            hint="Name a zone of the IANA time zone database, such as Europe/Berlin.",
+        )
+    return word
+
+
+def arrow_zone(shown: str) -> str:
+    """Return a checked setting ``TimeZone`` as Arrow names it: ``Europe/Berlin``, ``+05:30``."""
+    posix = _POSIX.fullmatch(shown)
+    if posix is None:
+        return shown
+    west = int(posix["hours"]) * 60 + int(posix["minutes"] or 0)
+    return _offset(west if posix["sign"] == "-" else -west, always_minutes=True)
+
+
+def _offset(minutes: int, *, always_minutes: bool = False) -> str:
+    hour, minute = divmod(abs(minutes), 60)
+    rest = f":{minute:02d}" if minute or always_minutes else ""
+    return f"{'-' if minutes < 0 else '+'}{hour:02d}{rest}"
+
+
+@cache
+def _zones() -> dict[str, str]:
+    """Return the zones that there are, by name in lower case."""
+    return {name.lower(): name for name in available_timezones()}
+
+
+_HOURS: Final = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_POSIX: Final = re.compile(
+    r"(?:[A-Za-z]{3,}|<[\w+:-]+>)(?P<sign>[+-]?)(?P<hours>\d\d?)(?::(?P<minutes>\d\d))?"
+)
+_MOST_HOURS: Final = 15
 _DATE_ORDERS: Final = {"dmy", "mdy", "ymd", "default"}
 _ONLY: Final = {
     "IntervalStyle": "postgres",

@@ -32,6 +32,10 @@ class Sight:
     hidden: frozenset[str]
     database: Database = ANY_DATABASE
 
+    def hides_events(self, view: str) -> bool:
+        """Whether a rule of a role keeps events of a view from whoever asks, even how many there are."""
+        return self.access.rules(view) is not None
+
     def datasets(self) -> Iterator[str]:
         """Yield the datasets that may be asked by name."""
         return filter(self.access.may_read_dataset, self.world.definitions.datasets)
@@ -50,8 +54,11 @@ class Sight:
     def visible(self, rows: pa.Table) -> pa.Table:
         """Return the rows of a relation of schema ``system`` that tell nothing of what is hidden.
 
-        Rows of a dataset need that dataset; rows of a connection as a whole need all of its datasets.
+        Rows of a user are for that user and administrators. Rows of a dataset need that dataset; rows of a
+        connection as a whole need all of its datasets.
         """
+        if "user" in rows.column_names:
+            return rows if self.access.is_admin else rows.filter(pc.field("user") == self.access.user)
         by, known = ("dataset", self.datasets()) if "dataset" in rows.column_names else (None, iter(()))
         if by is None and "connection" in rows.column_names:
             by, known = "connection", self.connections()

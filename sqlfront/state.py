@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from engine.errors import ForbiddenError
 from sqlfront.auth import Login
 from sqlfront.gate import Gate, OpenGate
+from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
-from sqlfront.settings import REPORTED, Settings
+from sqlfront.settings import REPORTED, Settings, arrow_zone
 from sqlfront.sqlstate import SqlError
 from sqlfront.transaction import FAILED, IDLE, TransactionBlock
 from sqlfront.wire import replies
+
+_HERE: Final = Peer()
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Caller:
         settings: values by name in lower case, as they are whenever they are read: a statement is prepared
             under some and may run under others.
         about: returns what else the catalogs may tell of the user, by name: who has which role.
+        peer: where the question comes from.
     """
 
     user: str
@@ -37,6 +41,7 @@ class Caller:
     process: int
     settings: Mapping[str, str]
     about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False)
+    peer: Peer = _HERE
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Front:
         login: user name → how that user shows who they are, None if nobody of that name may log in;
             None instead of a function lets everybody in.
         gate: who may stay, and in which role.
+        close: called when no session is left and none will come.
         check: raises if there is nothing for a caller in the database that it named.
     """
 
@@ -57,6 +63,7 @@ class Front:
     plan: Callable[[Any, Caller, Sequence[pa.DataType | None]], Query]
     login: Callable[[str], Login | None] | None = None
     gate: Gate = field(default_factory=OpenGate)
+    close: Callable[[], None] = lambda: None
     check: Callable[[Caller], None] | None = None
 
 
@@ -79,11 +86,20 @@ class _Current(Mapping[str, str]):
 class SessionState:
     """Guards what statements of one session leave behind for the next."""
 
-    def __init__(self, user: str, database: str, process: int, settings: Settings, gate: Gate) -> None:
+    def __init__(
+        self,
+        user: str,
+        database: str,
+        process: int,
+        settings: Settings,
+        gate: Gate,
+        peer: Peer = _HERE,
+    ) -> None:
         self.user = user
         self.gate = gate
         self.database = database
         self.process = process
+        self.peer = peer
         self.block = TransactionBlock(settings)
         self.in_script = False
         self._prepared: dict[str, Prepared] = {}
@@ -92,7 +108,12 @@ class SessionState:
 
     def caller(self) -> Caller:
         """Return who asks now."""
-        return Caller(self.user, self.database, self.process, _Current(self.block))
+        return Caller(self.user, self.database, self.process, _Current(self.block), peer=self.peer)
+
+    @property
+    def zone(self) -> str:
+        """Return the time zone in which instants are shown as text."""
+        return arrow_zone(self.block.settings.show("TimeZone"))
 
     def changed_settings(self) -> bytes:
         """Return ParameterStatus messages for what the client has not been told yet."""

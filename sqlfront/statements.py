@@ -5,12 +5,14 @@ They are read from the text, token by token, because no SQL parser agrees on all
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import UnsupportedError
 from sqlfront.canned import canned
+from sqlfront.copying import Copy, read_copy
 from sqlfront.tokens import Piece, Token, TokenReader, string_value, tokens
 
 
@@ -93,7 +95,17 @@ class Nothing:
 
 
 Control = (
-    SetVariable | Reset | Show | Transaction | Declare | Fetch | CloseCursor | Deallocate | Discard | Nothing
+    SetVariable
+    | Reset
+    | Show
+    | Transaction
+    | Declare
+    | Fetch
+    | CloseCursor
+    | Deallocate
+    | Discard
+    | Copy
+    | Nothing
 )
 
 
@@ -104,10 +116,10 @@ def control(piece: Piece) -> Control | None:
         SqlError: it begins like one but is malformed.
         UnsupportedError: it is one that we do not serve.
     """
+    if _QUESTION.match(piece.sql) or canned(piece.sql) is not None:
+        return None
     reader = TokenReader(piece)
     word = reader.word()
-    if word in _QUESTIONS or canned(piece.sql) is not None:
-        return None
     if word in _REFUSED:
         raise UnsupportedError(f"{word} is not supported", hint=_REFUSED_HINT)
     read = _READERS.get(word)
@@ -117,6 +129,12 @@ def control(piece: Piece) -> Control | None:
     statement = read(reader)
     reader.end()
     return statement
+
+
+def check_question(piece: Piece) -> None:
+    """Raise unless a piece that another statement holds (DECLARE, COPY) is a question."""
+    if control(piece) is not None:
+        raise TokenReader(piece).problem(next(tokens(piece.sql)))
 
 
 def _set(reader: TokenReader) -> Control:
@@ -294,11 +312,7 @@ def _nothing(tag: str) -> Callable[[TokenReader], Control]:
     return read
 
 
-def _copy(reader: TokenReader) -> Control:
-    raise UnsupportedError("COPY is not supported", hint="Use SELECT, or wayline ingest for files.")
-
-
-_QUESTIONS: Final = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "("))
+_QUESTION: Final = re.compile(r"(?:SELECT|WITH|VALUES|TABLE|EXPLAIN)(?![\w$])|\(", re.IGNORECASE)
 _REFUSED: Final = frozenset(
     (
         *("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COMMENT"),
@@ -328,5 +342,5 @@ _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "DISCARD": _discard,
     "LISTEN": _nothing("LISTEN"),
     "UNLISTEN": _nothing("UNLISTEN"),
-    "COPY": _copy,
+    "COPY": read_copy,
 }

@@ -12,6 +12,7 @@ import pyarrow as pa
 from engine.alarms import ALARMS, identity_alarms
 from engine.quality import BIGGEST, QUALITY, Check, biggest_persons, stitching_quality
 from engine.world import Home, World
+from sqlfront.querylog import QUERIES, query_rows
 from sqlfront.sight import Sight
 from sqlfront.workspace import Cache
 
@@ -28,6 +29,7 @@ class SystemRelation:
     Attributes:
         comments: column → what it says.
         rows: finds its rows in a world.
+        is_kept: they are the same as long as the world is.
     """
 
     name: str
@@ -35,6 +37,7 @@ class SystemRelation:
     schema: pa.Schema
     comments: Mapping[str, str]
     rows: Callable[[Home, World, Check], pa.Table]
+    is_kept: bool = True
 
 
 _QUALITY: Final = SystemRelation(
@@ -94,8 +97,33 @@ _ALARMS: Final = SystemRelation(
     identity_alarms,
 )
 
+_QUERIES: Final = SystemRelation(
+    "queries",
+    "What was asked of this server: your statements, and for administrators those of all. Questions to the "
+    "data, with those that were refused",
+    QUERIES,
+    {
+        "session": "Number of the session",
+        "user": "Who asked",
+        "address": "Of the client",
+        "application": "application_name of the session",
+        "database": "As the client named it",
+        "statement": "Its text, without the values of parameters",
+        "state": "running, done, failed or cancelled",
+        "sqlstate": "Of its error",
+        "message": "Of its error",
+        "started_at": "When it began, UTC",
+        "waited_ms": "How long it waited for its turn",
+        "first_row_ms": "From its begin to its first row",
+        "total_ms": "From its begin to its end, or until now",
+        "rows": "Given to the client",
+    },
+    lambda home, _, __: query_rows(home),
+    is_kept=False,
+)
+
 RELATIONS: Final[Mapping[str, SystemRelation]] = {
-    relation.name: relation for relation in (_QUALITY, _BIGGEST, _ALARMS)
+    relation.name: relation for relation in (_QUALITY, _BIGGEST, _ALARMS, _QUERIES)
 }
 """By name."""
 
@@ -112,6 +140,8 @@ def system_rows(name: str, home: Home, sight: Sight, check: Check) -> pa.Table:
 
     All of them are kept, so that whoever asks twice in one world gets them at once.
     """
-    world = sight.world
+    world, relation = sight.world, RELATIONS[name]
+    if not relation.is_kept:
+        return sight.visible(relation.rows(home, world, check))
     key: tuple[Path, int, str] = (home.root, world.id, name)
-    return sight.visible(_KNOWN.get(key, lambda: RELATIONS[name].rows(home, world, check)))
+    return sight.visible(_KNOWN.get(key, lambda: relation.rows(home, world, check)))

@@ -44,6 +44,7 @@ from wayline.person_of import person_of
 from wayline.privacy import privacy_app
 from wayline.quality import print_alarms, quality, tell_alarms
 from wayline.roles import role_app
+from wayline.serve import serve
 from wayline.tokens import token_app
 from wayline.users import new_password, user_app
 
@@ -80,6 +81,7 @@ app.command()(quality)
 app.command()(replays.replay)
 app.command("replays")(replays.list_replays)
 app.command()(person_of)
+app.command()(serve)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
@@ -329,22 +331,6 @@ def _connection_row(connection: ConnectionStatus) -> tuple[object, ...]:
         None if last is None else last.at,
         sum(connection.skips.values()),
     )
-
-
-@app.command()
-def serve(
-    home: HomeOption = HERE,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 5442,
-    memory_limit: MemoryOption = None,
-) -> None:
-    """Answer SQL over the Postgres protocol until Ctrl-C.
-
-    Example: wayline serve --home my-home --port 5442
-    """
-    from wayline.serving import serve_until_interrupted
-
-    serve_until_interrupted(open_home(home), host, port)
 
 
 @app.command()

@@ -172,7 +172,7 @@ def _ask(connection: psycopg.Connection[Any], title: str, statement: LiteralStri
 
 def conninfo(host: str, port: int) -> str:
     """Return how libpq reaches the demo's server."""
-    return f"host={host} port={port} dbname=wayline user={USER} password={PASSWORD}"
+    return f"host={host} port={port} dbname=wayline user={USER} password={PASSWORD} sslmode=require"
 
 
 def _print_connections(host: str, port: int) -> None:
@@ -180,7 +180,7 @@ def _print_connections(host: str, port: int) -> None:
     console.print(f'psql       psql "{conninfo(host, port)}"', markup=False)
     console.print(
         f"Power BI   Get data → PostgreSQL database: server {host}:{port}, database wayline, DirectQuery; "
-        f"user {USER}, password {PASSWORD}, no encryption",
+        f"user {USER}, password {PASSWORD}, encrypted or not",
         markup=False,
     )
     console.print(

@@ -39,6 +39,7 @@ def to_format_4(catalog: Catalog) -> None:
         known = connection.exec_driver_sql("SELECT name, verifier FROM users").all()
         connection.exec_driver_sql("DROP TABLE users")
         new = [tables.users, tables.credentials, tables.roles, tables.memberships, tables.grants]
+        new.append(tables.queries)
         tables.metadata.create_all(connection, tables=new)
         access.begin(connection)
         for number, (name, verifier) in enumerate(known, start=1):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -203,6 +204,26 @@ grants: Final = Table(
     Column("object", Text, primary_key=True),
     Column("granted_at", UtcDateTime, nullable=False),
     Column("rule", JSON(none_as_null=True)),
+)
+
+queries: Final = Table(
+    "queries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session", Integer, nullable=False),
+    Column("user", Text, nullable=False, index=True),
+    Column("address", Text, nullable=False),
+    Column("application", Text, nullable=False),
+    Column("database", Text, nullable=False),
+    Column("statement", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sqlstate", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("waited_ms", Float, nullable=False),
+    Column("first_row_ms", Float),
+    Column("total_ms", Float, nullable=False),
+    Column("rows", BigInteger, nullable=False),
 )
 
 privacy_requests: Final = Table(

@@ -24,7 +24,10 @@ _TABLES: Final = frozenset(
 )
 """Tables that say how a home works, and nothing of records."""
 _COLUMNS: Final = frozenset(
-    ["id", "name", "dataset", "connection", "batch", "status", "code", "kind", "schedule"]
+    (
+        *("id", "name", "dataset", "connection", "batch", "status", "code", "kind", "schedule"),
+        *("user", "state", "sqlstate"),
+    )
 )
 """Columns of other tables that do so."""
 _RECORDS: Final = frozenset(["record", "file", "files"])

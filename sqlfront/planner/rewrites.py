@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from sqlfront.functions import to_duckdb
 from sqlfront.planner.naming import UNNAMED, output_name
+from sqlfront.typed import typed_casts
 
 
 def fold_identifiers(tree: exp.Expr) -> exp.Expr:
@@ -102,6 +103,7 @@ REWRITES: Final[tuple[Callable[[exp.Expr], exp.Expr], ...]] = (
     plain_limits,
     table_queries,
     name_outputs,
+    typed_casts,
     to_duckdb,
 )
 """Names come before functions are rewritten: an output is named by the function that was written."""

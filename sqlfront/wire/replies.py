@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.errors import WaylineError
 from sqlfront.query import ResultColumn
 from sqlfront.wire.types import pg_modifier, pg_oid, pg_size
 
 NOT_ENCRYPTED: Final = b"N"
+ENCRYPTED: Final = b"S"
+Data: TypeAlias = bytes | memoryview
+"""What goes to the client; many rows come as they lie in memory."""
 
 
 def _message(tag: bytes, body: bytes = b"") -> bytes:
@@ -25,6 +28,11 @@ def _text(value: str) -> bytes:
 def authentication_ok() -> bytes:
     """The client is who it says."""
     return _message(b"R", struct.pack("!I", 0))
+
+
+def authentication_cleartext_password() -> bytes:
+    """Ask the client for the password itself."""
+    return _message(b"R", struct.pack("!I", 3))
 
 
 def authentication_sasl(mechanisms: Iterable[str]) -> bytes:
@@ -104,6 +112,16 @@ def bind_complete() -> bytes:
 def close_complete() -> bytes:
     """The statement or portal is gone, if there was one."""
     return _message(b"3")
+
+
+def copy_out_response(is_binary: bool, columns: int) -> bytes:
+    """CopyData follows, in the given format."""
+    return _message(b"H", struct.pack(f"!BH{columns}H", is_binary, columns, *[is_binary] * columns))
+
+
+def copy_done() -> bytes:
+    """There is no more CopyData."""
+    return _message(b"c")
 
 
 def command_complete(tag: str) -> bytes:

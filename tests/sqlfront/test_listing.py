@@ -4,6 +4,7 @@ import pytest
 
 from sqlfront.database import Database, read_database, view_id
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.session import Session
 from sqlfront.sqlstate import SqlError
 from sqlfront.wire import messages as m
@@ -44,7 +45,7 @@ def front(tmp_path_factory):
     home = new_home(tmp_path_factory.mktemp("listing"), definitions(**VIEWS))
     event = {"id": "1", "at": START, "device": "x", "login": {"customer": "Ann"}, "channel": "Email"}
     ingest_rows(home, "web", [event])
-    yield open_front(home, as_owner=True)
+    yield open_front(home, OwnersGate())
     home.close()
 
 

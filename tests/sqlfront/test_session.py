@@ -64,6 +64,16 @@ def test_simple_query(session):
     ]
 
 
+def test_the_last_chunk_is_known_as_such(session):
+    small = session.process([m.SimpleQuery("SELECT 1 AS a")])
+    assert next(small)
+    assert session.has_answered
+    large = session.process([m.SimpleQuery("SELECT * FROM numbers"), m.SimpleQuery("SELECT 1 AS a")])
+    known = [session.has_answered for _ in large]
+    assert len(known) > 2
+    assert known == [False] * (len(known) - 1) + [True]
+
+
 @pytest.mark.parametrize("sql", ["", "  ;; -- nothing\n", "/* a /* nested */ comment */"])
 def test_empty_query(session, sql):
     assert query(session, sql) == [("I",), ("Z", "I")]
@@ -181,15 +191,33 @@ def test_portals_end_with_their_transaction(session):
         ([parse("SELECT $1::int AS a"), bind()], "08P01"),
         ([parse("SELECT $1::int AS a"), bind(b"x")], "22P02"),
         ([parse("SELECT 1 AS a"), bind(results=(0, 0))], "08P01"),
-        ([m.Unsupported("F")], "0A000"),
         ([m.Password(b"")], "08P01"),
-        ([parse("COPY t TO STDOUT")], "0A000"),
+        ([parse("COPY t FROM STDIN")], "42501"),
     ],
 )
 def test_errors_of_the_extended_protocol(session, messages, sqlstate):
     answers = ask(session, *messages, SYNC)
     assert answers[-2][:2] == ("E", sqlstate)
     assert answers[-1] == ("Z", "I")
+
+
+def test_function_call_is_refused_as_a_group_of_its_own(session):
+    answers = ask(session, m.FunctionCall(1), m.SimpleQuery("SELECT 1 AS a"))
+    assert [answer[:2] for answer in answers] == [
+        ("E", "0A000"),
+        ("Z", "I"),
+        ("T", "a"),
+        ("D", "1"),
+        ("C", "SELECT 1"),
+        ("Z", "I"),
+    ]
+
+
+def test_replies_leave_before_the_next_message_is_looked_at(session):
+    one = [parse("SELECT 1 AS a"), bind(), execute()]
+    chunks = session.process([*one, SYNC, *one, m.Flush(), *one, m.SimpleQuery("SELECT 2 AS b")])
+    kinds = ["".join(answer[0] for answer in simplified(chunk)) for chunk in chunks]
+    assert kinds == ["12DCZ", "12DC", "12DCTDCZ"]
 
 
 def test_transaction_status(session):

@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import HomeError
 from sqlfront import auth
+from sqlfront.limits import Limits
 from sqlfront.server import running
 from tests.sqlfront.fake_front import fake_front
 from tests.sqlfront.wire_client import message, received, simplified, startup
@@ -210,7 +211,7 @@ def test_shutdown_says_goodbye_and_cancels():
 
 
 def test_too_many_clients():
-    with running(fake_front(), max_connections=2) as address, connect(address):
+    with running(fake_front(), limits=Limits(connections=2)) as address, connect(address):
         second = connect(address)
         with pytest.raises(psycopg.OperationalError, match="too many clients"):
             connect(address)

@@ -112,7 +112,6 @@ def test_malformed_control_statements(sql, position):
 @pytest.mark.parametrize(
     "sql",
     [
-        "COPY t FROM STDIN",
         "FETCH PRIOR FROM c",
         "COMMIT AND CHAIN",
         "insert into t values (1)",
@@ -127,7 +126,13 @@ def test_unsupported_control_statements(sql):
 
 @pytest.mark.parametrize(
     ("literal", "value"),
-    [("'it''s'", "it's"), (r"E'a\'b\\'", r"a'b" + "\\"), ("U&'x'", "x"), ("''", "")],
+    [
+        ("'it''s'", "it's"),
+        (r"E'a\'b\\'", r"a'b" + "\\"),
+        ("U&'x'", "x"),
+        ("''", ""),
+        (r"e'\t\x41\u263a\101\q'", "\tA☺Aq"),
+    ],
 )
 def test_string_literals(literal, value):
     assert string_value(literal) == value

@@ -60,9 +60,16 @@ def test_rows_have_the_types_that_the_catalog_tells(name: str, home: Home) -> No
         f"WHERE table_schema = 'system' AND table_name = '{name}' ORDER BY ordinal_position",
     )
     assert [column for column, _ in told] == ask(home, f"SELECT * FROM system.{name}")[0]
-    kinds = {"int64": "bigint", "double": "double precision", "string": "text", "date32[day]": "date"}
-    schema = RELATIONS[name].schema
-    assert [kind for _, kind in told] == [kinds.get(str(kind), "boolean") for kind in schema.types]
+    kinds = {
+        "bool": "boolean",
+        "int32": "integer",
+        "int64": "bigint",
+        "double": "double precision",
+        "string": "text",
+        "date32[day]": "date",
+        "timestamp[us, tz=UTC]": "timestamp with time zone",
+    }
+    assert [kind for _, kind in told] == [kinds[str(kind)] for kind in RELATIONS[name].schema.types]
 
 
 def test_relations_are_listed_apart_from_views(home: Home) -> None:
