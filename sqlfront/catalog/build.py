@@ -27,6 +27,18 @@ SCHEMAS: Final = {"pg_catalog": "pg", "information_schema": "info"}
 LISTED: Final = ("pg_class", "pg_attribute", "pg_attrdef", "pg_type", "pg_description")
 """Tables of ``pg_catalog`` with rows of our relations."""
 
+STATIC: Final = tuple(
+    sorted(
+        each.name.removesuffix(".csv")
+        for each in (files(__package__) / "static").iterdir()
+        if each.name.endswith(".csv")
+    )
+)
+"""Tables with rows taken over from PostgreSQL, and two of our own: keywords and settings."""
+
+FILLED: Final = frozenset((*LISTED, *STATIC, "pg_namespace"))
+"""Tables that have rows at all."""
+
 _EVERYWHERE: Final = 0
 _SQL_TYPES: Final = {
     "bool": "BOOLEAN",
@@ -113,6 +125,9 @@ def _name(table: CatalogTable) -> str:
 
 def _table(table: CatalogTable) -> str:
     """Return what makes a table; one with rows of ours is a view of the caller's and everybody's rows."""
+    if table.name not in FILLED:
+        columns = ", ".join(f'"{name}" {sql_type(kind)}' for name, kind in table.columns)
+        return f"CREATE TABLE {_name(table)} ({columns}, tableoid BIGINT)"
     columns = ", ".join(f'"{name}" {sql_type(kind)} DEFAULT {_default(kind)}' for name, kind in table.columns)
     own = f"tableoid BIGINT DEFAULT {table.oid}"
     if table.name not in LISTED:
@@ -132,9 +147,9 @@ def _read_static_rows(connection: duckdb.DuckDBPyConnection) -> None:
     """Read the rows taken over from PostgreSQL, and say how types are written."""
     with ExitStack() as stack:
         folder = stack.enter_context(as_file(files(__package__) / "static"))
-        for path in sorted(folder.glob("*.csv")):
-            schema = "own" if path.stem in LISTED else "pg"
-            connection.execute(f"COPY {schema}.{path.stem} ({_header(path)}) FROM '{path}' {_READ}")
+        for name in STATIC:
+            schema, path = "own" if name in LISTED else "pg", folder / f"{name}.csv"
+            connection.execute(f"COPY {schema}.{name} ({_header(path)}) FROM '{path}' {_READ}")
     displays = pa.table({"oid": [s.oid for s in SCALARS], "display": [s.display for s in SCALARS]})
     connection.register("given_displays", displays)
     connection.execute("INSERT INTO pg.displays FROM given_displays")
