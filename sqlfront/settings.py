@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 from engine.errors import InputError
 from engine.report.moments import instant_of
 from sqlfront.durations import MOST, NoDurationError, milliseconds, shown
+from sqlfront.known_settings import known_settings
 from sqlfront.sqlstate import SqlError
 
 SERVER_VERSION: Final = "15.18"
@@ -114,9 +115,11 @@ class Settings:
         name = canonical(name)
         if name in self.changed:
             return self.changed[name]
-        if name not in self.initial:
+        if name in self.initial:
+            return self.initial[name]
+        if name not in known_settings():
             raise SqlError(f'unrecognized configuration parameter "{name}"', "42704")
-        return self.initial[name]
+        return known_settings()[name]
 
     def with_value(self, name: str, value: str) -> Settings:
         """Return settings in which ``name`` is ``value``.

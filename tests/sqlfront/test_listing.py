@@ -215,3 +215,11 @@ def test_tables_are_shown(ask, statement):
         ("web", "web", "web", None, "t"),
     ]
     assert first(ask(statement, "demo:cja")) == ["shop"]
+
+
+def test_settings_without_meaning_here_are_shown_as_postgresql_has_them(ask):
+    assert ask("SHOW work_mem") == ask("SELECT current_setting('work_mem')") == [("4MB",)]
+    assert ask("SHOW max_wal_size") == [("1GB",)]
+    for secret in ("data_directory", "hba_file", "ssl_key_file"):
+        with pytest.raises(AssertionError, match="42704"):
+            ask(f"SHOW {secret}")
