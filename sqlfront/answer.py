@@ -16,6 +16,7 @@ from engine.governance.access import Access
 from engine.memory import Share
 from engine.world import Home, World
 from sqlfront.admission import group_of
+from sqlfront.database import ANY_DATABASE, Database
 from sqlfront.dialect import Statement
 from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
@@ -36,6 +37,7 @@ def plan(
     workspace: Workspace,
     settings: Mapping[str, str],
     access: Callable[[], Access],
+    database: Database = ANY_DATABASE,
     parameter_types: Sequence[pa.DataType | None] = (),
     temporaries: Callable[[], Tables] = dict,
 ) -> Query:
@@ -45,13 +47,16 @@ def plan(
         world: what the columns are planned on; each run takes the newest.
         settings: the session's, by name in lower case, read at each run.
         access: returns what the session's user may read, asked at each run.
+        database: how the client wants it to be shown.
         parameter_types: what the client declared, None where it left a type open.
         temporaries: returns the session's temporary tables, asked at each run.
 
     Raises:
         WaylineError: the question cannot be answered; the message says why.
     """
-    question = Question(statement, home, workspace, tuple(parameter_types), access, settings, temporaries)
+    question = Question(
+        statement, home, workspace, tuple(parameter_types), access, database, settings, temporaries
+    )
     planned = question.planned(question.sight(world))
     return Answer(question, planned) if statement.kind == "select" else Explanation(question, planned)
 
@@ -65,12 +70,13 @@ class Question:
     workspace: Workspace
     declared: tuple[pa.DataType | None, ...]
     access: Callable[[], Access]
+    database: Database = ANY_DATABASE
     settings: Mapping[str, str] = field(default_factory=dict)
     temporaries: Callable[[], Tables] = dict
 
     def sight(self, world: World) -> Sight:
         """Return a world as whoever asks may see it now."""
-        return replace(sight_of(world, self.access()), temporaries=self.temporaries())
+        return replace(sight_of(world, self.access(), self.database), temporaries=self.temporaries())
 
     def as_of(self, sight: Sight) -> Sight:
         """Return the same as the settings want to see it now."""
@@ -100,7 +106,8 @@ class Question:
         if sight.temporaries and any(table.name in sight.temporaries for table in tree.find_all(exp.Table)):
             return make()
         world, statement = sight.world, self.statement
-        key = (world.revision, sight.access.key, statement.kind, statement.text, self.declared, compat)
+        seen = (world.revision, sight.access.key, self.database.key)
+        key = (*seen, statement.kind, statement.text, self.declared, compat)
         planned: Planned = self.workspace.plans.get(key, make)
         if planned.world not in (None, world.id):
             planned = self.workspace.plans.get((*key, world.id), make)

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from engine.dataview.components import data_view
 from engine.definitions.model import Definitions
+from sqlfront.database import view_id
 from sqlfront.inference import TEXT, Columns, needed
 
 
@@ -54,8 +55,9 @@ def _column_types(tree: exp.Expr, definitions: Definitions) -> dict[str, pa.Data
     for name, dataset in definitions.datasets.items():
         if name.lower() in tables:
             types |= {field.name.lower(): field.type for field in dataset.arrow()}
+            types |= {path.lower(): leaf.arrow() for path, leaf in dataset.leaves().items()}
     for name in definitions.data_views:
-        if name.lower() in tables:
+        if name.lower() in tables or view_id(name) in tables:
             components = data_view(definitions, name).components
             types |= {component.id.lower(): component.type for component in components.values()}
     return types

@@ -75,7 +75,8 @@ class Prepared:
         """Return the tag of a statement that has answered with its last rows."""
         if self.control is not None:
             return "SHOW" if isinstance(self.control, Show) else f"FETCH {rows}"
-        return "EXPLAIN" if self.sql[:7].upper() == "EXPLAIN" else f"SELECT {rows}"
+        known = (word for word in ("EXPLAIN", "SHOW") if self.sql.upper().startswith(word))
+        return next(known, f"SELECT {rows}")
 
 
 @dataclass

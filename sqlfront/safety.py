@@ -186,7 +186,7 @@ def _check_function(function: exp.Func) -> None:
     elif isinstance(function.parent, exp.Table) and function.parent.this is function:
         return
     elif (isinstance(function.parent, exp.Dot) and not _in_pg_catalog(function.parent)) or name not in SAFE:
-        raise _unknown(name)
+        raise unknown_function(name)
 
 
 def _in_pg_catalog(qualified: exp.Dot) -> bool:
@@ -205,10 +205,11 @@ def _check_source(function: exp.Expr) -> None:
     known = isinstance(function, (exp.ExplodingGenerateSeries, exp.Unnest))
     name = called(function) or ""
     if not known and name not in TABLE_FUNCTIONS:
-        raise _unknown(name or _spelled(function).lower())
+        raise unknown_function(name or _spelled(function).lower())
 
 
-def _unknown(name: str) -> ForbiddenError | UnknownFunctionError:
+def unknown_function(name: str) -> ForbiddenError | UnknownFunctionError:
+    """Return the error for a function that may not be called: forbidden, or not there at all."""
     if _SECRET.match(name):
         return ForbiddenError(
             f"function {name} is not allowed",

@@ -94,7 +94,13 @@ class Session:
         self._running: Cancellation | None = None
 
     def greet(self) -> bytes:
-        """Return what follows the authentication."""
+        """Return what follows the authentication.
+
+        Raises:
+            WaylineError: there is no such database.
+        """
+        if self._front.check is not None:
+            self._front.check(self._state.caller())
         key = replies.backend_key_data(self._state.process, self._secret)
         return self._state.changed_settings() + key + replies.ready_for_query(IDLE)
 

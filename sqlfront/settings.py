@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Final
 from zoneinfo import available_timezones
 
 from engine.errors import InputError
 from engine.report.moments import instant_of
 from sqlfront.durations import MOST, NoDurationError, milliseconds, shown
+from sqlfront.known_settings import known_settings
 from sqlfront.sqlstate import SqlError
 
 SERVER_VERSION: Final = "15.18"
@@ -103,8 +104,9 @@ class Settings:
     initial: Mapping[str, str] = field(default_factory=lambda: dict(_DEFAULTS))
     changed: Mapping[str, str] = field(default_factory=dict)
 
-    def values(self) -> dict[str, str]:
-        """Return all settings, names in lower case."""
+    @cached_property
+    def values(self) -> Mapping[str, str]:
+        """All settings, names in lower case."""
         return {name.lower(): value for name, value in {**self.initial, **self.changed}.items()}
 
     def show(self, name: str) -> str:
@@ -116,9 +118,11 @@ class Settings:
         name = canonical(name)
         if name in self.changed:
             return self.changed[name]
-        if name not in self.initial:
+        if name in self.initial:
+            return self.initial[name]
+        if name not in known_settings():
             raise SqlError(f'unrecognized configuration parameter "{name}"', "42704")
-        return self.initial[name]
+        return known_settings()[name]
 
     def with_value(self, name: str, value: str) -> Settings:
         """Return settings in which ``name`` is ``value``.

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from engine.errors import ForbiddenError
 from engine.governance.access import Access, restricted
 from engine.world import World
+from sqlfront.database import ANY_DATABASE, Database
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Sight:
         access: what was granted.
         hidden: views that exist beside those, and that are refused by name.
         temporaries: the session's own temporary tables.
+        database: how it wants to be shown.
     """
 
     world: World
     access: Access
     hidden: frozenset[str]
     temporaries: Mapping[str, pa.Table] = field(default_factory=dict)
+    database: Database = ANY_DATABASE
 
     def hides_events(self, view: str) -> bool:
         """Whether a rule of a role keeps events of a view from whoever asks, even how many there are."""
@@ -75,8 +78,8 @@ class Sight:
         return rows.filter(pc.is_in(rows.column(by), value_set=names))
 
 
-def sight_of(world: World, access: Access) -> Sight:
+def sight_of(world: World, access: Access, database: Database = ANY_DATABASE) -> Sight:
     """Return a world as somebody sees it."""
     definitions = restricted(world.definitions, access)
     hidden = frozenset(world.definitions.data_views) - definitions.data_views.keys()
-    return Sight(replace(world, definitions=definitions), access, hidden)
+    return Sight(replace(world, definitions=definitions), access, hidden, database=database)

@@ -30,7 +30,7 @@ class Caller:
 
     Attributes:
         user: name given at the start, authenticated if users exist.
-        database: name given at the start.
+        database: name given at the start, which may carry options.
         process: number of the session, as in ``pg_backend_pid()``.
         settings: values by name in lower case, as they are whenever they are read: a statement is prepared
             under some and may run under others.
@@ -60,6 +60,7 @@ class Front:
             None instead of a function lets everybody in.
         gate: who may stay, and in which role.
         close: called when no session is left and none will come.
+        check: raises if there is nothing for a caller in the database that it named.
     """
 
     parse: Callable[[str], Any]
@@ -67,6 +68,7 @@ class Front:
     login: Callable[[str], Login | None] | None = None
     gate: Gate = field(default_factory=OpenGate)
     close: Callable[[], None] = lambda: None
+    check: Callable[[Caller], None] | None = None
 
 
 class _Current(Mapping[str, str]):
@@ -76,13 +78,13 @@ class _Current(Mapping[str, str]):
         self._block = block
 
     def __getitem__(self, name: str) -> str:
-        return self._block.settings.values()[name]
+        return self._block.settings.values[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._block.settings.values())
+        return iter(self._block.settings.values)
 
     def __len__(self) -> int:
-        return len(self._block.settings.values())
+        return len(self._block.settings.values)
 
 
 class SessionState:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import UnsupportedError
+from sqlfront.canned import canned
 from sqlfront.configuring import SetConfig, read_set_config
 from sqlfront.copying import Copy, read_copy
 from sqlfront.preparing import Execute, Prepare, read_execute, read_prepare
@@ -140,6 +141,8 @@ def control(piece: Piece) -> Control | None:
         SqlError: it begins like one but is malformed.
         UnsupportedError: it is one that we do not serve.
     """
+    if canned(piece.sql) is not None:
+        return None
     if _QUESTION.match(piece.sql):
         return read_set_config(piece) or read_select_into(piece)
     reader = TokenReader(piece)
@@ -222,7 +225,7 @@ def _reset(reader: TokenReader) -> Control:
 
 
 def _show(reader: TokenReader) -> Control:
-    if what := reader.any_of("TABLES", "DATABASES", "COLUMNS", "SCHEMAS"):
+    if what := reader.any_of("DATABASES", "COLUMNS", "SCHEMAS"):
         raise UnsupportedError(f"SHOW {what} is not supported", hint="Ask information_schema, or psql's \\d.")
     if reader.accept("ALL"):
         return Show("all")

@@ -184,7 +184,7 @@ _SPECIAL = (
 )
 _STANDARD_DIMENSIONS = (
     *(
-        Component(name, Role.DIMENSION, LOCAL_TIME, f"Time: start of the {period}", Scope.TIME)
+        Component(name, Role.DIMENSION, LOCAL_TIME, f"Start of the {period}", Scope.TIME)
         for name, period in TIME_DIMENSIONS.items()
     ),
     *(

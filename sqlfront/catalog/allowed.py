@@ -17,7 +17,7 @@ from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError
 from sqlfront.catalog.naming import column_name
 from sqlfront.catalog.rows import catalog_tables
 from sqlfront.functions import SAFE, TABLE_FUNCTIONS
-from sqlfront.safety import SYNTAX
+from sqlfront.safety import SYNTAX, unknown_function
 
 _MACRO: Final = re.compile(r"^CREATE MACRO \w+\.(\w+)", re.MULTILINE)
 _OTHERS: Final = frozenset(
@@ -29,6 +29,22 @@ _OTHERS: Final = frozenset(
     )
 )
 _SECRET: Final = frozenset({"caller"})
+_DENIED: Final = frozenset(
+    (
+        *(
+            "pg_authid",
+            "pg_shadow",
+            "pg_statistic",
+            "pg_statistic_ext_data",
+            "pg_user_mapping",
+            "pg_largeobject",
+        ),
+        *("pg_hba_file_rules", "pg_file_settings", "pg_ident_file_mappings", "pg_config"),
+        *("pg_shmem_allocations", "pg_backend_memory_contexts", "pg_replication_origin_status"),
+    )
+)
+"""Relations of ``pg_catalog`` that PostgreSQL lets only superusers read."""
+
 _WRITES: Final = (exp.DDL, exp.DML, exp.Command, exp.Into, exp.Copy)
 
 
@@ -43,7 +59,8 @@ def check(tree: exp.Expr) -> None:
     """Pass a question that reads nothing but catalogs, or raise.
 
     Raises:
-        ForbiddenError: it writes, or calls a function that is not on the list.
+        ForbiddenError: it writes, or calls or reads what is for superusers.
+        UnknownFunctionError: it calls a function that is not on the list.
         UnknownNameError: it reads a table that the catalogs do not have.
         UnsupportedError: it reads catalogs and data together.
     """
@@ -62,9 +79,7 @@ def _check_function(function: exp.Func) -> None:
         return
     name = column_name(function)
     if name not in functions():
-        raise ForbiddenError(
-            f"function {name} is not allowed", hint="The catalogs' own functions and plain SQL ones are."
-        )
+        raise ForbiddenError(f"function {name} is not allowed") if name in _SECRET else unknown_function(name)
 
 
 def _check_table(table: exp.Table, ctes: set[str]) -> None:
@@ -72,6 +87,10 @@ def _check_table(table: exp.Table, ctes: set[str]) -> None:
     if not schema and name in ctes:
         return
     if f"{schema or 'pg_catalog'}.{name}" in catalog_tables():
+        if name in _DENIED and schema != "information_schema":
+            raise ForbiddenError(
+                f"permission denied for relation {name}", hint="Only superusers may read it."
+            )
         return
     if schema in ("pg_catalog", "information_schema") or "/" in name or name.startswith("pg_"):
         raise UnknownNameError(f'relation "{table.sql("postgres")}" does not exist')

@@ -1,29 +1,45 @@
-"""Builds the catalogs as a private in-memory DuckDB: tables, macros, views."""
+"""Builds the catalogs as a private in-memory DuckDB: tables, macros, views, and listings of our relations.
+
+What is PostgreSQL's own stands there once. Our relations differ by world, caller and database: each such
+listing has a number that its rows carry, and a cursor sees the rows of one.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from importlib.resources import files
-from typing import Any, Final
+from collections.abc import Iterator
+from contextlib import ExitStack
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
 from sqlfront.catalog.relations import Relations
-from sqlfront.catalog.rows import (
-    CatalogTable,
-    Row,
-    catalog_tables,
-    relation_rows,
-    static_rows,
-)
+from sqlfront.catalog.rows import CatalogTable, Given, catalog_tables, given_catalogs, given_relations
 from sqlfront.wire.types import SCALARS
 
 SCHEMAS: Final = {"pg_catalog": "pg", "information_schema": "info"}
 """Our schema for each of PostgreSQL's; DuckDB has schemas of the same names of its own."""
 
+LISTED: Final = ("pg_class", "pg_attribute", "pg_attrdef", "pg_type", "pg_description")
+"""Tables of ``pg_catalog`` with rows of our relations."""
+
+STATIC: Final = tuple(
+    sorted(
+        each.name.removesuffix(".csv")
+        for each in (files(__package__) / "static").iterdir()
+        if each.name.endswith(".csv")
+    )
+)
+"""Tables with rows taken over from PostgreSQL, and two of our own: keywords and settings."""
+
+FILLED: Final = frozenset((*LISTED, *STATIC, "pg_namespace"))
+"""Tables that have rows at all."""
+
+_EVERYWHERE: Final = 0
 _SQL_TYPES: Final = {
     "bool": "BOOLEAN",
     "int2": "SMALLINT",
@@ -37,49 +53,61 @@ _SQL_TYPES: Final = {
     "_oid": "BIGINT[]",
     "_regtype": "BIGINT[]",
     "_int2": "SMALLINT[]",
+    "_float4": "FLOAT[]",
+    "_float8": "DOUBLE[]",
 } | dict.fromkeys(("oid", "int8", "xid", "regproc", "regtype"), "BIGINT")
-_DEFAULTS: Final = {
-    "BOOLEAN": False,
-    "SMALLINT": 0,
-    "INTEGER": 0,
-    "BIGINT": 0,
-    "FLOAT": 0.0,
-}
-_ARROW: Final = {
-    "BOOLEAN": pa.bool_(),
-    "SMALLINT": pa.int16(),
-    "INTEGER": pa.int32(),
-    "BIGINT": pa.int64(),
-    "FLOAT": pa.float32(),
-}
+_DEFAULTS: Final = {"BOOLEAN": "false"} | dict.fromkeys(("SMALLINT", "INTEGER", "BIGINT", "FLOAT"), "0")
 _VIEW: Final = re.compile(r"^-- view (\w+)\.(\w+)\n(.*?);$", re.MULTILINE | re.DOTALL)
+_HELPERS: Final = """
+CREATE TABLE own.definitions (listing BIGINT, oid BIGINT, definition VARCHAR);
+CREATE TABLE pg.displays (oid BIGINT, display VARCHAR);
+CREATE TABLE pg.keywords (word VARCHAR, catcode VARCHAR, barelabel BOOLEAN, catdesc VARCHAR,
+    baredesc VARCHAR);
+CREATE TABLE pg.settings (name VARCHAR, setting VARCHAR, shown VARCHAR, unit VARCHAR, category VARCHAR,
+    short_desc VARCHAR, extra_desc VARCHAR, context VARCHAR, vartype VARCHAR, min_val VARCHAR,
+    max_val VARCHAR, enumvals VARCHAR[]);
+"""
+_READ: Final = (
+    "(FORMAT csv, HEADER, NULLSTR '\\N', QUOTE '\"', ESCAPE '\"', DELIMITER ',', AUTO_DETECT false)"
+)
 
 
-def build(relations: Relations) -> duckdb.DuckDBPyConnection:
-    """Return a connection to catalogs that tell of the given relations."""
+def build() -> duckdb.DuckDBPyConnection:
+    """Return a connection to catalogs that tell of PostgreSQL's own relations alone."""
     connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "512MB"})
     connection.execute("SET TimeZone = 'UTC'; SET lambda_syntax = 'DISABLE_SINGLE_ARROW'")
-    connection.execute("CREATE SCHEMA pg; CREATE SCHEMA info")
-    rows = static_rows() | relation_rows(relations)
     views = dict(_views())
-    for name, table in catalog_tables().items():
-        if name not in views:
-            _create_table(connection, table, rows.get(table.name, ()))
-    _create_helpers(connection)
+    tables = [table for name, table in catalog_tables().items() if name not in views]
+    connection.execute("CREATE SCHEMA pg; CREATE SCHEMA info; CREATE SCHEMA own;" + _HELPERS)
+    connection.execute(";".join(_table(table) for table in tables))
+    _read_static_rows(connection)
+    _insert(connection, given_catalogs(_EVERYWHERE))
     connection.execute((files(__package__) / "macros.sql").read_text())
     for name, body in views.items():
-        _create_view(connection, catalog_tables()[name], body)
+        connection.execute(_view(connection, catalog_tables()[name], body))
+    connection.execute("SET autoload_known_extensions = false; SET autoinstall_known_extensions = false")
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     return connection
 
 
+def add_listing(connection: duckdb.DuckDBPyConnection, listing: int, relations: Relations) -> None:
+    """Let cursors with this listing, a positive number not used before, see some relations."""
+    _insert(connection, given_relations(listing, relations))
+
+
+def remove_listing(connection: duckdb.DuckDBPyConnection, listing: int) -> None:
+    """Forget a listing; answers under way still see it."""
+    for table in (*LISTED, "definitions"):
+        connection.execute(f"DELETE FROM own.{table} WHERE listing = ?", [listing])
+
+
 def prepare_cursor(
-    connection: duckdb.DuckDBPyConnection, caller: dict[str, str]
+    connection: duckdb.DuckDBPyConnection, caller: dict[str, str], listing: int
 ) -> duckdb.DuckDBPyConnection:
     """Return a cursor in which the catalogs answer a certain caller."""
     cursor = connection.cursor()
-    pairs = {"key": list(caller), "value": list(caller.values())}
-    cursor.execute("SET VARIABLE caller = $1", [pairs])
+    told = {**caller, "listing": str(listing)}
+    cursor.execute("SET VARIABLE caller = $1", [{"key": list(told), "value": list(told.values())}])
     cursor.execute("SET search_path = 'pg,main'")
     return cursor
 
@@ -95,40 +123,50 @@ def _name(table: CatalogTable) -> str:
     return f"{SCHEMAS[table.schema]}.{table.name}"
 
 
-def _create_table(connection: duckdb.DuckDBPyConnection, table: CatalogTable, rows: Sequence[Row]) -> None:
-    columns = ", ".join(f'"{name}" {sql_type(kind)}' for name, kind in (*table.columns, _TABLEOID))
-    connection.execute(f"CREATE TABLE {_name(table)} ({columns})")
-    if rows:
-        filled = _filled(table, rows)
-        connection.register("filled", filled)
-        connection.execute(f"INSERT INTO {_name(table)} SELECT * FROM filled")
-        connection.unregister("filled")
-
-
-_TABLEOID: Final = ("tableoid", "oid")
-
-
-def _filled(table: CatalogTable, rows: Sequence[Row]) -> pa.Table:
-    """Return rows as an Arrow table; a column that a row leaves out is zero, false or empty."""
-    arrays: dict[str, Any] = {}
-    for name, kind in table.columns:
-        sql = sql_type(kind)
-        default = "" if kind == "char" else _DEFAULTS.get(sql)
-        arrays[name] = pa.array([row.get(name, default) for row in rows], _ARROW.get(sql, pa.string()))
-    arrays["tableoid"] = pa.array([table.oid] * len(rows), pa.int64())
-    return pa.table(arrays)
-
-
-def _create_helpers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create what only the macros use."""
-    names = [(scalar.oid, scalar.name, scalar.display) for scalar in SCALARS]
-    names += [(s.array, f"_{s.name}", f"{s.display}[]") for s in SCALARS if s.array]
-    connection.execute("CREATE TABLE pg.type_names (oid BIGINT, name VARCHAR, display VARCHAR)")
-    connection.executemany("INSERT INTO pg.type_names VALUES ($1, $2, $3)", names)
-    connection.execute(
-        "CREATE VIEW pg.classes AS SELECT c.oid, c.relname, n.nspname FROM pg.pg_class AS c "
-        "JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace"
+def _table(table: CatalogTable) -> str:
+    """Return what makes a table; one with rows of ours is a view of the caller's and everybody's rows."""
+    if table.name not in FILLED:
+        columns = ", ".join(f'"{name}" {sql_type(kind)}' for name, kind in table.columns)
+        return f"CREATE TABLE {_name(table)} ({columns}, tableoid BIGINT)"
+    columns = ", ".join(f'"{name}" {sql_type(kind)} DEFAULT {_default(kind)}' for name, kind in table.columns)
+    own = f"tableoid BIGINT DEFAULT {table.oid}"
+    if table.name not in LISTED:
+        return f"CREATE TABLE {_name(table)} ({columns}, {own})"
+    return (
+        f"CREATE TABLE own.{table.name} ({columns}, {own}, listing BIGINT DEFAULT {_EVERYWHERE}); "
+        f"CREATE VIEW {_name(table)} AS SELECT * EXCLUDE (listing) FROM own.{table.name} "
+        f"WHERE listing IN ({_EVERYWHERE}, CAST(getvariable('caller')['listing'] AS BIGINT))"
     )
+
+
+def _default(kind: str) -> str:
+    return "''" if kind == "char" else _DEFAULTS.get(sql_type(kind), "NULL")
+
+
+def _read_static_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Read the rows taken over from PostgreSQL, and say how types are written."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(as_file(files(__package__) / "static"))
+        for name in STATIC:
+            schema, path = "own" if name in LISTED else "pg", folder / f"{name}.csv"
+            connection.execute(f"COPY {schema}.{name} ({_header(path)}) FROM '{path}' {_READ}")
+    displays = pa.table({"oid": [s.oid for s in SCALARS], "display": [s.display for s in SCALARS]})
+    connection.register("given_displays", displays)
+    connection.execute("INSERT INTO pg.displays FROM given_displays")
+    connection.unregister("given_displays")
+
+
+def _header(path: Path) -> str:
+    with path.open() as file:
+        return ", ".join(f'"{name}"' for name in file.readline().strip().split(","))
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, given: Given) -> None:
+    cursor = connection.cursor()
+    cursor.register("given_relations", given.relations)
+    cursor.register("given_columns", given.columns)
+    cursor.execute("BEGIN;" + (files(__package__) / "listing.sql").read_text() + "COMMIT")
+    cursor.close()
 
 
 def _views() -> Iterator[tuple[str, str]]:
@@ -137,11 +175,12 @@ def _views() -> Iterator[tuple[str, str]]:
         yield f"{schema}.{name}", body
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, table: CatalogTable, body: str) -> None:
+def _view(connection: duckdb.DuckDBPyConnection, table: CatalogTable, body: str) -> str:
+    """Return what makes a view with all columns that PostgreSQL's has; those that it leaves out are NULL."""
     given = set(connection.sql(body).columns)
     columns = ", ".join(
         f"CAST({exp.column(name, quoted=True).sql() if name in given else 'NULL'} AS "
         f'{sql_type(kind)}) AS "{name}"'
         for name, kind in table.columns
     )
-    connection.execute(f"CREATE VIEW {_name(table)} AS SELECT {columns} FROM ({body})")
+    return f"CREATE VIEW {_name(table)} AS SELECT {columns} FROM ({body})"

@@ -1,5 +1,19 @@
 -- PostgreSQL's catalog functions as DuckDB macros. Macros are not hygienic: what they read inside
 -- must not be named like anything in a client's statement, hence the aliases with underscores.
+CREATE VIEW pg.classes AS SELECT c.oid, c.relname, n.nspname
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace;
+CREATE VIEW pg.type_names AS SELECT t.oid, t.typname AS name,
+    CASE WHEN t.typelem <> 0 AND t.typlen = -1 AND t.typcategory = 'A' AND t.typname LIKE '\_%' ESCAPE '\'
+        THEN coalesce(e.display, substr(t.typname, 2)) || '[]' ELSE coalesce(d.display, t.typname) END AS display
+FROM pg.pg_type AS t LEFT JOIN pg.displays AS d ON d.oid = t.oid LEFT JOIN pg.displays AS e ON e.oid = t.typelem;
+INSERT INTO pg.pg_namespace (oid, nspname, nspowner)
+VALUES (11, 'pg_catalog', 10), (2200, 'public', 10), (13001, 'system', 10), (13000, 'information_schema', 10);
+INSERT INTO own.pg_description (objoid, classoid, objsubid, description)
+VALUES (11, 2615, 0, 'system catalog schema'), (2200, 2615, 0, 'Data views and datasets'),
+    (13001, 2615, 0, 'What wayline tells of itself'), (13000, 2615, 0, 'standard catalogs of SQL');
+CREATE TABLE pg.arguments AS SELECT p.oid, string_agg(t.display, ', ' ORDER BY p.number) AS types
+FROM (SELECT oid, unnest(proargtypes) AS type, unnest(range(len(proargtypes))) AS number FROM pg.pg_proc) AS p
+JOIN pg.type_names AS t ON t.oid = p.type GROUP BY p.oid;
 CREATE MACRO pg.caller(_what) AS getvariable('caller')[_what];
 CREATE MACRO pg.version() AS 'PostgreSQL ' || pg.caller('setting.server_version') || ' (wayline)';
 CREATE MACRO pg.current_database() AS pg.caller('database');
@@ -11,12 +25,13 @@ CREATE MACRO pg.caller_name() AS
 CREATE MACRO pg.lines(_what) AS
     list_transform(list_filter(string_split(coalesce(pg.caller(_what), ''), chr(10)),
         lambda _line: _line <> ''), lambda _line: string_split(_line, chr(9)));
-CREATE MACRO pg.role_oid(_name) AS CASE _name WHEN 'postgres' THEN 10 WHEN pg.caller('user') THEN 16385
+CREATE MACRO pg.role_oid(_name) AS CASE _name WHEN NULL THEN NULL WHEN 'postgres' THEN 10 WHEN pg.caller('user') THEN 16385
     ELSE 16386 + CAST(hash(_name) % 2000000000 AS BIGINT) END;
 CREATE MACRO pg.current_schemas(_implicit) AS
     CASE WHEN _implicit THEN ['pg_catalog', 'public'] ELSE ['public'] END;
 CREATE MACRO pg.current_setting(_name, _missing_ok := false) AS
     coalesce(pg.caller('setting.' || lower(_name)),
+        (SELECT min(_known.shown) FROM pg.settings AS _known WHERE lower(_known.name) = lower(_name)),
         CASE WHEN _missing_ok THEN NULL
         ELSE error('unrecognized configuration parameter "' || _name || '"') END);
 CREATE MACRO pg.set_config(_name, _value, _local) AS _value;
@@ -27,6 +42,21 @@ CREATE MACRO pg.pg_is_other_temp_schema(_oid) AS false;
 CREATE MACRO pg.pg_advisory_unlock_all() AS CAST(NULL AS VARCHAR);
 CREATE MACRO pg.pg_postmaster_start_time() AS CAST(pg.caller('started') AS TIMESTAMPTZ);
 CREATE MACRO pg.inet_server_addr() AS CAST(NULL AS VARCHAR);
+CREATE MACRO pg.inet_server_port() AS CAST(NULL AS INTEGER);
+CREATE MACRO pg.inet_client_addr() AS CAST(NULL AS VARCHAR);
+CREATE MACRO pg.inet_client_port() AS CAST(NULL AS INTEGER);
+CREATE MACRO pg.pg_is_wal_replay_paused() AS false;
+CREATE MACRO pg.pg_last_wal_receive_lsn() AS CAST(NULL AS VARCHAR);
+CREATE MACRO pg.pg_last_wal_replay_lsn() AS CAST(NULL AS VARCHAR);
+CREATE MACRO pg.pg_last_xact_replay_timestamp() AS CAST(NULL AS TIMESTAMPTZ);
+CREATE MACRO pg.pg_jit_available() AS false;
+CREATE MACRO pg.pg_trigger_depth() AS 0;
+CREATE MACRO pg.txid_current() AS CAST(pg.caller('listing') AS BIGINT);
+CREATE MACRO pg.pg_current_xact_id() AS pg.txid_current();
+CREATE MACRO pg.pg_current_xact_id_if_assigned() AS CAST(NULL AS BIGINT);
+CREATE MACRO pg.txid_current_if_assigned() AS CAST(NULL AS BIGINT);
+CREATE MACRO pg.getdatabaseencoding() AS 'UTF8';
+CREATE MACRO pg.pg_client_encoding() AS 'UTF8';
 CREATE MACRO pg.pg_encoding_to_char(_code) AS CASE WHEN _code = 6 THEN 'UTF8' ELSE '' END;
 CREATE MACRO pg.pg_char_to_encoding(_name) AS CASE WHEN upper(_name) = 'UTF8' THEN 6 ELSE -1 END;
 CREATE MACRO pg.regtype_name(_oid) AS coalesce(
@@ -41,8 +71,16 @@ CREATE MACRO pg.format_type(_oid, _modifier) AS
 CREATE MACRO pg.regtype_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
     (SELECT min(_names.oid) FROM pg.type_names AS _names
      WHERE replace(replace(lower(_name), 'pg_catalog.', ''), '"', '') IN (_names.name, _names.display)));
-CREATE MACRO pg.regproc_name(_oid) AS CASE WHEN _oid = 0 THEN '-' ELSE
-    (SELECT _procs.proname FROM pg.pg_proc AS _procs WHERE _procs.oid = _oid) END;
+CREATE MACRO pg.regtype_names(_oids) AS
+    (SELECT list(coalesce(_names.display, CAST(_each.oid AS VARCHAR)) ORDER BY _each.place)
+     FROM (SELECT unnest(_oids) AS oid, unnest(range(len(_oids))) AS place) AS _each
+     LEFT JOIN pg.type_names AS _names ON _names.oid = _each.oid);
+CREATE MACRO pg.regtype_oids(_texts) AS
+    (SELECT list(coalesce(try_cast(_each.name AS BIGINT), _names.oid) ORDER BY _each.place)
+     FROM (SELECT unnest(_texts) AS name, unnest(range(len(_texts))) AS place) AS _each
+     LEFT JOIN pg.type_names AS _names ON _each.name IN (_names.name, _names.display));
+CREATE MACRO pg.regproc_name(_oid) AS CASE WHEN _oid = 0 THEN '-' ELSE coalesce(
+    (SELECT _procs.proname FROM pg.pg_proc AS _procs WHERE _procs.oid = _oid), CAST(_oid AS VARCHAR)) END;
 CREATE MACRO pg.regproc_oid(_name) AS
     (SELECT min(_procs.oid) FROM pg.pg_proc AS _procs
      WHERE _procs.proname = replace(_name, 'pg_catalog.', ''));
@@ -58,15 +96,43 @@ CREATE MACRO pg.regclass_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
         OR (_classes.nspname IN ('pg_catalog', 'public') AND replace(_name, '"', '') = _classes.relname)));
 CREATE MACRO pg.to_regclass(_name) AS pg.regclass_oid(_name);
 CREATE MACRO pg.to_regtype(_name) AS pg.regtype_oid(_name);
+CREATE MACRO pg.to_regproc(_name) AS pg.regproc_oid(_name);
 CREATE MACRO pg.regnamespace_name(_oid) AS
     (SELECT _spaces.nspname FROM pg.pg_namespace AS _spaces WHERE _spaces.oid = _oid);
+CREATE MACRO pg.regoper_name(_oid) AS CASE WHEN _oid = 0 THEN '0' ELSE coalesce(
+    (SELECT _operators.oprname FROM pg.pg_operator AS _operators WHERE _operators.oid = _oid),
+    CAST(_oid AS VARCHAR)) END;
+CREATE MACRO pg.regoper_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
+    (SELECT min(_operators.oid) FROM pg.pg_operator AS _operators WHERE _operators.oprname = _name));
+CREATE MACRO pg.regcollation_name(_oid) AS CASE WHEN _oid = 0 THEN '-' ELSE coalesce(
+    (SELECT pg.quote_ident(_collations.collname) FROM pg.pg_collation AS _collations
+     WHERE _collations.oid = _oid), CAST(_oid AS VARCHAR)) END;
+CREATE MACRO pg.regcollation_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
+    (SELECT min(_collations.oid) FROM pg.pg_collation AS _collations
+     WHERE _collations.collname = replace(replace(_name, 'pg_catalog.', ''), '"', '')));
+CREATE MACRO pg.regclass_names(_oids) AS
+    (SELECT list(coalesce(_names.relname, CAST(_each.oid AS VARCHAR)) ORDER BY _each.place)
+     FROM (SELECT unnest(_oids) AS oid, unnest(range(len(_oids))) AS place) AS _each
+     LEFT JOIN pg.classes AS _names ON _names.oid = _each.oid);
+CREATE MACRO pg.regproc_names(_oids) AS
+    (SELECT list(coalesce(_names.proname, CAST(_each.oid AS VARCHAR)) ORDER BY _each.place)
+     FROM (SELECT unnest(_oids) AS oid, unnest(range(len(_oids))) AS place) AS _each
+     LEFT JOIN pg.pg_proc AS _names ON _names.oid = _each.oid);
 CREATE MACRO pg.regnamespace_oid(_name) AS
     (SELECT _spaces.oid FROM pg.pg_namespace AS _spaces WHERE _spaces.nspname = _name);
+CREATE MACRO pg.to_regnamespace(_name) AS pg.regnamespace_oid(_name);
 CREATE MACRO pg.quote_literal(_text) AS '''' || replace(_text, '''', '''''') || '''';
 CREATE MACRO pg.pg_get_userbyid(_oid) AS CASE _oid WHEN 10 THEN 'postgres'
     WHEN 16385 THEN pg.caller('user') ELSE coalesce(
         list_filter(pg.lines('principals'), lambda _who: pg.role_oid(_who[1]) = _oid)[1][1],
         'unknown (OID=' || _oid || ')') END;
+CREATE MACRO pg.regrole_name(_oid) AS pg.quote_ident(
+    CASE WHEN pg.pg_get_userbyid(_oid) LIKE 'unknown (OID=%' THEN CAST(_oid AS VARCHAR)
+    ELSE pg.pg_get_userbyid(_oid) END);
+CREATE MACRO pg.regrole_oid(_name) AS coalesce(try_cast(_name AS BIGINT), pg.role_oid(
+    list_filter(list_append(list_transform(pg.lines('principals'), lambda _who: _who[1]), 'postgres'),
+        lambda _known: _known = replace(_name, '"', ''))[1]));
+CREATE MACRO pg.to_regrole(_name) AS pg.regrole_oid(_name);
 CREATE MACRO pg.pg_table_is_visible(_oid) AS coalesce(
     (SELECT _classes.nspname IN ('pg_catalog', 'public') FROM pg.classes AS _classes
      WHERE _classes.oid = _oid), false);
@@ -85,17 +151,23 @@ CREATE MACRO pg.pg_statistics_obj_is_visible(_oid) AS true;
 CREATE MACRO pg.pg_relation_is_publishable(_oid) AS false;
 CREATE MACRO pg.pg_relation_is_updatable(_oid, _triggers) AS 0;
 CREATE MACRO pg.pg_column_is_updatable(_oid, _number, _triggers) AS false;
+CREATE MACRO pg.class_number(_catalog) AS CASE _catalog WHEN 'pg_class' THEN 1259 WHEN 'pg_type' THEN 1247
+    WHEN 'pg_proc' THEN 1255 WHEN 'pg_operator' THEN 2617 WHEN 'pg_cast' THEN 2605 WHEN 'pg_am' THEN 2601
+    WHEN 'pg_language' THEN 2612 WHEN 'pg_collation' THEN 3456 WHEN 'pg_namespace' THEN 2615 ELSE -1 END;
 CREATE MACRO pg.obj_description(_oid, _catalog := NULL) AS
-    (SELECT min(_texts.description) FROM pg.pg_description AS _texts
-     WHERE _texts.objoid = _oid AND _texts.objsubid = 0);
+    (SELECT min(_texts.description) FROM pg.pg_description AS _texts WHERE _texts.objoid = _oid
+     AND _texts.objsubid = 0 AND (_catalog IS NULL OR _texts.classoid = pg.class_number(_catalog)));
 CREATE MACRO pg.col_description(_oid, _number) AS
     (SELECT min(_texts.description) FROM pg.pg_description AS _texts
-     WHERE _texts.objoid = _oid AND _texts.objsubid = _number);
+     WHERE _texts.objoid = _oid AND _texts.objsubid = _number AND _texts.classoid = 1259);
 CREATE MACRO pg.shobj_description(_oid, _catalog) AS CAST(NULL AS VARCHAR);
 CREATE MACRO pg.pg_get_expr(_tree, _oid, _pretty := false) AS CAST(_tree AS VARCHAR);
 CREATE MACRO pg.pg_get_constraintdef(_oid, _pretty := false) AS CAST(NULL AS VARCHAR);
 CREATE MACRO pg.pg_get_indexdef(_oid, _column := 0, _pretty := false) AS CAST(NULL AS VARCHAR);
-CREATE MACRO pg.pg_get_viewdef(_oid, _pretty := false) AS '';
+CREATE MACRO pg.pg_get_viewdef(_view, _pretty := false) AS coalesce(
+    (SELECT min(_texts.definition) FROM own.definitions AS _texts
+     WHERE _texts.oid = pg.regclass_oid(CAST(_view AS VARCHAR))
+        AND CAST(_texts.listing AS VARCHAR) = pg.caller('listing')), '');
 CREATE MACRO pg.pg_get_ruledef(_oid, _pretty := false) AS '';
 CREATE MACRO pg.pg_get_triggerdef(_oid, _pretty := false) AS '';
 CREATE MACRO pg.pg_get_partkeydef(_oid) AS CAST(NULL AS VARCHAR);
@@ -104,8 +176,10 @@ CREATE MACRO pg.pg_get_serial_sequence(_table, _column) AS CAST(NULL AS VARCHAR)
 CREATE MACRO pg.pg_get_statisticsobjdef_columns(_oid) AS '';
 CREATE MACRO pg.pg_get_function_result(_oid) AS
     (SELECT pg.regtype_name(_procs.prorettype) FROM pg.pg_proc AS _procs WHERE _procs.oid = _oid);
-CREATE MACRO pg.pg_get_function_arguments(_oid) AS '';
-CREATE MACRO pg.pg_get_function_identity_arguments(_oid) AS '';
+CREATE MACRO pg.pg_get_function_arguments(_oid) AS coalesce(
+    (SELECT _types.types FROM pg.arguments AS _types WHERE _types.oid = _oid), '');
+CREATE MACRO pg.pg_get_function_identity_arguments(_oid) AS pg.pg_get_function_arguments(_oid);
+CREATE MACRO pg.pg_get_function_arg_default(_oid, _number) AS CAST(NULL AS VARCHAR);
 CREATE MACRO pg.pg_get_functiondef(_oid) AS '';
 CREATE MACRO pg.pg_get_function_sqlbody(_oid) AS '';
 CREATE MACRO pg.pg_relation_size(_oid, _fork := '') AS CAST(0 AS BIGINT);
@@ -146,16 +220,11 @@ CREATE MACRO pg.array_to_string(_list, _separator) AS
     coalesce(list_aggregate(CAST(_list AS VARCHAR[]), 'string_agg', _separator),
         CASE WHEN _list IS NOT NULL THEN '' END);
 CREATE MACRO pg._pg_expandarray(_list) AS
-    unnest(list_transform(range(1, len(_list) + 1), lambda _at: {'x': _list[_at], 'n': _at}));
+    unnest(list_transform(range(1, len(_list) + 1), lambda _at: {'x': _list[_at], 'n': CAST(_at AS INTEGER)}));
 CREATE MACRO pg.generate_subscripts(_list, _dimension) AS unnest(range(1, len(_list) + 1));
 CREATE MACRO pg._pg_truetypid(_attribute, _type) AS _type.oid;
 CREATE MACRO pg.timezone_abbreviation() AS 'UTC';
-CREATE MACRO pg.pg_get_keywords() AS TABLE
-    SELECT keyword_name AS word,
-        CASE keyword_category WHEN 'reserved' THEN 'R' WHEN 'column_name' THEN 'C'
-            WHEN 'type_function' THEN 'T' ELSE 'U' END AS catcode,
-        keyword_category AS catdesc
-    FROM duckdb_keywords();
+CREATE MACRO pg.pg_get_keywords() AS TABLE SELECT * FROM pg.keywords;
 CREATE MACRO pg.pg_available_extensions() AS TABLE
     SELECT NULL::VARCHAR AS name WHERE false;
 CREATE MACRO pg.array_remove(_list, _element) AS

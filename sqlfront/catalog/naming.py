@@ -12,11 +12,14 @@ UNNAMED = "?column?"
 def column_name(node: exp.Expr) -> str:
     """Return the name of an output column: alias, column, function, type; else ``?column?``."""
     if isinstance(node, exp.Alias):
-        return str(node.alias)
+        alias = node.args["alias"]
+        return str(node.alias) if alias.args.get("quoted") else str(node.alias).lower()
     if isinstance(node, exp.Column):
         return node.name if node.this.args.get("quoted") else str(node.name).lower()
     if isinstance(node, exp.Cast):
-        inner = column_name(node.this)
+        inner = (
+            UNNAMED if isinstance(node.this, exp.Cast) and _is_value(node.this) else column_name(node.this)
+        )
         return inner if inner != UNNAMED else type_name(node).lstrip("_")
     if isinstance(node, exp.Paren | exp.Collate | exp.Bracket):
         return column_name(node.this)
@@ -25,6 +28,12 @@ def column_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Identifier):
         return str(node.name)
     return _keyword_name(node)
+
+
+def _is_value(cast: exp.Cast) -> bool:
+    """Tell whether a cast has no name but its type's, which the type of a cast around it outweighs."""
+    inner = cast.this
+    return _is_value(inner) if isinstance(inner, exp.Cast) else column_name(inner) == UNNAMED
 
 
 def _keyword_name(node: exp.Expr) -> str:
@@ -37,6 +46,8 @@ def _keyword_name(node: exp.Expr) -> str:
         return "case" if name == UNNAMED else name
     if isinstance(node, exp.Boolean):
         return "bool"
+    if isinstance(node, exp.Trim):
+        return {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position")).upper(), "btrim")
     if isinstance(node, exp.Anonymous):
         return str(node.name).lower()
     if isinstance(node, exp.Func) and not isinstance(node, exp.Binary | exp.Connector):

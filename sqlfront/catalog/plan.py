@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,32 +14,32 @@ import sqlglot
 from sqlglot import exp
 
 from engine.cancellation import Cancellation
+from sqlfront.canned import canned
 from sqlfront.catalog.allowed import check
-from sqlfront.catalog.build import build, prepare_cursor
+from sqlfront.catalog.listings import shared_listings
 from sqlfront.catalog.naming import column_name
 from sqlfront.catalog.output import named, output_types, parameter_types, types_by_name
 from sqlfront.catalog.relations import Relations
-from sqlfront.catalog.rewrite import rewrite, type_name
+from sqlfront.catalog.rewrite import REG_TYPES, rewrite, type_name
 from sqlfront.catalog.rows import catalog_tables
 from sqlfront.peer import Tls
 from sqlfront.query import Query, ResultColumn
 from sqlfront.state import Caller
+from sqlfront.workspace import Cache
 
 _CACHED: Final = 1024
 _HINT: Final = re.compile(
     r"\bpg_\w|information_schema|\bcurrent_\w|\bsession_user\b|\bversion\b|\buser\b|\bset_config\b"
-    r"|\bhas_\w+_privilege\b|\breg(?:class|type|proc|namespace)\b|\bquote_ident\b|\bformat_type\b"
-    r"|_description\b|\bto_reg\w+|\binet_server_addr\b",
+    r"|\bhas_\w+_privilege\b|\breg(?:class|type|proc|procedure|namespace|role|collation|oper)\b"
+    r"|\bquote_ident\b|\bformat_type\b|_description\b|\bto_reg\w+|\binet_\w|\btxid_\w|getdatabaseencoding",
     re.IGNORECASE,
 )
 _FUNCTION: Final = re.compile(
     r"pg_\w+|version|current_(?:database|schema|schemas|setting|catalog|user|role)|set_config"
     r"|has_\w+_privilege|session_user|user|format_type|(?:obj|col|shobj)_description|to_reg\w+"
-    r"|inet_server_addr|quote_ident",
+    r"|inet_(?:server|client)_(?:addr|port)|quote_ident|txid_\w+|getdatabaseencoding|_pg_\w+",
 )
-_UNPARSABLE_ARRAY: Final = re.compile(
-    r"::\s*(?:pg_catalog\.)?(oid|xid|regtype|regclass)\s*\[\s*\]", re.IGNORECASE
-)
+_UNPARSABLE_ARRAY: Final = re.compile(r"::\s*(?:pg_catalog\.)?(oid|xid|reg[a-z]+)\s*\[\s*\]", re.IGNORECASE)
 _ARRAY_TYPE: Final = r"::_\1"
 
 
@@ -56,6 +56,9 @@ def recognise(sql: str) -> CatalogQuestion | None:
 
     Text that cannot be parsed is not recognised; the main parser says what is wrong with it.
     """
+    canned_question = canned(sql)
+    if canned_question is not None:
+        return CatalogQuestion(sql, sqlglot.parse_one(canned_question, read="postgres"))
     if not _HINT.search(sql):
         return None
     try:
@@ -91,7 +94,7 @@ def _is_catalog_table(table: exp.Table) -> bool:
 
 def _is_catalog_call(node: exp.Expr) -> bool:
     if isinstance(node, exp.Cast):
-        return type_name(node).startswith("reg")
+        return type_name(node).lstrip("_") in REG_TYPES
     if isinstance(node, exp.Column):
         is_bare = not node.table and not node.this.args.get("quoted")
         return is_bare and column_name(node) in ("user", "session_user", "current_catalog")
@@ -112,33 +115,35 @@ class _Planned:
 class CatalogQuery:
     """A planned question about the catalogs."""
 
-    connection: duckdb.DuckDBPyConnection
+    catalog: Catalog
     sql: str
     columns: tuple[ResultColumn, ...]
     parameters: tuple[pa.DataType, ...]
     caller: Caller
 
     def run(self, values: Sequence[object], cancellation: Cancellation) -> pa.RecordBatchReader:
-        """Answer it; catalogs are small, so the whole answer is made at once."""
-        cursor = prepare_cursor(self.connection, _about(self.caller))
-        with cancellation.interrupting(cursor.interrupt):
+        """Answer it for what there is now; catalogs are small, so the whole answer is made at once."""
+        cursor = self.catalog.cursor(self.caller)
+        with closing(cursor), cancellation.interrupting(cursor.interrupt):
             answer: pa.Table = cursor.sql(self.sql, params=list(values)).to_arrow_table()
         return answer.to_reader()
 
 
 class Catalog:
-    """Guards the catalogs' database, which is rebuilt when the relations have changed.
+    """Guards the plans of questions about the catalogs, which differ by text alone.
 
     Args:
-        relations: tells what there is now; called for every statement, so it should be cheap.
+        relations: tells what a caller may list now; called for every statement, so it should be cheap.
     """
 
-    def __init__(self, relations: Callable[[], Relations]) -> None:
+    def __init__(self, relations: Callable[[Caller], Relations]) -> None:
         self._relations = relations
-        self._lock = threading.Lock()
-        self._version: int | None = None
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._planned: dict[str, _Planned] = {}
+        self._owner = object()
+        self._planned: Cache[_Planned] = Cache(_CACHED)
+
+    def cursor(self, caller: Caller) -> duckdb.DuckDBPyConnection:
+        """Return a cursor in which the catalogs tell a caller what there is now."""
+        return shared_listings().cursor(self._owner, self._relations(caller), _about(caller))
 
     def plan(
         self,
@@ -159,43 +164,23 @@ class Catalog:
         """
         check(question.tree)
         parameters = parameter_types(question.tree, declared)
-        with self._lock:
-            connection = self._current()
-            planned = self._planned.get(question.sql)
-            if planned is None:
-                planned = _plan(connection, question, len(parameters), caller)
-                if len(self._planned) >= _CACHED:
-                    self._planned.clear()
-                self._planned[question.sql] = planned
-        return CatalogQuery(connection, planned.sql, planned.columns, parameters, caller)
+        planned = self._planned.get(question.sql, lambda: self._plan(question, len(parameters), caller))
+        return CatalogQuery(self, planned.sql, planned.columns, parameters, caller)
 
-    def _current(self) -> duckdb.DuckDBPyConnection:
-        relations = self._relations()
-        if self._connection is None or self._version != relations.version:
-            self._connection, self._version = build(relations), relations.version
-            self._planned.clear()
-        return self._connection
-
-
-def _plan(
-    connection: duckdb.DuckDBPyConnection,
-    question: CatalogQuestion,
-    parameters: int,
-    caller: Caller,
-) -> _Planned:
-    types = output_types(question.tree)
-    sql = rewrite(_printable(question.tree, types)).sql("duckdb")
-    cursor = prepare_cursor(connection, _about(caller))
-    probe = f"SELECT * FROM ({sql}) LIMIT 0"
-    empty: pa.Table = cursor.sql(probe, params=[None] * parameters).to_arrow_table()
-    fields = list(empty.schema)
-    names = [field.name for field in fields]
-    if types and isinstance(question.tree, exp.Query):
-        names = [column_name(projection) for projection in question.tree.selects]
-    else:
-        types = types_by_name(question.tree, names)
-    columns = zip(names, types, fields, strict=True)
-    return _Planned(sql, tuple(ResultColumn(name, named(kind, field.type)) for name, kind, field in columns))
+    def _plan(self, question: CatalogQuestion, parameters: int, caller: Caller) -> _Planned:
+        types = output_types(question.tree)
+        sql = rewrite(_printable(question.tree, types)).sql("duckdb")
+        probe = f"SELECT * FROM ({sql}) LIMIT 0"
+        with closing(self.cursor(caller)) as cursor:
+            empty: pa.Table = cursor.sql(probe, params=[None] * parameters).to_arrow_table()
+        fields = list(empty.schema)
+        names = [field.name for field in fields]
+        if types and isinstance(question.tree, exp.Query):
+            names = [column_name(projection) for projection in question.tree.selects]
+        else:
+            types = types_by_name(question.tree, names)
+        columns = zip(names, types, fields, strict=True)
+        return _Planned(sql, tuple(ResultColumn(n, named(kind, field.type)) for n, kind, field in columns))
 
 
 def _printable(tree: exp.Expr, types: Sequence[str]) -> exp.Expr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -14,7 +14,6 @@ PUBLIC: Final = 2200
 SYSTEM: Final = 13_001
 PG_CATALOG: Final = 11
 INFORMATION_SCHEMA: Final = 13_000
-SUPERUSER: Final = 10
 _FIRST_OID: Final = 100_000
 _OIDS: Final = 2**31 - _FIRST_OID
 
@@ -28,22 +27,32 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class RelationColumn:
-    """A column: its name, Arrow type and description."""
+    """A column: its name, Arrow type and description.
+
+    Attributes:
+        kind: what a view's column is in one word, for clients that show no descriptions.
+    """
 
     name: str
     type: pa.DataType
     comment: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A data view or dataset, in the schema ``public``, or one of wayline's own, in ``system``."""
+    """A data view or dataset, in the schema ``public``, or one of wayline's own, in ``system``.
+
+    Attributes:
+        definition: what a view is made of, as SQL to read.
+    """
 
     name: str
     kind: Kind
     columns: tuple[RelationColumn, ...]
     comment: str = ""
     schema: str = "public"
+    definition: str = ""
 
     @property
     def key(self) -> str:
@@ -56,11 +65,11 @@ class Relations:
     """All that a client may list.
 
     Attributes:
-        version: differs whenever the relations do; the catalogs are built once per version.
+        version: differs whenever the relations do; the catalogs take them once per version.
         relations: data views, datasets and wayline's own; keys are unique.
     """
 
-    version: int
+    version: Hashable
     relations: tuple[Relation, ...]
 
 

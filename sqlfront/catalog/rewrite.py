@@ -12,11 +12,20 @@ from sqlglot import exp
 
 from sqlfront.cast_types import type_name as type_name
 from sqlfront.catalog.build import SCHEMAS, sql_type
+from sqlfront.catalog.differing import grouped_output, joined_format
 from sqlfront.catalog.rows import catalog_tables
 
 Rule = Callable[[exp.Expr], exp.Expr]
 _VECTORS: Final = frozenset(("indkey", "indclass", "indoption", "indcollation", "proargtypes"))
-_REG_TYPES: Final = frozenset(("regclass", "regtype", "regproc", "regprocedure", "regnamespace"))
+REG_TYPES: Final = frozenset(
+    (
+        *("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole", "regoper"),
+        *("regoperator", "regcollation"),
+    )
+)
+"""Types whose values are objects of the catalogs: numbers that print as names."""
+
+_OVERLOADED: Final = {"regprocedure": "regproc", "regoperator": "regoper"}
 _SCALAR_TYPES: Final = {
     "int2": "SMALLINT",
     "int4": "INTEGER",
@@ -153,8 +162,10 @@ def _cast(node: exp.Expr) -> exp.Expr:
     if not isinstance(node, exp.Cast):
         return node
     name, inner = type_name(node), node.this
-    if name in _REG_TYPES:
-        return _registered("regproc" if name == "regprocedure" else name, inner)
+    if name in REG_TYPES:
+        return _registered(node, _OVERLOADED.get(name, name))
+    if name[1:] in REG_TYPES:
+        return _registered_array(node, name[1:])
     if name.startswith("_"):
         return _array_cast(node, name)
     if _is_registered_number(inner) and name in ("text", "varchar", "name"):
@@ -168,12 +179,35 @@ def _cast(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _registered(name: str, inner: exp.Expr) -> exp.Expr:
-    """``'pg_class'::regclass`` is a number, ``c.oid::regclass`` prints as a name."""
+def _registered(node: exp.Cast, name: str) -> exp.Expr:
+    """``'pg_class'::regclass`` is a number, ``c.oid::regclass`` prints as a name unless it is compared."""
+    inner: exp.Expr = node.this
     is_text = isinstance(inner, exp.Parameter | exp.Placeholder) or inner.is_string
     if isinstance(inner, exp.Cast) and type_name(inner) == "varchar":
         is_text = True
+    if not is_text and _is_compared(node):
+        return inner.copy()
     return _call(f"{name}_oid" if is_text else f"{name}_name", inner.copy())
+
+
+def _registered_array(node: exp.Cast, name: str) -> exp.Expr:
+    """``'{16}'::regtype[]`` is numbers where it is compared, and prints as names like a column's numbers."""
+    inner = node.this
+    if _is_array_text(inner):
+        inner = _call(f"{name}_oids", _array_literal(inner.name))
+        if _is_compared(node):
+            return inner
+    return _call(f"{name}_names", inner.copy())
+
+
+def _is_compared(node: exp.Expr) -> bool:
+    """Tell whether a value is compared with something else than a text."""
+    parent = node.parent
+    while isinstance(parent, exp.Paren):
+        parent = parent.parent
+    if isinstance(parent, exp.EQ | exp.NEQ):
+        return not (parent.this.is_string or parent.expression.is_string)
+    return isinstance(parent, exp.Any | exp.In)
 
 
 def _is_registered_number(node: exp.Expr) -> bool:
@@ -231,12 +265,14 @@ RULES: Final[tuple[Rule, ...]] = (
     _qualified_column,
     _qualified_function,
     _renamed_function,
+    joined_format,
     _caller,
     _operator,
     _collate,
     _any_literal,
     _cast,
     _vector,
+    grouped_output,
 )
 
 

@@ -21,18 +21,22 @@ SELECT 16384 AS oid, pg.caller('database') AS datname, 10 AS datdba, 6 AS encodi
     'c' AS datlocprovider, false AS datistemplate, true AS datallowconn, -1 AS datconnlimit,
     1663 AS dattablespace, 'C.UTF-8' AS datcollate, 'C.UTF-8' AS datctype;
 -- view pg_catalog.pg_settings
-SELECT substr(pair.key, 9) AS name, pair.value AS setting, 'Session' AS category, '' AS short_desc,
-    'user' AS context, 'string' AS vartype, 'session' AS source, pair.value AS boot_val,
-    pair.value AS reset_val, false AS pending_restart
-FROM (SELECT unnest(map_entries(getvariable('caller'))) AS pair)
-WHERE pair.key LIKE 'setting.%';
+SELECT coalesce(known.name, substr(told.key, 9)) AS name, coalesce(told.value, known.setting) AS setting,
+    known.unit, coalesce(known.category, 'Customized Options') AS category,
+    coalesce(known.short_desc, '') AS short_desc, known.extra_desc, coalesce(known.context, 'user') AS context,
+    coalesce(known.vartype, 'string') AS vartype, CASE WHEN told.key IS NULL THEN 'default' ELSE 'session' END
+        AS source, known.min_val, known.max_val, known.enumvals, coalesce(told.value, known.setting) AS boot_val,
+    coalesce(told.value, known.setting) AS reset_val, false AS pending_restart
+FROM (SELECT pair.key, pair.value FROM (SELECT unnest(map_entries(getvariable('caller'))) AS pair)
+      WHERE pair.key LIKE 'setting.%') AS told
+FULL JOIN pg.settings AS known ON lower(known.name) = substr(told.key, 9);
 -- view pg_catalog.pg_tables
 SELECT n.nspname AS schemaname, c.relname AS tablename, pg.pg_get_userbyid(c.relowner) AS tableowner,
     false AS hasindexes, false AS hasrules, false AS hastriggers, false AS rowsecurity
 FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'r';
 -- view pg_catalog.pg_views
 SELECT n.nspname AS schemaname, c.relname AS viewname, pg.pg_get_userbyid(c.relowner) AS viewowner,
-    '' AS definition
+    pg.pg_get_viewdef(c.oid) AS definition
 FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'v';
 -- view pg_catalog.pg_stat_user_tables
 SELECT c.oid AS relid, n.nspname AS schemaname, c.relname
@@ -55,7 +59,7 @@ SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.reln
 FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace;
 -- view information_schema.views
 SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
-    'NONE' AS check_option, 'NO' AS is_updatable, 'NO' AS is_insertable_into,
+    pg.pg_get_viewdef(c.oid) AS view_definition, 'NONE' AS check_option, 'NO' AS is_updatable, 'NO' AS is_insertable_into,
     'NO' AS is_trigger_updatable, 'NO' AS is_trigger_deletable, 'NO' AS is_trigger_insertable_into
 FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'v';
 -- view information_schema.columns
@@ -94,3 +98,5 @@ SELECT 'UTF8' AS character_set_name, 'UCS' AS character_repertoire, 'UTF8' AS fo
     'C.UTF-8' AS default_collate_name;
 -- view information_schema.enabled_roles
 SELECT rolname AS role_name FROM pg.pg_roles WHERE rolname <> 'postgres' AND pg.has_role(rolname);
+-- view information_schema.information_schema_catalog_name
+SELECT pg.caller('database') AS catalog_name;

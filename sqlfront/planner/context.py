@@ -10,6 +10,7 @@ from sqlglot import exp
 from engine.dataview.components import DataView, data_view
 from engine.definitions.model import Definitions
 from engine.errors import ForbiddenError
+from sqlfront.database import view_id
 from sqlfront.planner.relations import Call, Relation, Report, Rows
 from sqlfront.sight import Sight
 
@@ -51,8 +52,9 @@ class Planning:
         return self.sight.world.definitions
 
     def view(self, name: str) -> DataView | None:
-        """Return the data view of this name in any case, if there is one that may be asked."""
-        found = _match(name, self.definitions.data_views)
+        """Return the data view of this name or id in any case, if there is one that may be asked."""
+        views = self.definitions.data_views
+        found = _match(name, views) or next((view for view in views if view_id(view) == name.lower()), None)
         return None if found is None else data_view(self.definitions, found)
 
     def dataset(self, name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -256,8 +256,7 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
         if view is not None:
             return Scan(view, {id_: column(id_) for id_ in view.components})
         if dataset is not None:
-            fields = tuple(planning.definitions.datasets[dataset].fields)
-            return _stored(f"{DATASET}{dataset}", fields)
+            return _dataset(dataset, planning)
         planning.check_granted(name)
     if schema == SCHEMA:
         relation = system_relation(name)
@@ -266,6 +265,24 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
                 raise ForbiddenError(f"permission denied for view {relation.name}")
             return _stored(f"{SYSTEM}{relation.name}", tuple(relation.schema.names))
     raise _unknown_relation(table, around, planning)
+
+
+def _dataset(name: str, planning: Planning) -> Rows:
+    """Plan a dataset; where objects are to be opened, each leaf is a column of its own."""
+    dataset, table = planning.definitions.datasets[name], f"{DATASET}{name}"
+    if not planning.sight.database.flatten:
+        return _stored(table, tuple(dataset.fields))
+    leaves = [path.split(".") for path in dataset.leaves()]
+    columns = [exp.alias_(_leaf(parts), ".".join(parts), quoted=True) for parts in leaves]
+    rows = _stored(table, ())
+    return Rows(exp.select(*columns).from_(rows.query), tuple(dataset.leaves()))
+
+
+def _leaf(parts: Sequence[str]) -> exp.Expr:
+    found: exp.Expr = column(parts[0])
+    for part in parts[1:]:
+        found = exp.Anonymous(this="struct_extract", expressions=[found, exp.Literal.string(part)])
+    return found
 
 
 def _stored(table: str, columns: tuple[str, ...]) -> Rows:

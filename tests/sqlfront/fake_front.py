@@ -71,7 +71,7 @@ def fake_front(setup="", login=None):
     if setup:
         connection.execute(setup)
 
-    catalog = Catalog(lambda: RELATIONS)
+    catalog = Catalog(lambda caller: RELATIONS)
 
     def plan(sql, caller, parameter_types):
         if isinstance(sql, CatalogQuestion):

@@ -15,7 +15,7 @@ from sqlfront.catalog import Catalog, Kind, Relation, RelationColumn, Relations,
 from sqlfront.catalog.relations import stable_oids
 from sqlfront.catalog.rewrite import rewrite
 from sqlfront.state import Caller
-from sqlfront.wire.types import pg_name
+from sqlfront.wire.types import SCALARS, pg_name
 from tests.sqlfront.fake_front import RELATIONS
 
 PGJDBC = json.loads((Path(__file__).parent / "data" / "pgjdbc.json").read_text())
@@ -24,7 +24,7 @@ CALLER = Caller("ada", "demo", 7, {"server_version": "15.18", "jit": "off", "max
 
 @pytest.fixture(scope="module")
 def catalog():
-    return Catalog(lambda: RELATIONS)
+    return Catalog(lambda caller: RELATIONS)
 
 
 def plan(catalog, sql, declared=()):
@@ -103,6 +103,17 @@ def test_not_recognised(sql):
         ),
         ("SELECT 1 WHERE a = ANY ('{r,v}')", "SELECT 1 WHERE a = ANY ['r', 'v']"),
         ("SELECT indkey[0]", "SELECT indkey[1]"),
+        ("SELECT a::_regtype::text[]", "SELECT CAST(REGTYPE_NAMES(a) AS TEXT[])"),
+        ("SELECT 1 WHERE a = ANY ('{16}'::_regtype)", "SELECT 1 WHERE a = ANY(REGTYPE_OIDS(['16']))"),
+        ("SELECT s.a AS s, 1 FROM r AS s GROUP BY s", "SELECT s.a AS s, 1 FROM r AS s GROUP BY (s.a)"),
+        (
+            "SELECT FORMAT('%I.%s%%', a, b)",
+            "SELECT (QUOTE_IDENT(CAST(a AS TEXT)) || '.' || CAST(b AS TEXT) || '%')",
+        ),
+        ("SELECT pg_catalog.format('%%', a)", "SELECT ('%')"),
+        ("SELECT FORMAT(a, b)", "SELECT FORMAT(a, b)"),
+        ("SELECT s.a AS b, 1 FROM r AS s GROUP BY b", "SELECT s.a AS b, 1 FROM r AS s GROUP BY b"),
+        ("SELECT s.a AS s, 1 FROM r AS s GROUP BY s.a", "SELECT s.a AS s, 1 FROM r AS s GROUP BY s.a"),
         ("SELECT session_user, current_catalog", "SELECT SESSION_NAME(), CURRENT_DATABASE()"),
     ],
 )
@@ -210,6 +221,40 @@ def test_arrays_of_types_refer_to_each_other(catalog):
     assert rows(catalog, pair) == [[1007, 0], [0, 23]]
 
 
+def test_types_agree_with_postgresql(catalog):
+    known = rows(
+        catalog, "SELECT oid, typname, typlen, typarray, typcategory FROM pg_type WHERE typcategory <> 'C'"
+    )
+    assert {(s.oid, s.name, s.size, s.array, s.category) for s in SCALARS} <= set(map(tuple, known))
+
+
+def test_every_relation_has_a_row_type(catalog):
+    assert rows(
+        catalog,
+        "SELECT t.typname, t.typtype, format_type(t.oid, NULL) FROM pg_class c JOIN pg_type t ON t.oid = c.reltype "
+        "WHERE t.typrelid = c.oid AND c.relnamespace = 'public'::regnamespace ORDER BY 1",
+    ) == [["web", "c", "web"], ["web_raw", "c", "web_raw"]]
+
+
+def test_objects_print_as_names(catalog):
+    assert rows(
+        catalog,
+        "SELECT '{16,int4}'::regtype[], c.relowner::regrole, c.oid::regclass "
+        "FROM pg_class c WHERE c.oid = 'web'::regclass",
+    ) == [[["boolean", "integer"], "postgres", "web"]]
+    assert rows(
+        catalog, "SELECT typname FROM pg_type WHERE oid = ANY('{25,int4}'::regtype[]) ORDER BY 1"
+    ) == [["int4"], ["text"]]
+    arguments = "SELECT coalesce(proallargtypes::regtype[], proargtypes::regtype[])::text[] FROM pg_proc WHERE oid = 177"
+    assert rows(catalog, arguments) == [[["integer", "integer"]]]
+
+
+def test_settings_that_we_have_no_use_for(catalog):
+    known = "SELECT setting, unit, vartype, source FROM pg_settings WHERE name IN ('work_mem', 'jit') ORDER BY name"
+    assert rows(catalog, known) == [["off", None, "bool", "session"], ["4096", "kB", "integer", "default"]]
+    assert rows(catalog, "SELECT current_setting('work_mem')") == [["4MB"]]
+
+
 @pytest.mark.parametrize("name", PGJDBC)
 def test_statements_of_pgjdbc(catalog, name):
     answer = rows(catalog, PGJDBC[name])
@@ -230,7 +275,7 @@ def test_statements_of_pgjdbc(catalog, name):
 def test_catalogs_follow_the_relations():
     relation = Relation("orders", Kind.VIEW, (RelationColumn("n", pa.int64()),))
     current = [Relations(1, ())]
-    catalog = Catalog(lambda: current[0])
+    catalog = Catalog(lambda caller: current[0])
     listing = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
     assert rows(catalog, listing) == []
     current[0] = Relations(2, (relation,))
@@ -248,6 +293,11 @@ def test_catalogs_follow_the_relations():
         ("SELECT * FROM pg_class, arrow_scan(1, 2, 3)", "42501"),
         ("SELECT * FROM pg_class, checkpoint()", "42501"),
         ("SELECT getvariable('caller') FROM pg_class", "42501"),
+        ("SELECT pg_read_file('/etc/passwd') FROM pg_class", "42501"),
+        ("SELECT pg_no_such_function()", "42883"),
+        ("SELECT no_such_function(), version()", "42883"),
+        ("SELECT rolpassword FROM pg_authid", "42501"),
+        ("SELECT passwd FROM pg_catalog.pg_shadow", "42501"),
         ("SELECT caller('user') FROM pg_class", "42501"),
         ("SELECT getenv('HOME') FROM pg_class", "42501"),
         ("WITH x AS (DELETE FROM pg_class RETURNING *) SELECT * FROM x, pg_class", "42501"),

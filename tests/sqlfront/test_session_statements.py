@@ -120,7 +120,7 @@ def test_malformed_control_statements(sql, position):
         "DROP VIEW v",
         "CREATE TEMP TABLE t (a int DEFAULT 1)",
         "CREATE TEMP TABLE t (a int) ON COMMIT DROP",
-        "SHOW TABLES",
+        "SHOW DATABASES",
     ],
 )
 def test_unsupported_control_statements(sql):
