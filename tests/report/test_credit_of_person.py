@@ -21,6 +21,7 @@ from engine.errors import (
     UnsupportedError,
     WaylineError,
 )
+from engine.governance.access import OWNER
 from engine.report import person as subject
 from engine.report.moments import range_of
 from engine.report.person import (
@@ -270,14 +271,15 @@ def test_sql_takes_the_person_and_the_range_as_parameters(home):
     workspace, world = Workspace(home.root / "datasets"), home.current()
     call = "system.credit('shop', person => $1, metric => 'linear', dimension => 'channel', date_from => $2)"
     statement = parse(f"SELECT event, credit FROM {call}")[0]
-    query = plan(statement, home=home, world=world, workspace=workspace, settings={})
+    query = plan(statement, home=home, world=world, workspace=workspace, settings={}, access=lambda: OWNER)
     for start in (None, "2024-01-20"):
         window = range_of(start, None, "Europe/Berlin")
         ours = credit(home, person, "linear", "channel", window).select(["event", "credit"])
         assert query.run((person, start), Cancellation()).read_all() == ours
     assert query.run((None, None), Cancellation()).read_all().num_rows == 0
     explained = parse(f"EXPLAIN SELECT event FROM {call}")[0]
-    lines = plan(explained, home=home, world=world, workspace=workspace, settings={}).run((), Cancellation())
+    query = plan(explained, home=home, world=world, workspace=workspace, settings={}, access=lambda: OWNER)
+    lines = query.run((), Cancellation())
     assert lines.read_all().num_rows == 2
 
 
