@@ -70,48 +70,54 @@ def as_written(tree: exp.Expr, type_of: TypeOf = lambda column: None) -> exp.Exp
     >>> as_written(parse_one("CAST('a' AS VARCHAR(1))", read="postgres")).sql("duckdb")
     "LEFT(CAST('a' AS TEXT), 1)"
     """
+    return _Writer(type_of).written(tree.copy())
 
-    def change(node: exp.Expr) -> exp.Expr | None:
+
+class _Writer:
+    """Rewrites what becomes a text, inside out; knows the types of columns."""
+
+    def __init__(self, type_of: TypeOf) -> None:
+        self._type_of = type_of
+
+    def written(self, node: exp.Expr) -> exp.Expr:
+        """Return a node with all texts in it as PostgreSQL writes them."""
+        return rewrite(node, self._change, into_queries=True)
+
+    def _change(self, node: exp.Expr) -> exp.Expr | None:
         if isinstance(node, exp.Cast) and node.to.is_type(*_TEXTS):
-            return _cast(node, inside(node.this))
+            return self._cast(node)
         if isinstance(node, exp.Round) and node.args.get("decimals") is None:
-            return _rounded(inside(node.this))
+            return fill(_ROUND, x=self.written(node.this))
         if isinstance(node, (exp.Window, exp.Filter, exp.WithinGroup, *_STATISTICS, exp.Sum)):
-            return _aggregated(node, inside)
+            return _aggregated(node, self.written)
         if isinstance(node, (exp.Concat, exp.ConcatWs)):
-            node.set("expressions", [_part(inside(part), in_concat=True) for part in node.expressions])
+            parts = [self._part(self.written(part), in_concat=True) for part in node.expressions]
+            node.set("expressions", parts)
             return node
-        if isinstance(node, exp.DPipe):
-            return _joined(inside(node.this), inside(node.expression))
-        return None
+        return self._joined(node) if isinstance(node, exp.DPipe) else None
 
-    def inside(node: exp.Expr) -> exp.Expr:
-        return rewrite(node, change, into_queries=True)
+    def _cast(self, node: exp.Cast) -> exp.Expr:
+        inner, length = self.written(node.this), node.to.expressions
+        is_plain = _is_plain(inner, self._type_of)
+        text = exp.cast(inner, "text", dialect="duckdb") if is_plain else fill(_TEXT_OF, x=inner)
+        if not length and not node.to.is_type(DType.CHAR):
+            return text
+        return fill("LEFT(x, y)", x=text, y=length[0].this if length else exp.Literal.number(1))
 
-    def _known(node: exp.Expr) -> bool:
-        return _is_plain(node, type_of)
-
-    def _cast(node: exp.Cast, inner: exp.Expr) -> exp.Expr:
-        length = node.to.expressions
-        written = exp.cast(inner, "text", dialect="duckdb") if _known(inner) else fill(_TEXT_OF, x=inner)
-        if length or node.to.is_type(DType.CHAR, DType.BPCHAR):
-            count = length[0].this.copy() if length else exp.Literal.number(1)
-            return fill("LEFT(x, y)", x=written, y=count)
-        return written
-
-    def _part(part: exp.Expr, in_concat: bool = False) -> exp.Expr:
-        if _known(part):
+    def _part(self, part: exp.Expr, *, in_concat: bool = False) -> exp.Expr:
+        if _is_plain(part, self._type_of):
             return part
-        written = fill(_TEXT_OF, x=part)
-        return fill(_BOOLEAN, x=part, y=written) if in_concat else written
+        text = fill(_TEXT_OF, x=part)
+        return fill(_BOOLEAN, x=part, y=text) if in_concat else text
 
-    def _joined(left: exp.Expr, right: exp.Expr) -> exp.Expr:
-        sides = [left, right]
-        is_text = any(_is_text(side, type_of) for side in sides)
-        parts = [_part(side) if is_text or isinstance(bare(side), _CALCULATED) else side for side in sides]
-        return exp.DPipe(this=parts[0], expression=parts[1])
-
-    return inside(tree.copy())
+    def _joined(self, node: exp.DPipe) -> exp.Expr:
+        """Write both sides of ``||``, unless they may be arrays."""
+        sides = [self.written(node.this), self.written(node.expression)]
+        is_text = any(_is_text(side, self._type_of) for side in sides)
+        left, right = (
+            self._part(side) if is_text or isinstance(bare(side), _CALCULATED) else side for side in sides
+        )
+        return exp.DPipe(this=left, expression=right)
 
 
 def _is_text(node: exp.Expr, type_of: TypeOf) -> bool:
@@ -177,8 +183,3 @@ def _is_short(node: exp.Expr) -> bool:
     if isinstance(node, exp.Cast):
         return bool(node.to.is_type(DType.INT, DType.SMALLINT))
     return isinstance(node, exp.Null)
-
-
-def _rounded(value: exp.Expr) -> exp.Expr:
-    """Round a half to the even number if it is a binary one, and away from zero otherwise."""
-    return fill(_ROUND, x=value)
