@@ -22,10 +22,10 @@ SECONDS: Final = 180
 STATEMENTS: Final = {
     "who": "SELECT current_user AS who",
     "values": (
-        "SELECT true AS b, -7::int4 AS i, 1099511627776::int8 AS l, 0.5::float8 AS f, 12.5::numeric(8, 2) AS n, "
+        "SELECT true AS b, -7::int4 AS i, 1099511627776::int8 AS l, 0.5::float8 AS f, 12.5::numeric(8, 1) AS n, "
         "'hé \"x\" \\ y' AS t, DATE '2024-02-29' AS d, TIMESTAMP '2024-02-29 01:02:03' AS ts, NULL::text AS z"
     ),
-    "question": "SELECT channel, SUM(orders) AS orders FROM shop GROUP BY channel ORDER BY channel",
+    "question": "SELECT channel, SUM(occurrences) AS events FROM shop GROUP BY channel ORDER BY channel",
     "parameters": (
         "SELECT {1}::text AS t, {2}::int8 AS i, {3}::float8 AS f, {4}::bool AS b, {5}::date AS d, {6}::text AS z"
     ),
@@ -100,7 +100,24 @@ def python(program: str) -> Callable[[], list[str]]:
     return lambda: [sys.executable, "-m", f"tests.clients.programs.{program}"]
 
 
+def java(program: str) -> Callable[[], list[str]]:
+    """Return what runs a program of one file with the driver from Debian."""
+    return lambda: ["java", "-cp", "/usr/share/java/postgresql.jar", str(PROGRAMS / program)]
+
+
+def node(program: str) -> Callable[[], list[str]]:
+    """Return what runs a program with Node.js."""
+    return lambda: ["node", str(Path(__file__).parent / "node" / program)]
+
+
 CLIENTS: Final = (
+    Client(
+        "psql",
+        python("psql_client"),
+        needs_system=True,
+        without={"binary": "reads text only"},
+        also={"\\copy": "i 1000 500500"},
+    ),
     Client("psycopg 3", python("psycopg_3")),
     Client("psycopg 2", python("psycopg_2"), without={"binary": "reads text only"}),
     Client("asyncpg", python("asyncpg_client"), without={"text": "reads binary only"}),
@@ -108,6 +125,31 @@ CLIENTS: Final = (
         "pg8000",
         python("pg8000_client"),
         without={"binary": "reads text only", "cancel": "has no call for it"},
+    ),
+    Client(
+        "SQLAlchemy",
+        python("sqlalchemy_client"),
+        without={"binary": "leaves the format to its drivers"},
+        also={
+            "reflection of every schema": (
+                "public found, system found, information_schema found, pg_catalog found"
+            )
+        },
+    ),
+    Client("pgJDBC", java("Jdbc.java"), needs_system=True),
+    Client("psqlodbc", python("odbc"), needs_system=True, without={"binary": "reads text only"}),
+    Client("node-postgres", node("node_postgres.mjs"), needs_system=True),
+    Client("postgres.js", node("postgres_js.mjs"), needs_system=True, without={"binary": "reads text only"}),
+    Client("ADBC", python("adbc"), without={"text": "reads binary only"}),
+    Client(
+        "Polars",
+        python("polars_client"),
+        without={"text": "reads binary only", "cancel": "has no call for it"},
+    ),
+    Client(
+        "connectorx",
+        python("connectorx_client"),
+        without={"parameters": "has none", "cancel": "has no call for it"},
     ),
 )
 """The clients, in the order of the table."""

@@ -7,7 +7,7 @@ from tests.clients.programs import program
 from tests.clients.programs.program import asked
 from tests.clients.programs.spelling import rows
 
-SPELLED = {pa.large_string(): "text", pa.date32(): "date"}
+SPELLED = {pa.string(): "text", pa.large_string(): "text", pa.date32(): "date"}
 
 
 def table(statement: str, protocol: str = "binary", password: str = program.PASSWORD, **options) -> pa.Table:

@@ -9,7 +9,6 @@ from tests.clients.programs.program import asked
 from tests.clients.programs.spelling import rows
 
 NAMES = ["t", "i", "f", "b", "d", "z"]
-MARKERS = [f"CAST(:{name} AS {kind})" for name, kind in zip(NAMES, ["text", "int8", "float8", "bool", "date", "text"])]
 DRIVERS = ("psycopg", "psycopg2", "pg8000")
 SPELLED = {"VARCHAR": "text", "TEXT": "text", "DATE": "date"}
 
@@ -62,8 +61,10 @@ def parameters() -> str:
             asked_for = sa.text(
                 asked("parameters", *[f":{name}" for name in NAMES]).replace("::", " \\:\\: ")
             )
-            literal = connection.execute(asked_for, dict(zip(NAMES, program.PARAMETERS)))
-            bound = connection.execute(sa.text(asked("bound", ":t", ":d")), dict(zip("td", program.BOUND)))
+            literal = connection.execute(asked_for, dict(zip(NAMES, program.PARAMETERS, strict=True)))
+            bound = connection.execute(
+                sa.text(asked("bound", ":t", ":d")), dict(zip("td", program.BOUND, strict=True))
+            )
             told.add(f"{rows(literal)} / {rows(bound)}")
     return " or ".join(told)
 
@@ -74,7 +75,7 @@ def paging() -> str:
     return f"{len(numbers)} {sum(numbers)}"
 
 
-def failing(name: str, before: str | None = None) -> str:
+def failing(name: str) -> str:
     with engine.connect() as connection:
         timer = threading.Timer(0.5, connection.connection.dbapi_connection.cancel)
         if name == "slow":
