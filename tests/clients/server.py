@@ -35,6 +35,7 @@ class Served:
             "WAYLINE_DATABASE": "wayline",
             "WAYLINE_USER": demo.USER,
             "WAYLINE_PASSWORD": demo.PASSWORD,
+            "WAYLINE_CA": str(self.home.root / "tls" / "server.crt"),
         }
         asked = {f"ASK_{name.upper()}": statement for name, statement in STATEMENTS.items()}
         return os.environ | told | asked
@@ -45,7 +46,18 @@ def served_shop(folder: Path) -> Iterator[Served]:
     """Make the shop's home in a folder and serve it while the block lasts."""
     made = generate.generate(folder / "data", events=EVENTS, seed=1)
     home = demo.build_home(folder / "home", made)
-    command = [sys.executable, "-m", "wayline", "serve", "--home", str(home.root), "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "wayline",
+        "serve",
+        "--home",
+        str(home.root),
+        "--port",
+        "0",
+        "--tls",
+        "always",
+    ]
     environment = os.environ | {"COLUMNS": "500", "PYTHONUNBUFFERED": "1"}
     log = folder / "server.log"
     with (

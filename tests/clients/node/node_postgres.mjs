@@ -56,27 +56,21 @@ async function paging() {
   return program.summed(numbers);
 }
 
-async function failing(text) {
-  try {
-    await client.query(text);
-  } catch (error) {
-    const [{ one }] = await fetched(asked("one"));
-    return `${error.code} ${one}`;
-  }
-  return "no error";
+async function failing(text, running = () => {}) {
+  const query = new pg.Query(text);
+  const ended = new Promise((done) => query.on("error", done).on("end", () => done({ code: "no error" })));
+  client.query(query);
+  running(query);
+  const { code } = await ended;
+  const [{ one }] = await fetched(asked("one"));
+  return `${code} ${one}`;
 }
 
-/** The client's way is its own CancelRequest over a second connection. */
-async function cancel() {
-  const running = failing(asked("slow"));
-  await new Promise((done) => setTimeout(done, 500));
+/** A client of its own carries the request, without encryption, and is closed by the server. */
+function cancel() {
   const other = new pg.Client({ ...program.place, ssl: program.tls });
-  other.on("error", () => {});
-  other.connection.on(program.tls ? "sslconnect" : "connect", () =>
-    other.connection.cancel(client.processID, client.secretKey),
-  );
-  other.connection.connect(program.place.port, program.place.host);
-  return running;
+  other.connection.on("error", () => {});
+  return failing(asked("slow"), (query) => setTimeout(() => other.cancel(client, query), 500));
 }
 
 async function reconnect() {

@@ -9,7 +9,7 @@ export const place = {
   user: told.WAYLINE_USER,
   password: told.WAYLINE_PASSWORD,
 };
-export const tls = told.WAYLINE_CA ? { ca: readFileSync(told.WAYLINE_CA) } : false;
+export const tls = { ca: readFileSync(told.WAYLINE_CA) };
 export const PARAMETERS = ["hé", 42, 0.5, true, "2024-02-29", null];
 export const BOUND = ["email", "2026-02-01"];
 export const LIST = `SELECT table_name AS name FROM information_schema.tables

@@ -34,11 +34,8 @@ public class Jdbc {
         Properties properties = new Properties();
         properties.setProperty("user", TOLD.get("WAYLINE_USER"));
         properties.setProperty("password", password);
-        String authority = TOLD.getOrDefault("WAYLINE_CA", "");
-        if (!authority.isEmpty()) {
-            properties.setProperty("sslmode", "verify-full");
-            properties.setProperty("sslrootcert", authority);
-        }
+        properties.setProperty("sslmode", "verify-full");
+        properties.setProperty("sslrootcert", TOLD.get("WAYLINE_CA"));
         for (int at = 0; at < options.length; at += 2) {
             properties.setProperty(options[at], options[at + 1]);
         }

@@ -14,7 +14,7 @@ LOOP = asyncio.new_event_loop()
 
 
 async def connected(password: str = program.PASSWORD) -> asyncpg.Connection:
-    context = ssl.create_default_context(cafile=program.CA) if program.CA else None
+    context = ssl.create_default_context(cafile=program.CA)
     return await asyncpg.connect(
         host=program.HOST,
         port=program.PORT,

@@ -24,7 +24,7 @@ def connected(password: str = program.PASSWORD, **options: object) -> pyodbc.Con
         "PWD": password,
         "BoolsAsChar": 0,
     }
-    tls = {"SSLmode": "verify-full", "pqopt": f"{{sslrootcert={program.CA}}}"} if program.CA else {}
+    tls = {"SSLmode": "verify-full", "pqopt": f"{{sslrootcert={program.CA} channel_binding=require}}"}
     options = place | tls | options
     return pyodbc.connect(";".join(f"{name}={value}" for name, value in options.items()), autocommit=True)
 

@@ -14,7 +14,7 @@ MARKERS = ["%s"] * 6
 
 
 def connected(password: str = program.PASSWORD) -> pg8000.dbapi.Connection:
-    context = ssl.create_default_context(cafile=program.CA) if program.CA else None
+    context = ssl.create_default_context(cafile=program.CA)
     return pg8000.dbapi.connect(
         host=program.HOST,
         port=program.PORT,

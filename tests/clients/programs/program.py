@@ -16,7 +16,7 @@ PORT = int(os.environ["WAYLINE_PORT"])
 DATABASE = os.environ["WAYLINE_DATABASE"]
 USER = os.environ["WAYLINE_USER"]
 PASSWORD = os.environ["WAYLINE_PASSWORD"]
-CA = os.environ.get("WAYLINE_CA", "")
+CA = os.environ["WAYLINE_CA"]
 PARAMETERS = ("hé", 42, 0.5, True, date(2024, 2, 29), None)
 BOUND = ("email", date(2026, 2, 1))
 LIST = """
@@ -41,12 +41,12 @@ def asked(name: str, *markers: str) -> str:
 
 def tls() -> dict[str, str]:
     """Return the options of libpq that make the connection encrypted, verified and bound to its channel."""
-    return {"sslmode": "verify-full", "sslrootcert": CA, "channel_binding": "require"} if CA else {}
+    return {"sslmode": "verify-full", "sslrootcert": CA, "channel_binding": "require"}
 
 
 def connectorx_tls() -> dict[str, str]:
     """Return the options of rust-postgres, as connectorx takes them."""
-    return {"sslmode": "verify-full", "sslrootcert": CA} if CA else {}
+    return {"sslmode": "require", "sslrootcert": CA}
 
 
 def uri(password: str = PASSWORD, **options: str) -> str:

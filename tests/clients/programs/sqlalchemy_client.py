@@ -1,5 +1,6 @@
 """SQLAlchemy over four drivers: reflection of every schema, typed parameters, streamed results, its pool."""
 
+import ssl
 import threading
 
 import sqlalchemy as sa
@@ -21,11 +22,9 @@ def engine_of(driver: str, password: str = program.PASSWORD) -> sa.Engine:
 
 
 def arguments(driver: str) -> dict[str, object]:
-    if driver != "pg8000" or not program.CA:
-        return program.tls() if driver != "pg8000" else {}
-    import ssl
-
-    return {"ssl_context": ssl.create_default_context(cafile=program.CA)}
+    if driver == "pg8000":
+        return {"ssl_context": ssl.create_default_context(cafile=program.CA)}
+    return program.tls()
 
 
 def connect() -> str:
