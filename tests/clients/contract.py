@@ -110,6 +110,11 @@ def node(program: str) -> Callable[[], list[str]]:
     return lambda: ["node", str(Path(__file__).parent / "node" / program)]
 
 
+def apart(program: str) -> Callable[[], list[str]]:
+    """Return what runs a program with the Python of the clients that bring pins of their own."""
+    return lambda: [str(ROOT / ".venv-clients" / "bin" / "python"), "-m", f"tests.clients.programs.{program}"]
+
+
 CLIENTS: Final = (
     Client(
         "psql",
@@ -150,6 +155,39 @@ CLIENTS: Final = (
         "connectorx",
         python("connectorx_client"),
         without={"parameters": "has none", "cancel": "has no call for it"},
+    ),
+    Client(
+        "pgcli",
+        apart("pgcli_client"),
+        needs_system=True,
+        without={
+            "binary": "reads text only",
+            "parameters": "has none",
+            "paging": "fetches whole results",
+        },
+        also={
+            "completions": (
+                "schemas found, tables found, columns found, types found, databases found, functions found"
+            )
+        },
+    ),
+    Client(
+        "dbt-postgres",
+        apart("dbt_client"),
+        needs_system=True,
+        without={
+            "binary": "reads text only",
+            "parameters": "has none",
+            "paging": "fetches whole results",
+            "cancel": "has no call for it",
+        },
+        also={"ephemeral models": "8", "test": "pass"},
+    ),
+    Client(
+        "jupysql",
+        apart("jupysql_client"),
+        needs_system=True,
+        without={"binary": "leaves the format to its driver", "paging": "fetches whole results"},
     ),
 )
 """The clients, in the order of the table."""
