@@ -17,7 +17,7 @@ from typing import Final
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 ROOT: Final = Path(__file__).parents[2]
-SECONDS: Final = 90
+SECONDS: Final = 240
 
 STATEMENTS: Final = {
     "who": "SELECT current_user AS who",

@@ -1,29 +1,17 @@
-"""Every client does every step of the contract against a served home; each test is one cell of the matrix."""
+"""Every client keeps to the contract against a served home; each test is one line of docs/clients.md."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 
 import pytest
 
-from tests.clients.contract import BOUND, CLIENTS, STATEMENTS, Client, Outcome, expected, run
+from tests.clients.contract import BOUND, CLIENTS, STATEMENTS, Client, expected, run
+from tests.clients.matrix import PAGE, VERSION, recorded, table, written
 from tests.clients.programs.spelling import rows
 from tests.clients.server import Served, served_shop
 from wayline.serving import ask
-
-CELLS = [
-    pytest.param(
-        client,
-        step,
-        id=f"{client.name}-{step}",
-        marks=[pytest.mark.matrix, pytest.mark.xdist_group(client.name)]
-        + [pytest.mark.clients] * client.needs_system,
-    )
-    for client in CLIENTS
-    for step in client.steps
-]
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +27,29 @@ def answers(served: Served) -> dict[str, str]:
     return expected(*(rows(ask(served.home, statement)[1]) for statement in (STATEMENTS["question"], bound)))
 
 
-@pytest.fixture(scope="module")
-def outcome(served: Served) -> Callable[[Client], Outcome]:
-    """What a client's program printed; it runs once, at the first of its cells."""
-    return cache(lambda client: run(client, served.environment()))
-
-
-@pytest.mark.parametrize(("client", "step"), CELLS)
+@pytest.mark.matrix
+@pytest.mark.parametrize(
+    "client",
+    [
+        pytest.param(client, id=client.name, marks=[pytest.mark.clients] * client.needs_system)
+        for client in CLIENTS
+    ],
+)
 def test_client(
     client: Client,
-    step: str,
-    outcome: Callable[[Client], Outcome],
+    served: Served,
     answers: dict[str, str],
     record_property: Callable[[str, object], None],
 ) -> None:
-    found = outcome(client)
-    record_property("version", found.version)
-    if step not in found.values:
-        pytest.fail(found.errors.get(step, found.said[-3000:]), pytrace=False)
-    assert found.values[step] == (client.also | answers)[step]
+    wanted = {step: (answers | client.also)[step] for step in client.steps}
+    outcome = run(client, served.environment())
+    record_property(VERSION, outcome.version)
+    for step, answer in wanted.items():
+        record_property(step, "ok" if outcome.values.get(step) == answer else "failed")
+    assert outcome.errors == {}, outcome.said[-3000:]
+    assert outcome.values == wanted, outcome.said[-3000:]
+
+
+def test_the_page_shows_every_client_and_what_it_can_do() -> None:
+    passed = {client.name: dict.fromkeys(client.steps, "ok") for client in CLIENTS}
+    assert recorded(PAGE.read_text()) == recorded(written(PAGE.read_text(), table(CLIENTS, passed)))

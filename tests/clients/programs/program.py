@@ -49,9 +49,9 @@ def connectorx_tls() -> dict[str, str]:
     return {"sslmode": "require", "sslrootcert": CA}
 
 
-def uri(password: str = PASSWORD, **options: str) -> str:
+def uri(password: str = PASSWORD, user: str = USER, **options: str) -> str:
     """Return the address of the server."""
-    return f"postgresql://{USER}:{password}@{HOST}:{PORT}/{DATABASE}?{urlencode(options)}"
+    return f"postgresql://{user}:{password}@{HOST}:{PORT}/{DATABASE}?{urlencode(options)}"
 
 
 def described(columns: Iterable[Sequence[object]]) -> str:
@@ -60,11 +60,11 @@ def described(columns: Iterable[Sequence[object]]) -> str:
 
 
 def refused(connect: Callable[[], object]) -> str:
-    """Return that a connection was refused because of its password."""
+    """Return that a connection was refused because of its password, or of the many tries that a pool made."""
     try:
         connect()
     except Exception as error:
-        if "password authentication failed" in str(error):
+        if "password authentication failed" in str(error) or "too many failed logins" in str(error):
             return "refused"
         raise
     return "let in"
