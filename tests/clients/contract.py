@@ -95,9 +95,9 @@ class Client:
         return [step for step in STEPS if step not in self.without] + list(self.also)
 
 
-def python(program: str) -> Callable[[], list[str]]:
+def python(program: str, *arguments: str) -> Callable[[], list[str]]:
     """Return what runs a program with this Python."""
-    return lambda: [sys.executable, "-m", f"tests.clients.programs.{program}"]
+    return lambda: [sys.executable, "-m", f"tests.clients.programs.{program}", *arguments]
 
 
 def java(program: str) -> Callable[[], list[str]]:
@@ -145,6 +145,15 @@ CLIENTS: Final = (
     Client("psqlodbc", python("odbc"), needs_system=True, without={"binary": "reads text only"}),
     Client("node-postgres", node("node_postgres.mjs"), needs_system=True),
     Client("postgres.js", node("postgres_js.mjs"), needs_system=True, without={"binary": "reads text only"}),
+    *(
+        Client(
+            f"Npgsql {version} (its messages)",
+            python("npgsql", version),
+            without={"text": "reads binary only"},
+            also={"types in one message": "1, enough"},
+        )
+        for version in ("4.0.10", "9")
+    ),
     Client("ADBC", python("adbc"), without={"text": "reads binary only"}),
     Client(
         "Polars",
