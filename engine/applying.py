@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from engine.catalog import access
 from engine.catalog.records import BatchStatus
 from engine.dataview.components import data_view
 from engine.definitions.checks import check_evolution, refuse
@@ -18,6 +19,7 @@ from engine.definitions.model import (
 )
 from engine.definitions.problem import Problem
 from engine.errors import DefinitionError
+from engine.governance.access import rule_problems
 from engine.identities import maintain
 from engine.journeys import intake, staging
 from engine.journeys.change import Outcome, versions_of
@@ -70,6 +72,7 @@ def apply(
     for name in definitions.data_views:
         data_view(definitions, name)
     refuse(segment_problems(definitions))
+    refuse(rule_problems(definitions, access.roll(home.catalog)))
     with home.lease(on_wait=on_wait) as lease:
         world = recover(lease, progress)
         _refuse_losses(home, world.definitions, definitions)
@@ -93,8 +96,8 @@ def apply(
 
 
 def segment_problems(definitions: Definitions) -> Iterator[Problem]:
-    """Yield what is wrong with the segments of data views, where everything else is right."""
-    if any(view.segments for view in definitions.data_views.values()):
+    """Yield what is wrong with segments of data views and saved ones, where everything else is right."""
+    if definitions.segments or any(view.segments for view in definitions.data_views.values()):
         # Not at the top: the report engine takes long to import, and few commands need it.
         from engine.report.segments import problems
 
@@ -119,6 +122,8 @@ def _entries(definitions: Definitions) -> dict[str, object]:
         "dataset": definitions.datasets,
         "connection": definitions.connections,
         "data view": definitions.data_views,
+        "segment": definitions.segments,
+        "date range": definitions.date_ranges,
     }
     return {f"{kind} {name}": entry for kind, entries in kinds.items() for name, entry in entries.items()}
 

@@ -5,30 +5,47 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from engine.errors import CancelledError
+from engine.memory import Share
+
+BY_USER: Final = "canceling statement due to user request"
 
 
 class Cancellation:
-    """One per statement. ``cancel()`` may come from another thread at any time, also before the start."""
+    """One per statement. ``cancel()`` may come from another thread at any time, also before the start.
+
+    Attributes:
+        share: of the memory that the statement's work is taken from; None: from all of it.
+        waited: seconds that it waited for its turn.
+    """
+
+    share: Share | None = None
+    waited: float = 0.0
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._cancelled = False
+        self._reason: str | None = None
         self._interrupts: list[Callable[[], object]] = []
 
-    def cancel(self) -> None:
-        """Set the flag and interrupt whatever library call is under way."""
+    def cancel(self, reason: str = BY_USER) -> None:
+        """Set the flag and interrupt whatever library call is under way; the first reason is told."""
         with self._lock:
-            self._cancelled = True
+            self._reason = self._reason or reason
             interrupts = list(self._interrupts)
         for interrupt in interrupts:
             interrupt()
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it has been cancelled."""
+        return self._reason is not None
+
     def check(self) -> None:
         """Raise CancelledError if cancelled."""
-        if self._cancelled:
-            raise CancelledError("canceling statement due to user request")
+        if self._reason is not None:
+            raise CancelledError(self._reason)
 
     @contextmanager
     def interrupting(self, interrupt: Callable[[], object]) -> Iterator[None]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -78,8 +80,23 @@ def size_in_bytes(text: str) -> int:
     return size
 
 
+@dataclass(frozen=True)
+class Share:
+    """The part of the memory that some questions may take together.
+
+    Attributes:
+        name: of those questions.
+        percent: of what all questions may take.
+    """
+
+    name: str
+    percent: int
+
+
 class Room:
     """Bytes that work takes while it runs; work that does not fit waits, but the first never does.
+
+    Nor does the first of a share.
 
     Args:
         size: how many bytes there are.
@@ -89,26 +106,40 @@ class Room:
         self._size = size
         self._freed = threading.Condition()
         self._taken = 0
+        self._taken_by: Counter[str] = Counter()
 
     @contextmanager
-    def taken(self, wanted: int, check: Callable[[], None]) -> Iterator[None]:
+    def taken(self, wanted: int, check: Callable[[], None], share: Share | None = None) -> Iterator[None]:
         """Hold bytes while the block runs.
 
         Args:
             wanted: how many.
             check: called now and then while waiting; what it raises is raised.
+            share: which they are also taken from.
         """
         with self._freed:
-            while self._taken and self._taken + wanted > self._size():
+            while not self._fits(wanted, share):
                 self._freed.wait(_NAP)
                 check()
-            self._taken += wanted
+            self._take(wanted, share)
         try:
             yield
         finally:
             with self._freed:
-                self._taken -= wanted
+                self._take(-wanted, share)
                 self._freed.notify_all()
+
+    def _fits(self, wanted: int, share: Share | None) -> bool:
+        size = self._size()
+        if self._taken and self._taken + wanted > size:
+            return False
+        before = 0 if share is None else self._taken_by[share.name]
+        return share is None or not before or (before + wanted) * 100 <= size * share.percent
+
+    def _take(self, wanted: int, share: Share | None) -> None:
+        self._taken += wanted
+        if share is not None:
+            self._taken_by[share.name] += wanted
 
 
 decoding: Final = Room(decoding_budget)

@@ -17,19 +17,19 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
-from engine.catalog import replays
+from engine.catalog import access, replays
 from engine.catalog.lock import exclusive
-from engine.catalog.migrations import to_format_2, to_format_3
+from engine.catalog.migrations import to_format_2, to_format_3, to_format_4
 from engine.catalog.pins import Pins
 from engine.catalog.records import BatchRecord, ReplayRecord, Skip, WorldRecord
 from engine.catalog.store import Catalog
 from engine.definitions.model import Definitions
 from engine.errors import HomeError, UnknownNameError
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """The format of homes that this version writes."""
 
-UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2, to_format_3)
+UPGRADES: Final[tuple[Callable[[Catalog], None], ...]] = (to_format_2, to_format_3, to_format_4)
 """Steps that bring a home from format n to n + 1, the step from format 1 first."""
 
 _NO_CATALOG: Final = ("file is not a database", "no such table")
@@ -50,6 +50,7 @@ class World:
         vacuumed_at: since when its files may be gone; None while it can be rolled back to.
         identities: Delta version of the identity graph, which has consumed all of ``datasets``; None if
             the definitions ask for none.
+        revision: number of its definitions; worlds with the same have the same.
         identity_as_of: as of when a reader wants to know who is who, aware; None is as published.
     """
 
@@ -63,6 +64,7 @@ class World:
     devices: Mapping[str, int]
     vacuumed_at: datetime | None = None
     identities: int | None = None
+    revision: int = 0
     identity_as_of: datetime | None = None
 
 
@@ -93,6 +95,7 @@ class Home:
                     f"{root} is a wayline home already", hint="Open it, or choose another folder."
                 )
             home.catalog.set_meta(connection, "format", str(FORMAT))
+            access.begin(connection)
             revision = home.catalog.add_document(connection, _document(Definitions()))
             first = WorldRecord(1, datetime.now(UTC), "init", revision, {}, {}, {}, {})
             home.catalog.add_world(connection, first)
@@ -245,6 +248,7 @@ class Home:
             devices=record.devices,
             vacuumed_at=record.vacuumed_at,
             identities=record.identities,
+            revision=record.revision,
         )
 
     def world(self, number: int) -> World:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from sqlglot import exp
 
 from engine.cancellation import Cancellation
+from engine.governance.access import Access
+from engine.memory import Share
 from engine.world import Home, World
+from sqlfront.admission import group_of
 from sqlfront.dialect import Statement
 from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
-from sqlfront.problems import ResultChangedError, errors_as_ours
+from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
-from sqlfront.settings import identity_as_of
+from sqlfront.settings import identity_as_of, is_compatible
+from sqlfront.sight import Sight, sight_of
+from sqlfront.temporary_rows import Tables
+from sqlfront.wire.types import kept_type, pg_name
 from sqlfront.workspace import Workspace
 
 
@@ -26,20 +35,24 @@ def plan(
     world: World,
     workspace: Workspace,
     settings: Mapping[str, str],
+    access: Callable[[], Access],
     parameter_types: Sequence[pa.DataType | None] = (),
+    temporaries: Callable[[], Tables] = dict,
 ) -> Query:
     """Plan a question (a statement of kind ``select``, ``explain`` or ``analyze``).
 
     Args:
         world: what the columns are planned on; each run takes the newest.
         settings: the session's, by name in lower case, read at each run.
+        access: returns what the session's user may read, asked at each run.
         parameter_types: what the client declared, None where it left a type open.
+        temporaries: returns the session's temporary tables, asked at each run.
 
     Raises:
         WaylineError: the question cannot be answered; the message says why.
     """
-    question = Question(statement, home, workspace, tuple(parameter_types), settings)
-    planned = question.planned(world)
+    question = Question(statement, home, workspace, tuple(parameter_types), access, settings, temporaries)
+    planned = question.planned(question.sight(world))
     return Answer(question, planned) if statement.kind == "select" else Explanation(question, planned)
 
 
@@ -51,21 +64,46 @@ class Question:
     home: Home
     workspace: Workspace
     declared: tuple[pa.DataType | None, ...]
+    access: Callable[[], Access]
     settings: Mapping[str, str] = field(default_factory=dict)
+    temporaries: Callable[[], Tables] = dict
 
-    def seen(self, world: World) -> World:
-        """Return a world as the settings want to see it now."""
-        return replace(world, identity_as_of=identity_as_of(self.settings))
+    def sight(self, world: World) -> Sight:
+        """Return a world as whoever asks may see it now."""
+        return replace(sight_of(world, self.access()), temporaries=self.temporaries())
 
-    def planned(self, world: World) -> Planned:
-        """Return the statement's plan in a world, from the cache if it was planned before."""
+    def as_of(self, sight: Sight) -> Sight:
+        """Return the same as the settings want to see it now."""
+        return replace(sight, world=replace(sight.world, identity_as_of=identity_as_of(self.settings)))
+
+    def place(
+        self, sight: Sight, cancellation: Cancellation, *, goes_on: bool = False
+    ) -> AbstractContextManager[None]:
+        """Hold a place among the statements that work at once; what they take is the role's."""
+        percent = sight.access.limits.memory_percent
+        cancellation.share = None if percent is None else Share(group_of(sight.access), percent)
+        return self.workspace.admission.admitted(sight.access, cancellation, goes_on=goes_on)
+
+    def planned(self, sight: Sight) -> Planned:
+        """Return the statement's plan in a world, from the cache if it was planned before.
+
+        Most plans follow from the definitions; those that rest on what is stored are made anew in each world.
+        """
         tree = self.statement.tree
         if tree is None:
             raise AssertionError(f"{self.statement.kind} is not a question")
-        key = (world.id, self.statement.kind, self.statement.text, self.declared)
-        planned: Planned = self.workspace.plans.get(
-            key, lambda: prepare(tree, self.declared, self.home, world, self.workspace)
-        )
+        compat = is_compatible(self.settings)
+
+        def make() -> Planned:
+            return prepare(tree, self.declared, self.home, sight, self.workspace, compat=compat)
+
+        if sight.temporaries and any(table.name in sight.temporaries for table in tree.find_all(exp.Table)):
+            return make()
+        world, statement = sight.world, self.statement
+        key = (world.revision, sight.access.key, statement.kind, statement.text, self.declared, compat)
+        planned: Planned = self.workspace.plans.get(key, make)
+        if planned.world not in (None, world.id):
+            planned = self.workspace.plans.get((*key, world.id), make)
         return planned
 
 
@@ -94,28 +132,35 @@ class Answer:
         """
         question, stack = self.question, ExitStack()
         with stack:
-            world = stack.enter_context(question.home.pin())
-            planned = question.planned(world)
+            sight = question.sight(stack.enter_context(question.home.pin()))
+            planned = question.planned(sight)
             if planned.columns != self.columns:
                 raise ResultChangedError(
                     "cached plan must not change result type", hint="Prepare the statement again."
                 )
             cursor = question.workspace.cursor()
+            execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
+            stack.callback(execution.close)
             stack.callback(cursor.close)
-            execution = Execution(cursor, question.home, question.seen(world), cancellation)
-            reader = execution.stream(planned, values)
+            with question.place(sight, cancellation):
+                reader = execution.stream(planned, values)
             rest = stack.pop_all()
-        schema = pa.schema([(column.name, column.type) for column in self.columns])
-        return pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, execution, rest))
+        schema = pa.schema([(column.name, kept_type(column.type)) for column in self.columns])
+        place = partial(question.place, sight, cancellation, goes_on=True)
+        return pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, execution, place, rest))
 
 
 def _batches(
-    reader: pa.RecordBatchReader, schema: pa.Schema, execution: Execution, rest: ExitStack
+    reader: pa.RecordBatchReader,
+    schema: pa.Schema,
+    execution: Execution,
+    place: Callable[[], AbstractContextManager[None]],
+    rest: ExitStack,
 ) -> Iterator[pa.RecordBatch]:
     """Yield batches under the planned names and types; lets go of the world at the end."""
     with rest:
         while True:
-            with execution.interrupting(), errors_as_ours():
+            with place(), execution.working():
                 try:
                     batch = reader.read_next_batch()
                 except StopIteration:
@@ -124,11 +169,23 @@ def _batches(
 
 
 def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [
-        array if array.type == field.type else array.cast(field.type)
-        for array, field in zip(batch.columns, schema, strict=True)
-    ]
+    arrays = [_cast(array, field.type) for array, field in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _cast(array: pa.Array, planned: pa.DataType) -> pa.Array:
+    """Return an array in the planned type; values of parameters may have brought more decimals."""
+    if array.type == planned:
+        return array
+    if pa.types.is_decimal(array.type) and pa.types.is_decimal(planned) and array.type.scale > planned.scale:
+        array = pc.round(array, planned.scale)
+    try:
+        return array.cast(planned)
+    except pa.ArrowNotImplementedError:
+        raise ResultChangedError(
+            f"the values given turn {pg_name(planned)} into {pg_name(array.type)}",
+            hint="Cast the parameter to the type that it has.",
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -152,12 +209,13 @@ class Explanation:
         """Return the plan's lines, one row each."""
         question = self.question
         with question.home.pin() as world:
+            sight = question.sight(world)
             cursor = question.workspace.cursor()
             try:
-                execution = Execution(cursor, question.home, question.seen(world), cancellation)
-                lines = explanation(
-                    question.planned(world), values, execution, run=question.statement.kind == "analyze"
-                )
+                execution = Execution(cursor, question.home, question.as_of(sight), cancellation)
+                runs = question.statement.kind == "analyze"
+                with question.place(sight, cancellation) if runs else nullcontext():
+                    lines = explanation(question.planned(sight), values, execution, run=runs)
             finally:
                 cursor.close()
         table = pa.table({"QUERY PLAN": pa.array(lines, pa.string())})

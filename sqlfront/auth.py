@@ -1,6 +1,6 @@
 """Passwords: SCRAM-SHA-256 (RFC 5802, RFC 7677) as PostgreSQL speaks it, without sockets.
 
-Only a verifier is kept, in PostgreSQL's own text form, from which no password can be read.
+Only verifiers are kept, from which no password can be read.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ import re
 import secrets
 import stringprep
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, NoReturn
 
 from engine.errors import WaylineError
 
 MECHANISM: Final = "SCRAM-SHA-256"
+PLUS: Final = "SCRAM-SHA-256-PLUS"
+"""The same, bound to the server's certificate: who sits between client and server cannot pass it on."""
 ITERATIONS: Final = 4096
-_VERIFIER: Final = re.compile(r"SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)")
-_CLIENT_FIRST: Final = re.compile(rb"([nyp][^,]*),([^,]*),((?:m=[^,]*,)?n=([^,]*),r=([!-+\--~]+).*)")
+_CLIENT_FIRST: Final = re.compile(rb"(n|y|p=[^,]+),([^,]*),((?:m=[^,]*,)?n=([^,]*),r=([!-+\--~]+).*)")
 _CLIENT_FINAL: Final = re.compile(rb"(c=([^,]+),r=([!-+\--~]+)(?:,[^,]+)*),p=([^,]+)")
+_BOUND: Final = b"p=tls-server-end-point"
 _PROHIBITED: Final = (
     stringprep.in_table_c12,
     stringprep.in_table_c21_c22,
@@ -53,42 +57,53 @@ class AuthenticationError(WaylineError):
 
 @dataclass(frozen=True)
 class Verifier:
-    """What is kept of a password; all but ``iterations`` are raw bytes."""
+    """What is kept of a password or token: raw bytes from which neither can be read.
 
-    iterations: int
-    salt: bytes
+    Attributes:
+        credential: its id, by which it is revoked; empty if it has none.
+        expires_at: from when on it no longer counts; None: it always does.
+    """
+
     stored_key: bytes
     server_key: bytes
+    credential: str = ""
+    expires_at: datetime | None = None
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
 
-def verifier(password: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> str:
-    """Return the text to store for a password: ``SCRAM-SHA-256$4096:salt$stored:server``."""
-    salt = salt if salt is not None else secrets.token_bytes(16)
+@dataclass(frozen=True)
+class Login:
+    """How a user shows who they are: any of their passwords and tokens, all under one salt."""
+
+    salt: bytes
+    iterations: int
+    verifiers: Sequence[Verifier]
+
+
+def verifier_of(password: str, salt: bytes, iterations: int = ITERATIONS) -> Verifier:
+    """Return what to keep of a password or token."""
     salted = hashlib.pbkdf2_hmac("sha256", _prepared(password), salt, iterations)
     stored = hashlib.sha256(_hmac(salted, b"Client Key")).digest()
-    server = _hmac(salted, b"Server Key")
-    return f"{MECHANISM}${iterations}:{_base64(salt)}${_base64(stored)}:{_base64(server)}"
+    return Verifier(stored, _hmac(salted, b"Server Key"))
 
 
-def read_verifier(text: str) -> Verifier:
-    """Return a stored verifier's parts.
-
-    Raises:
-        AuthenticationError: it is not in the form that ``verifier`` writes.
-    """
-    match = _VERIFIER.fullmatch(text)
-    if match is None:
-        raise AuthenticationError("the stored verifier is malformed", hint="Set the password anew.")
-    return Verifier(int(match[1]), *(base64.b64decode(match[part]) for part in (2, 3, 4)))
+def login_with(password: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> Login:
+    """Return the login of a user who has one password and no token."""
+    salt = salt if salt is not None else secrets.token_bytes(16)
+    return Login(salt, iterations, (verifier_of(password, salt, iterations),))
 
 
-def mock_verifier(user: str) -> Verifier:
-    """Return a verifier that no password fits, the same for a user each time.
+def mock_login(user: str) -> Login:
+    """Return a login that no password fits, with the same salt for a user each time.
 
     With it an unknown user sees the same exchange as a known one.
     """
     salt = _hmac(_MOCK_KEY, user.encode())[:16]
-    return Verifier(ITERATIONS, salt, secrets.token_bytes(32), secrets.token_bytes(32))
+    return Login(salt, ITERATIONS, (Verifier(secrets.token_bytes(32), secrets.token_bytes(32)),))
 
 
 def _prepared(password: str) -> bytes:
@@ -119,56 +134,120 @@ class ScramServer:
 
     Args:
         user: name from the startup message, for the error.
-        known: the user's verifier, None if there is no such user.
+        known: how the user may log in, None if there is no such user.
+        end_point: what the client may bind its login to; None if the connection has nothing for it.
         nonce: the server's part of the nonce; random unless given.
+
+    Attributes:
+        proven: the password or token that the client has shown to know; None until ``final``.
     """
 
-    def __init__(self, user: str, known: Verifier | None, *, nonce: str | None = None) -> None:
+    def __init__(
+        self,
+        user: str,
+        known: Login | None,
+        *,
+        end_point: bytes | None = None,
+        nonce: str | None = None,
+    ) -> None:
+        self.proven: Verifier | None = None
         self._user = user
         self._known = known is not None
-        self._verifier = known or mock_verifier(user)
+        self._login = known or mock_login(user)
+        self._end_point = end_point
         self._nonce = (nonce or _base64(secrets.token_bytes(18))).encode()
         self._header = b""
+        self._binding = b""
         self._transcript = b""
 
-    def first(self, message: bytes) -> bytes:
+    @property
+    def mechanisms(self) -> list[str]:
+        """The mechanisms to offer, the best first."""
+        return [MECHANISM] if self._end_point is None else [PLUS, MECHANISM]
+
+    def first(self, message: bytes, mechanism: str = MECHANISM) -> bytes:
         """Return the challenge for the client's first message.
 
         Raises:
-            AuthenticationError: malformed, or it asks for channel binding.
+            AuthenticationError: malformed, not what was offered, or the client did not get the offer whole.
         """
         match = _CLIENT_FIRST.fullmatch(message) or _malformed()
-        if match[1].startswith(b"p"):
-            raise AuthenticationError("channel binding is not offered: the connection is plain")
+        self._check_binding(match[1], mechanism)
         self._header = match[1] + b"," + match[2] + b","
+        if mechanism == PLUS and self._end_point is not None:
+            self._binding = self._end_point
         self._nonce = match[5] + self._nonce
-        salt = _base64(self._verifier.salt).encode()
-        challenge = b"r=%s,s=%s,i=%d" % (self._nonce, salt, self._verifier.iterations)
+        salt = _base64(self._login.salt).encode()
+        challenge = b"r=%s,s=%s,i=%d" % (self._nonce, salt, self._login.iterations)
         self._transcript = match[3] + b"," + challenge
         return challenge
+
+    def _check_binding(self, flag: bytes, mechanism: str) -> None:
+        if mechanism not in self.mechanisms:
+            raise AuthenticationError("client selected an invalid SASL authentication mechanism")
+        if flag == b"y" and self._end_point is not None:
+            raise AuthenticationError(
+                "the client supports channel binding but was not told that the server does too",
+                hint="Somebody between the two may have changed what the server offered.",
+            )
+        if flag.startswith(b"p") != (mechanism == PLUS):
+            raise AuthenticationError(f"{mechanism} and the client's channel binding do not go together")
+        if flag.startswith(b"p") and flag != _BOUND:
+            raise AuthenticationError("the only channel binding is tls-server-end-point")
 
     def final(self, message: bytes) -> bytes:
         """Return the server's signature if the client's proof is right.
 
         Raises:
-            PasswordError: the proof is wrong, or the user unknown.
+            PasswordError: the proof is wrong, the user unknown, or the password or token expired.
             AuthenticationError: malformed.
         """
         match = _CLIENT_FINAL.fullmatch(message) or _malformed()
-        if _decoded(match[2]) != self._header or match[3] != self._nonce:
+        if match[3] != self._nonce:
             _malformed()
+        if _decoded(match[2]) != self._header + self._binding:
+            raise AuthenticationError(
+                "the client's channel binding does not fit this connection",
+                hint="Is there a proxy between client and server that ends the encryption?",
+            )
         transcript = self._transcript + b"," + match[1]
-        if not self._proves(_decoded(match[4]), transcript) or not self._known:
-            raise PasswordError(f'password authentication failed for user "{self._user}"')
-        signature = _hmac(self._verifier.server_key, transcript)
-        return b"v=" + _base64(signature).encode()
+        proof = _decoded(match[4])
+        fitting = [known for known in self._login.verifiers if _proves(known, proof, transcript)]
+        self.proven = _unexpired(self._user, fitting if self._known else [])
+        return b"v=" + _base64(_hmac(self.proven.server_key, transcript)).encode()
 
-    def _proves(self, proof: bytes, transcript: bytes) -> bool:
-        signature = _hmac(self._verifier.stored_key, transcript)
-        if len(proof) != len(signature):
-            return False
-        key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
-        return hmac.compare_digest(hashlib.sha256(key).digest(), self._verifier.stored_key)
+
+def check_password(user: str, known: Login | None, password: str) -> Verifier:
+    """Return the password or token of a user that a client has sent as it is.
+
+    Raises:
+        PasswordError: it is wrong, the user unknown, or the password or token expired.
+    """
+    login = known or mock_login(user)
+    shown = verifier_of(password, login.salt, login.iterations).stored_key
+    fitting = [known for known in login.verifiers if hmac.compare_digest(known.stored_key, shown)]
+    return _unexpired(user, fitting if known is not None else [])
+
+
+def _unexpired(user: str, fitting: Sequence[Verifier]) -> Verifier:
+    """Return the first of the credentials that a client has shown to know which still counts."""
+    if not fitting:
+        raise PasswordError(f'password authentication failed for user "{user}"')
+    found = next((known for known in fitting if not known.is_expired), None)
+    if found is None:
+        raise PasswordError(
+            f'the password or token of user "{user}" has expired',
+            hint="Ask an administrator for a new one.",
+        )
+    return found
+
+
+def _proves(known: Verifier, proof: bytes, transcript: bytes) -> bool:
+    signature = _hmac(known.stored_key, transcript)
+    if len(proof) != len(signature):
+        return False
+    key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
+    return hmac.compare_digest(hashlib.sha256(key).digest(), known.stored_key)
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:

@@ -7,55 +7,78 @@ cancelled.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from engine.errors import WaylineError
-from sqlfront.greeting import Authentication, authenticate, check_startup, goodbye, negotiation
+from sqlfront.auth import AuthenticationError, PasswordError
+from sqlfront.channel import Channel
+from sqlfront.greeting import (
+    TLS_BEGINS,
+    Admitted,
+    Authentication,
+    Encrypting,
+    Offer,
+    authenticate,
+    check_startup,
+    goodbye,
+    negotiation,
+)
+from sqlfront.limits import GREETING_BYTES, Limits
+from sqlfront.logins import Logins
 from sqlfront.session import Session
-from sqlfront.sessions import Sessions
-from sqlfront.sqlstate import SqlError, to_wayline_error
+from sqlfront.sessions import Guest, Sessions, shutting_down
+from sqlfront.sqlstate import to_wayline_error
 from sqlfront.state import Front
+from sqlfront.tls import Encryption
 from sqlfront.wire import messages as m
-from sqlfront.wire import replies
+from sqlfront.wire.replies import Data
 
-GREETING_SECONDS: Final = 60.0
-_READ: Final = 64 * 1024
-_UNSENT_HIGH: Final = 4 * 1024 * 1024
-_UNSENT_LOW: Final = 1024 * 1024
 _WAITING_GROUPS: Final = 64
 _Group = list[m.Message | WaylineError]
 _Result = TypeVar("_Result")
 
 
-class Connection:
-    """Guards one client's socket.
+@dataclass(frozen=True)
+class Surroundings:
+    """What all connections of a server share.
 
-    Args:
+    Attributes:
         front: parser, planner and users.
-        sessions: where the session is registered.
+        sessions: where sessions are registered.
+        logins: wrong passwords.
         pool: threads on which statements run.
-        reader: bytes from the client.
-        writer: bytes to the client.
+        limits: bounds.
+        encryption: the certificate; None if TLS is not offered.
+        passwords: whether encrypted clients are asked for the password itself instead of SCRAM.
     """
 
-    def __init__(
-        self,
-        front: Front,
-        sessions: Sessions,
-        pool: Executor,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        self._front = front
-        self._sessions = sessions
-        self._pool = pool
-        self._reader = reader
-        self._writer = writer
-        self._frontend = m.FrontendReader()
+    front: Front
+    sessions: Sessions
+    logins: Logins
+    pool: Executor
+    limits: Limits
+    encryption: Encryption | None = None
+    passwords: bool = False
+
+
+class Connection:
+    """Guards one client's conversation.
+
+    Args:
+        server: what it shares with others.
+        channel: bytes from and to the client.
+    """
+
+    def __init__(self, server: Surroundings, channel: Channel) -> None:
+        self._server = server
+        self._sessions = server.sessions
+        self._channel = channel
+        self._frontend = m.FrontendReader(message_limit=GREETING_BYTES)
+        self._end_point: bytes | None = None
 
     async def run(self) -> None:
         """Serve the client until it leaves, errs fatally, or the server ends."""
@@ -64,61 +87,106 @@ class Connection:
         except (ConnectionError, TimeoutError):
             pass
         except asyncio.CancelledError:
-            self._say_goodbye(SqlError("terminating connection due to administrator command", "57P01"))
+            self._say_goodbye(shutting_down())
         except Exception as error:  # whatever goes wrong is told to the client
             self._say_goodbye(to_wayline_error(error))
         finally:
-            with suppress(ConnectionError, asyncio.CancelledError):
-                self._writer.close()
-                await self._writer.wait_closed()
+            with suppress(asyncio.CancelledError):
+                await self._channel.close()
 
     def _say_goodbye(self, error: WaylineError) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(goodbye(error))
+        with suppress(ConnectionError):
+            self._channel.say(goodbye(error))
 
     async def _serve(self) -> None:
-        self._keep_alive()
-        async with asyncio.timeout(GREETING_SECONDS):
-            startup = await self._startup()
-            if startup is None:
-                return
-            await self._authenticate(startup)
+        with self._sessions.greeting():
+            async with asyncio.timeout(self._server.limits.greeting_seconds):
+                startup = await self._startup()
+                if startup is None:
+                    return
+                guest = await self._authenticate(startup)
+        self._frontend.message_limit = m.MESSAGE_LIMIT
+        peer, front, limits = self._channel.peer, self._server.front, self._server.limits
         with self._sessions.opened(
-            lambda number, secret: Session(self._front, startup.parameters, number, secret)
+            lambda number, secret: Session(front, startup.parameters, number, secret, peer, limits), guest
         ) as session:
-            await self._send(session.greet())
+            await self._channel.send(session.greet())
             await self._converse(session)
-
-    def _keep_alive(self) -> None:
-        raw = self._writer.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._writer.transport.set_write_buffer_limits(_UNSENT_HIGH, _UNSENT_LOW)
 
     async def _startup(self) -> m.Startup | None:
         """Return the startup message; None if the client only wanted to cancel, or left."""
-        while (greeting := self._frontend.greeting()) is None:
-            if not await self._read():
-                return None
-        if isinstance(greeting, m.EncryptionRequest):
-            await self._send(replies.NOT_ENCRYPTED)
-            return await self._startup()
+        encrypting = Encrypting(offered=self._server.encryption is not None)
+        await self._begin(encrypting)
+        while isinstance(greeting := await self._greeting(), m.EncryptionRequest):
+            before = encrypting.encrypted
+            self._channel.say(encrypting.answer(greeting, self._frontend.buffered))
+            if encrypting.encrypted and not before:
+                await self._encrypt()
         if isinstance(greeting, m.CancelRequest):
             self._sessions.cancel(greeting.process, greeting.secret)
             return None
+        if greeting is None:
+            return None
         check_startup(greeting)
-        await self._send(negotiation(greeting))
+        self._check_encrypted()
+        self._sessions.check_room()
+        await self._channel.send(negotiation(greeting))
         return greeting
 
-    async def _authenticate(self, startup: m.Startup) -> None:
-        exchange = authenticate(startup.parameters["user"], self._front.find_user)
-        answer: m.Message | None = None
-        while True:
-            reply, done = await self._on_thread(_advance, exchange, answer)
-            await self._send(reply)
-            if done:
-                return
-            answer = await self._message()
+    async def _begin(self, encrypting: Encrypting) -> None:
+        """Take the client's first bytes; encrypt at once if it begins with TLS."""
+        data = await self._channel.read()
+        if self._server.encryption is not None and data[:1] == bytes([TLS_BEGINS]):
+            await self._encrypt(data)
+            encrypting.begun(self._channel.protocol)
+        else:
+            self._frontend.feed(data)
+
+    async def _encrypt(self, received: bytes = b"") -> None:
+        if self._server.encryption is not None:
+            identity = self._server.encryption.identity
+            await self._channel.encrypt(identity.context, received)
+            self._end_point = identity.end_point
+
+    async def _greeting(self) -> m.Greeting | None:
+        while (greeting := self._frontend.greeting()) is None:
+            if not await self._read():
+                return None
+        return greeting
+
+    def _check_encrypted(self) -> None:
+        """Refuse a client that must encrypt and does not, before it sends anything secret."""
+        encryption, peer = self._server.encryption, self._channel.peer
+        if encryption is not None and peer.tls is None and encryption.must_encrypt(peer):
+            raise AuthenticationError(
+                f"connections from {peer.address} must be encrypted, and this one is not",
+                hint="Have the client use TLS: sslmode=require for libpq, ssl=true for others.",
+            )
+
+    async def _authenticate(self, startup: m.Startup) -> Guest:
+        user, peer = startup.parameters["user"], self._channel.peer
+        logins = self._server.logins
+        logins.check(user, peer.address)
+        try:
+            guest = await self._exchange(
+                user, Offer(self._server.passwords and peer.tls is not None, self._end_point)
+            )
+        except PasswordError:
+            logins.failed(user, peer.address)
+            raise
+        logins.succeeded(user, peer.address)
+        return guest
+
+    async def _exchange(self, user: str, offer: Offer) -> Guest:
+        exchange = authenticate(user, self._server.front.login, offer)
+        said = await self._on_thread(_advance, exchange, None)
+        while not isinstance(said, Admitted):
+            await self._channel.send(said)
+            said = await self._on_thread(_advance, exchange, await self._message())
+        await self._channel.send(said.reply)
+        if said.credential:
+            self._server.pool.submit(self._server.front.gate.note_use, said.credential)
+        return Guest(user, said.credential)
 
     async def _message(self) -> m.Message:
         while (message := self._frontend.message()) is None:
@@ -132,13 +200,23 @@ class Connection:
         try:
             end = None
             while end is None:
-                messages, end = _until_end(await _gathered(groups))
+                messages, end = _until_end(await self._next_group(groups, session))
                 await self._answer(session, messages)
             if isinstance(end, WaylineError):
                 raise end
         finally:
             listening.cancel()
             await asyncio.wait([listening])
+
+    async def _next_group(self, groups: asyncio.Queue[_Group], session: Session) -> _Group:
+        """Wait for messages, but not longer than the session may be idle."""
+        most, error = session.patience()
+        with self._sessions.idle():
+            try:
+                async with asyncio.timeout(most):
+                    return await _gathered(groups)
+            except TimeoutError:
+                raise error from None
 
     async def _listen(self, groups: asyncio.Queue[_Group], session: Session) -> None:
         """Put arriving messages into the queue, and Terminate when no more will come."""
@@ -160,15 +238,30 @@ class Connection:
         return group
 
     async def _answer(self, session: Session, messages: list[m.Message]) -> None:
+        """Send what the session says; while the client takes one chunk, the next is made."""
         chunks = session.process(messages)
-        while (chunk := await self._on_thread(_next, chunks, session=session)) is not None:
-            await self._send(chunk)
+        if session.is_instant(messages):
+            await self._channel.send(b"".join(chunks))
+            return
+        chunk = await self._on_thread(_next, chunks, session=session)
+        while chunk is not None:
+            if session.has_answered:
+                await self._channel.send(chunk)
+                return
+            coming = asyncio.ensure_future(self._on_thread(_next, chunks, session=session))
+            try:
+                await self._channel.send(chunk)
+            except BaseException:
+                coming.cancel()
+                await asyncio.wait([coming])
+                raise
+            chunk = await coming
 
     async def _on_thread(
         self, function: Callable[..., _Result], *arguments: Any, session: Session | None = None
     ) -> _Result:
         """Run a function on the pool; wait for it even if the connection ends meanwhile."""
-        future = asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        future = asyncio.get_running_loop().run_in_executor(self._server.pool, function, *arguments)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -178,14 +271,9 @@ class Connection:
             raise
 
     async def _read(self) -> bool:
-        data = await self._reader.read(_READ)
+        data = await self._channel.read()
         self._frontend.feed(data)
         return bool(data)
-
-    async def _send(self, data: bytes) -> None:
-        if data:
-            self._writer.write(data)
-            await self._writer.drain()
 
 
 async def _gathered(groups: asyncio.Queue[_Group]) -> _Group:
@@ -206,13 +294,14 @@ def _until_end(group: _Group) -> tuple[list[m.Message], m.Terminate | WaylineErr
     return messages, None
 
 
-def _next(chunks: Iterator[bytes]) -> bytes | None:
+def _next(chunks: Iterator[Data]) -> Data | None:
     return next(chunks, None)
 
 
-def _advance(exchange: Authentication, answer: m.Message | None) -> tuple[bytes, bool]:
-    """Return what an exchange says next, and whether that was its last word."""
+def _advance(exchange: Authentication, answer: m.Message | None) -> bytes | Admitted:
+    """Return what an exchange says next, or how it ended."""
     try:
-        return (next(exchange) if answer is None else exchange.send(answer)), False
+        return next(exchange) if answer is None else exchange.send(answer)
     except StopIteration as last:
-        return last.value, True
+        admitted: Admitted = last.value
+        return admitted

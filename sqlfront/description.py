@@ -7,19 +7,21 @@ from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
+from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
-from engine.report import result_schema
+from engine.report import empty_answer
 from engine.report.request import ReportRequest, TimeRange
-from engine.world import World
 from sqlfront.calls import call_schema
 from sqlfront.literals import TEXT, empty_query, typed_null
-from sqlfront.planner.context import DATASET, SYSTEM, Planning
+from sqlfront.planner.context import DATASET, SYSTEM, TEMPORARY, Planning
 from sqlfront.planner.folding import joined, mapped, request
 from sqlfront.planner.relations import Call, Report
 from sqlfront.problems import errors_as_ours
+from sqlfront.sight import Sight
 from sqlfront.system import RELATIONS
 from sqlfront.trees import is_query, render, rewrite
+from sqlfront.wire.types import plain_type
 from sqlfront.workspace import Workspace
 
 
@@ -31,43 +33,44 @@ class Description:
         types: of the statement's parameters.
 
     Attributes:
-        schemas: report table → schema, of the reports registered so far.
+        empty: report table → its answer over no events, of the reports registered so far.
     """
 
     def __init__(
         self,
         cursor: duckdb.DuckDBPyConnection,
         workspace: Workspace,
-        world: World,
+        sight: Sight,
         types: Sequence[pa.DataType],
     ) -> None:
         self._cursor = cursor
         self._workspace = workspace
-        self._world = world
+        self._sight = sight
+        self._world = sight.world
         self._types = types
-        self.schemas: dict[str, pa.Schema] = {}
+        self.empty: dict[str, pa.Table] = {}
         self._stored: set[str] = set()
 
     def register(self, reports: Mapping[str, Report]) -> None:
         """Register the reports that are not yet, each as an empty table of its schema."""
         for table, report in reports.items():
-            if table not in self.schemas:
-                self.schemas[table] = self._report_schema(self._request(report))
-                self._cursor.register(table, self.schemas[table].empty_table())
+            if table not in self.empty:
+                self.empty[table] = self._empty_answer(self._request(report))
+                self._cursor.register(table, self.empty[table].slice(length=0))
 
     def register_calls(self, calls: Mapping[str, Call]) -> None:
         """Register calls of functions of schema ``system``, each as an empty table of its schema."""
         for table, call in calls.items():
             self._cursor.register(table, call_schema(call, self._world.definitions).empty_table())
 
-    def _report_schema(self, asked: ReportRequest) -> pa.Schema:
-        """Return the schema of a request's answer; requests that differ in range and terms share it."""
+    def _empty_answer(self, asked: ReportRequest) -> pa.Table:
+        """Return a request's answer over no events; requests that differ in range and terms share it."""
 
-        def find_out() -> pa.Schema:
+        def find_out() -> pa.Table:
             with errors_as_ours():
-                return result_schema(asked, self._world)
+                return empty_answer(asked, self._world)
 
-        return self._workspace.schemas.get((self._world.id, asked), find_out)
+        return self._workspace.empty.get((self._world.revision, self._sight.access.key, asked), find_out)
 
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""
@@ -77,20 +80,26 @@ class Description:
 
     def schema(self, query: exp.Expr) -> pa.Schema:
         """Return a query's schema, asking DuckDB."""
+        return self.described(query)[0]
+
+    def described(self, query: exp.Expr) -> tuple[pa.Schema, list[DuckDBPyType]]:
+        """Return a query's schema, and DuckDB's types of its columns."""
         self._register_stored(query)
         with errors_as_ours():
-            described = self._cursor.sql(render(self._open(query)))
-            return described.limit(0).to_arrow_table().schema
+            relation = self._cursor.sql(render(self._open(query)))
+            return relation.limit(0).to_arrow_table().schema, relation.types
 
     def _register_stored(self, query: exp.Expr) -> None:
         for name in {table.name for table in query.find_all(exp.Table)} - self._stored:
-            if name.startswith((DATASET, SYSTEM)):
+            if name.startswith((DATASET, SYSTEM, TEMPORARY)):
                 self._stored.add(name)
                 self._cursor.register(name, self._stored_schema(name).empty_table())
 
     def _stored_schema(self, table: str) -> pa.Schema:
         if table.startswith(SYSTEM):
             return RELATIONS[table.removeprefix(SYSTEM)].schema
+        if table.startswith(TEMPORARY):
+            return self._sight.temporaries[table.removeprefix(TEMPORARY)].schema
         return self._world.definitions.datasets[table.removeprefix(DATASET)].arrow()
 
     def _open(self, node: exp.Expr) -> exp.Expr:
@@ -100,14 +109,14 @@ class Description:
             if not isinstance(part, exp.Parameter):
                 return None
             kind = self._types[int(part.name) - 1]
-            return exp.null() if kind == TEXT else typed_null(kind)
+            return exp.null() if plain_type(kind) == TEXT else typed_null(kind)
 
         return rewrite(node.copy(), change, into_queries=True)
 
     def _request(self, report: Report) -> ReportRequest:
         """Return a request with the report's columns and nothing that has no influence on types."""
         metrics = tuple(replace(metric, condition=None) for metric in report.metrics)
-        plain = replace(report, metrics=metrics, range=(), constants=(), segment=(), lookups=())
+        plain = replace(report, metrics=metrics, range=(), constants=(), segment=(), chosen=(), lookups=())
         lookups = [
             joined(replace(lookup, keys=tuple((self._flat(mine), name) for mine, name in lookup.keys)), empty)
             for lookup in report.lookups

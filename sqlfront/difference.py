@@ -11,6 +11,7 @@ from sqlglot import exp
 from engine.cancellation import Cancellation
 from engine.difference import Difference, Step, between, rows_by_key, split, without
 from engine.errors import InputError, UnsupportedError, WaylineError
+from engine.governance.access import OWNER
 from engine.lateness import Lateness, lateness
 from engine.types import is_number, sql_type
 from engine.world import Home, World
@@ -68,7 +69,7 @@ def why(home: Home, first: int, last: int, text: str, progress: Progress | None 
         columns = _alike(question, start, end)
         asked = without(path[1:], lambda world: world is end or _fits(question, world, columns))
         tables = _answers(question, [start, *(step.world for step in asked)], progress)
-        plan = question.planned(end)
+        plan = question.planned(question.sight(end))
         keys, values = _keys(plan, tables)
         rows = [rows_by_key(table, keys) for table in tables]
         found = split(rows, [step.label for step in asked], keys, values or (ROWS,))
@@ -84,7 +85,7 @@ def _question(home: Home, text: str) -> Question:
     statements = parse(text)
     if len(statements) != 1 or statements[0].kind != "select":
         raise UnsupportedError("only one question can be compared", hint="Ask with SELECT.")
-    return Question(statements[0], home, Workspace(home.root / "datasets"), ())
+    return Question(statements[0], home, Workspace(home.root / "datasets"), (), lambda: OWNER)
 
 
 def _alike(question: Question, start: World, end: World) -> tuple[ResultColumn, ...]:
@@ -101,7 +102,7 @@ def _alike(question: Question, start: World, end: World) -> tuple[ResultColumn, 
 
 def _planned(question: Question, world: World) -> Planned:
     try:
-        return question.planned(world)
+        return question.planned(question.sight(world))
     except WaylineError as error:
         raise InputError(
             f"world {world.id} cannot answer the question: {error.message}",
@@ -124,7 +125,7 @@ def _comparable(before: Sequence[ResultColumn], after: Sequence[ResultColumn]) -
 def _fits(question: Question, world: World, columns: Sequence[ResultColumn]) -> bool:
     """Whether a world between can be asked, whatever its definitions were."""
     try:
-        return _comparable(columns, question.planned(world).columns)
+        return _comparable(columns, question.planned(question.sight(world)).columns)
     except WaylineError:
         return False
 
@@ -140,10 +141,11 @@ def _answers(question: Question, worlds: Sequence[World], progress: Progress | N
 
 def _answer(question: Question, world: World) -> pa.Table:
     """Answer the question in a world, under names that differ."""
-    planned = question.planned(world)
+    sight = question.sight(world)
+    planned = question.planned(sight)
     cursor = question.workspace.cursor()
     try:
-        execution = Execution(cursor, question.home, world, Cancellation())
+        execution = Execution(cursor, question.home, sight, Cancellation())
         with errors_as_ours():
             table = execution.stream(planned, ()).read_all()
     finally:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import duckdb
@@ -16,14 +15,17 @@ from engine.cancellation import Cancellation
 from engine.lake.relation import relation
 from engine.report import run
 from engine.report.request import ReportRequest
+from engine.report.streaming import EventStream
 from engine.report.trace import Trace
-from engine.world import Home, World
+from engine.world import Home
 from sqlfront import planner
+from sqlfront.announced import announced
+from sqlfront.binding import with_values
 from sqlfront.calls import rows_of_call
 from sqlfront.description import Description
-from sqlfront.literals import TEXT, rows_query, with_values
+from sqlfront.literals import TEXT, rows_query
 from sqlfront.parameters import parameter_types
-from sqlfront.planner.context import CALL, DATASET, SYSTEM
+from sqlfront.planner.context import CALL, DATASET, SYSTEM, TEMPORARY
 from sqlfront.planner.events import as_source
 from sqlfront.planner.folding import (
     MOST_WRITTEN,
@@ -36,13 +38,22 @@ from sqlfront.planner.folding import (
 from sqlfront.planner.relations import Plan, Report, Rows
 from sqlfront.problems import errors_as_ours
 from sqlfront.query import ResultColumn
-from sqlfront.system import system_rows
+from sqlfront.sight import Sight
+from sqlfront.system import RELATIONS, system_rows
 from sqlfront.temporary import TemporaryFiles
 from sqlfront.trees import column, render
 from sqlfront.workspace import Workspace
 
-BATCH_ROWS: Final = 65_536
+BATCH_ROWS: Final = 16_384
 """Rows per batch of a streamed answer."""
+
+_ITEMS: Final = (exp.From, exp.Join, exp.Subquery, exp.Select, exp.SetOperation)
+_SOURCES: Final = ("this", "expression", "from_", "joins")
+"""What stands between a statement and a table that it reads from front to back, and as which part of it."""
+
+
+_HELD: Final = (SYSTEM, TEMPORARY)
+"""Prefixes of the tables whose rows are made here and not read from files."""
 
 
 @dataclass(frozen=True)
@@ -50,45 +61,57 @@ class Planned:
     """A statement planned on one world's definitions.
 
     Attributes:
-        schemas: report table → schema of its answer.
+        empty: report table → its answer over no events.
+        world: the world whose rows decided how it is answered; None if none did.
     """
 
     plan: Plan
     parameters: tuple[pa.DataType, ...]
     columns: tuple[ResultColumn, ...]
-    schemas: Mapping[str, pa.Schema]
+    empty: Mapping[str, pa.Table]
+    world: int | None = None
 
 
 def prepare(
     tree: exp.Expr,
     declared: Sequence[pa.DataType | None],
     home: Home,
-    world: World,
+    sight: Sight,
     workspace: Workspace,
+    *,
+    compat: bool = False,
 ) -> Planned:
     """Plan a parsed question and find out its columns; no data is read, save to see if a join is unique.
 
     Raises:
         WaylineError: it cannot be answered.
     """
-    types = parameter_types(tree, declared, world.definitions)
+    types = parameter_types(tree, declared, sight.world.definitions)
+    looked_at: list[bool] = []
+
+    def looked_up(rows: Rows, names: Sequence[str]) -> bool:
+        looked_at.append(is_unique(rows, names, home, sight, workspace))
+        return looked_at[-1]
+
     cursor = workspace.cursor()
     try:
-        description = Description(cursor, workspace, world, types)
+        description = Description(cursor, workspace, sight, types)
         plan = planner.plan(
             tree,
-            world.definitions,
+            sight,
             names_of=description.names,
-            is_unique=partial(is_unique, home=home, world=world, workspace=workspace),
+            is_unique=looked_up,
+            compat=compat,
         )
         description.register(plan.reports)
         description.register_calls(plan.calls)
-        schema = description.schema(plan.query)
+        schema, kinds = description.described(plan.query)
         names = plan.names if len(plan.names) == len(schema) else schema.names
+        types_shown = announced(schema, kinds, tree)
         columns = tuple(
-            ResultColumn(name, _shown(kind)) for name, kind in zip(names, schema.types, strict=True)
+            ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True)
         )
-        return Planned(plan, types, columns, description.schemas)
+        return Planned(plan, types, columns, description.empty, sight.world.id if looked_at else None)
     finally:
         cursor.close()
 
@@ -102,9 +125,9 @@ def _shown(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def is_unique(rows: Rows, names: Sequence[str], home: Home, world: World, workspace: Workspace) -> bool:
+def is_unique(rows: Rows, names: Sequence[str], home: Home, sight: Sight, workspace: Workspace) -> bool:
     """Tell whether the rows with a key all have different keys, by reading them once per world."""
-    if rows.query.find(exp.Parameter) is not None or _calls_ours(rows.query):
+    if rows.query.find(exp.Parameter) is not None or _calls_ours(rows.query) or _changes(rows.query):
         return False
     keys = [column(name, "relation") for name in names]
     distinct = exp.Tuple(expressions=[key.copy() for key in keys]) if len(keys) > 1 else keys[0].copy()
@@ -119,12 +142,25 @@ def is_unique(rows: Rows, names: Sequence[str], home: Home, world: World, worksp
     def check() -> bool:
         cursor = workspace.cursor()
         try:
-            execution = Execution(cursor, home, world, Cancellation())
+            execution = Execution(cursor, home, sight, Cancellation())
             return bool(execution.answer(select).column(0)[0].as_py())
         finally:
             cursor.close()
 
-    return workspace.unique.get((world.id, render(select)), check)
+    if _reads_temporary(rows.query):
+        return check()
+    return workspace.unique.get((sight.world.id, sight.access.key, render(select)), check)
+
+
+def _changes(query: exp.Expr) -> bool:
+    """Whether rows are others from one moment to the next, or from one user to the next."""
+    names = (table.name for table in query.find_all(exp.Table) if table.name.startswith(SYSTEM))
+    return not all(RELATIONS[name.removeprefix(SYSTEM)].is_kept for name in names)
+
+
+def _reads_temporary(query: exp.Expr) -> bool:
+    """Whether a query reads a table of the session, for which it is planned anew each time."""
+    return any(table.name.startswith(TEMPORARY) for table in query.find_all(exp.Table))
 
 
 def _calls_ours(query: exp.Expr) -> bool:
@@ -136,16 +172,19 @@ class Execution:
 
     Args:
         cursor: sees the answers of this run's reports, and nobody else's.
+        sight: the world as whoever asks may see it.
     """
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, home: Home, world: World, cancellation: Cancellation
+        self, cursor: duckdb.DuckDBPyConnection, home: Home, sight: Sight, cancellation: Cancellation
     ) -> None:
         self.home = home
-        self.world = world
+        self.world = sight.world
+        self._sight = sight
         self._cursor = cursor
         self._cancellation = cancellation
         self._files = TemporaryFiles()
+        self._streams: list[EventStream] = []
 
     def interrupting(self) -> AbstractContextManager[None]:
         """Let a cancellation interrupt DuckDB while the block runs."""
@@ -153,19 +192,21 @@ class Execution:
 
     def stored(self, table: str) -> exp.Expr:
         """Return a query over the rows that a table stands for in this world, for a statement."""
-        if not table.startswith(SYSTEM):
+        if not table.startswith(_HELD):
             return relation(self.home, self.world, table.removeprefix(DATASET))
         rows = f"_rows{table}"
-        self._cursor.register(rows, self._system(table))
+        self._cursor.register(rows, self._held(table))
         return exp.select(exp.Star()).from_(exp.to_identifier(rows, quoted=True))
 
     def _stored_for_reports(self, table: str) -> exp.Expr:
         """Return the same for the report engine, which sees nothing that is registered here."""
-        return self._kept(self._system(table)) if table.startswith(SYSTEM) else self.stored(table)
+        return self._kept(self._held(table)) if table.startswith(_HELD) else self.stored(table)
 
-    def _system(self, table: str) -> pa.Table:
+    def _held(self, table: str) -> pa.Table:
+        if table.startswith(TEMPORARY):
+            return self._sight.temporaries[table.removeprefix(TEMPORARY)]
         name = table.removeprefix(SYSTEM)
-        return system_rows(name, self.home, self.world, self._cancellation.check)
+        return system_rows(name, self.home, self._sight, self._cancellation.check)
 
     def answer(self, query: exp.Expr) -> pa.Table:
         """Run a query over the reports that ran before, and datasets."""
@@ -182,10 +223,35 @@ class Execution:
         needed = _needed(query, reports)
         for table, report in reports.items():
             asked = self.request(report, reports) if table in needed else None
-            self._cursor.register(table, self._rows(asked, report, planned.schemas[table]))
-        with self.interrupting(), errors_as_ours():
+            if asked is not None and asked.row_level and not self._files.any and read_once(query, table):
+                self._cursor.register(table, self._streamed(asked))
+            else:
+                self._cursor.register(table, self._rows(asked, planned.empty[table]))
+        with self.working():
             rest = render(with_stored(query, self.stored))
             return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Let DuckDB work on the answer while the block runs; errors are ours."""
+        with self.interrupting(), errors_as_ours():
+            try:
+                yield
+            except duckdb.Error:
+                for stream in self._streams:
+                    if stream.error is not None:
+                        raise stream.error from None
+                raise
+
+    def close(self) -> None:
+        """End what the answer still reads; DuckDB must have let go of it."""
+        for stream in self._streams:
+            stream.close()
+
+    def _streamed(self, asked: ReportRequest) -> pa.RecordBatchReader:
+        stream = EventStream(asked, self.home, self.world, self._cancellation)
+        self._streams.append(stream)
+        return stream.reader()
 
     def run_calls(self, planned: Planned, values: Sequence[object]) -> None:
         """Find the rows of functions of schema ``system`` that a plan calls; reports may read them."""
@@ -223,23 +289,37 @@ class Execution:
         for other in reports:
             if other in _read_by(reports[table]):
                 asked = self.request_after(other, reports, planned)
-                self._cursor.register(other, self._rows(asked, reports[other], planned.schemas[other]))
+                self._cursor.register(other, self._rows(asked, planned.empty[other]))
         return self.request(reports[table], reports)
 
     def traced(self, asked: ReportRequest) -> Trace:
-        """Run a report, and return what its steps took."""
-        trace = Trace(counting=True)
+        """Run a report, and return what its steps took; without counts where a rule hides events."""
+        trace = Trace(counting=not self._sight.hides_events(asked.view))
         with self._files, errors_as_ours():
             run(asked, self.home, self.world, self._cancellation, trace)
         return trace
 
-    def _rows(self, asked: ReportRequest | None, report: Report, schema: pa.Schema) -> pa.Table:
-        if asked is not None:
-            with self._files, errors_as_ours():
-                return run(asked, self.home, self.world, self._cancellation)
-        if report.dimensions or report.row_level:
-            return schema.empty_table()
-        return pa.table([pa.nulls(1, kind) for kind in schema.types], schema=schema)
+    def _rows(self, asked: ReportRequest | None, empty: pa.Table) -> pa.Table:
+        if asked is None:
+            return empty
+        with self._files, errors_as_ours():
+            return run(asked, self.home, self.world, self._cancellation)
+
+
+def read_once(query: exp.Expr, table: str) -> bool:
+    """Tell whether DuckDB reads a table from front to back once; a stream can be read no other way.
+
+    A common table expression may be read at each of its uses, and a sub-query in an expression in any way.
+    """
+    uses = [found for found in query.find_all(exp.Table) if found.name == table]
+    if len(uses) != 1 or query.find(exp.With) is not None:
+        return False
+    part: exp.Expr = uses[0]
+    while part is not query and part.parent is not None:
+        if part.arg_key not in _SOURCES or not isinstance(part.parent, _ITEMS):
+            return False
+        part = part.parent
+    return True
 
 
 def _needed(query: exp.Expr, reports: Mapping[str, Report]) -> frozenset[str]:
@@ -259,6 +339,7 @@ def _expressions(report: Report) -> Iterator[exp.Expr]:
     yield from report.segment
     yield from report.constants
     yield from (term.bound for term in report.range)
+    yield from (value for choice in report.chosen for value in choice.values)
     yield from (lookup.query for lookup in report.lookups)
     yield from (dimension.expression for dimension in report.dimensions)
     for metric in report.metrics:

@@ -1,20 +1,19 @@
-"""Python values and Arrow tables as SQL literals: parameters, and results that go into a report."""
+"""Python values and Arrow tables as SQL literals: of parameters, and of results that go into a report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from sqlglot import exp
 
+from engine.errors import InputError
 from engine.types import sql_type
-from sqlfront.planner.zones import ZONE, in_zone
-from sqlfront.problems import UndefinedParameterError
-from sqlfront.trees import rewrite
+from sqlfront.problems import NumberTooLongError
+from sqlfront.wire.types import plain_type
 
 TEXT: Final = pa.string()
 _OTHER_NAMES: Final[dict[pa.DataType, str]] = {
@@ -24,11 +23,15 @@ _OTHER_NAMES: Final[dict[pa.DataType, str]] = {
     pa.month_day_nano_interval(): "INTERVAL",
     pa.date64(): "DATE",
     pa.null(): "VARCHAR",
+    pa.uuid(): "UUID",
+    pa.json_(): "JSON",
 }
+_MOST_DIGITS: Final = 38
 
 
 def type_name(arrow_type: pa.DataType) -> str:
     """Return the DuckDB spelling of an Arrow type; text for one that has none."""
+    arrow_type = plain_type(arrow_type)
     if arrow_type in _OTHER_NAMES:
         return _OTHER_NAMES[arrow_type]
     if pa.types.is_timestamp(arrow_type):
@@ -46,33 +49,60 @@ def typed_null(arrow_type: pa.DataType) -> exp.Expr:
     return exp.cast(exp.null(), type_name(arrow_type), dialect="duckdb")
 
 
-def literal(value: object, arrow_type: pa.DataType, zone: str | None = None) -> exp.Expr:
-    """Return a value as a typed literal; texts stay untyped, so that they are read by their context.
-
-    Args:
-        zone: write an instant as wall-clock time in this zone.
-    """
+def literal(value: object, arrow_type: pa.DataType) -> exp.Expr:
+    """Return a value as a typed literal; texts stay untyped, so that they are read by their context."""
+    arrow_type = plain_type(arrow_type)
     if value is None:
         return typed_null(arrow_type)
-    if isinstance(value, str) and (pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type)):
-        text = exp.Literal.string(value)
-        return text if zone is None else in_zone(text, zone)
-    if isinstance(value, (list, tuple)):
-        inner = arrow_type.value_type if pa.types.is_list(arrow_type) else TEXT
-        items = exp.Array(expressions=[literal(item, inner, zone) for item in value])
-        return exp.cast(items, type_name(arrow_type), dialect="duckdb")
+    if isinstance(value, str) and _is_text(arrow_type):
+        return exp.Literal.string(value)
+    if isinstance(value, list):
+        return _array(value, arrow_type)
     if isinstance(value, bytes):
         return exp.func("unhex", exp.Literal.string(value.hex()), dialect="duckdb")
-    if isinstance(value, datetime) and value.tzinfo is not None and zone is not None:
-        local = value.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-        return exp.cast(exp.Literal.string(str(local)), "timestamp")
+    if isinstance(value, Decimal) and pa.types.is_decimal(arrow_type):
+        return _decimal(value)
     return exp.cast(_written(value), type_name(arrow_type), dialect="duckdb")
+
+
+def _is_text(arrow_type: pa.DataType) -> bool:
+    return bool(pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type))
+
+
+def _array(items: list[object], arrow_type: pa.DataType) -> exp.Expr:
+    """Write a list; where its items are lists themselves, it has more dimensions than its type says."""
+    inner = arrow_type.value_type if pa.types.is_list(arrow_type) else TEXT
+    for _ in range(_depth(items) - _depth_of(inner) - 1):
+        inner = pa.list_(inner)
+    written = exp.Array(expressions=[literal(item, inner) for item in items])
+    return exp.cast(written, type_name(pa.list_(inner)), dialect="duckdb")
+
+
+def _depth(value: object) -> int:
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def _depth_of(arrow_type: pa.DataType) -> int:
+    return 1 + _depth_of(arrow_type.value_type) if pa.types.is_list(arrow_type) else 0
+
+
+def _decimal(value: Decimal) -> exp.Expr:
+    """Write a decimal with all its digits; beyond 38 of them those behind the point are rounded away."""
+    _, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise InputError(f"{value} is no number", hint="numeric has no NaN and no infinity here.")
+    before = max(len(digits) + exponent, 1)
+    scale = min(max(-exponent, 0), _MOST_DIGITS - before)
+    if scale < 0:
+        raise NumberTooLongError(f"a number of {before} digits is too long", hint=f"Keep to {_MOST_DIGITS}.")
+    number = Decimal(format(value, f".{scale}f"))
+    return exp.cast(_written(number), f"DECIMAL({before + scale}, {scale})", dialect="duckdb")
 
 
 def _written(value: object) -> exp.Expr:
     if isinstance(value, bool):
         return exp.true() if value else exp.false()
-    if isinstance(value, (int, Decimal)) and not (isinstance(value, Decimal) and not value.is_finite()):
+    if isinstance(value, (int, Decimal)):
         number = exp.Literal.number(format(abs(value), "f") if isinstance(value, Decimal) else abs(value))
         return exp.Neg(this=number) if value < 0 else number
     if isinstance(value, (date, time)):
@@ -80,27 +110,10 @@ def _written(value: object) -> exp.Expr:
     if isinstance(value, timedelta):
         micros = value // timedelta(microseconds=1)
         return exp.Literal.string(f"{micros} microseconds")
+    if isinstance(value, pa.MonthDayNano):
+        parts = f"{value.months} months {value.days} days {value.nanoseconds // 1000} microseconds"
+        return exp.Literal.string(parts)
     return exp.Literal.string(str(value))
-
-
-def with_values(tree: exp.Expr, values: Sequence[object], types: Sequence[pa.DataType]) -> exp.Expr:
-    """Return a tree with parameters replaced by literals.
-
-    Raises:
-        UndefinedParameterError: a parameter has no value.
-    """
-
-    def change(part: exp.Expr) -> exp.Expr | None:
-        if not isinstance(part, exp.Parameter):
-            return None
-        number = int(part.name)
-        if not 1 <= number <= len(values):
-            raise UndefinedParameterError(
-                f"there is no parameter ${number}", hint="Give a value for every $1, $2, …"
-            )
-        return literal(values[number - 1], types[number - 1], part.meta_get(ZONE))
-
-    return rewrite(tree.copy(), change, into_queries=True)
 
 
 def rows_query(table: pa.Table) -> exp.Select:

@@ -82,8 +82,20 @@ class UnreadableValueError(InvalidValueError):
     sqlstate = "22P02"
 
 
+class NumberTooLongError(InvalidValueError):
+    """A number with more digits than are kept."""
+
+    sqlstate = "22003"
+
+
 class UnknownZoneError(InvalidValueError):
     """A time zone that does not exist."""
+
+    sqlstate = "22023"
+
+
+class UnknownChoiceError(InvalidValueError):
+    """A saved segment or date range that does not exist."""
 
     sqlstate = "22023"
 
@@ -92,6 +104,12 @@ class NegativeLimitError(InvalidValueError):
     """A LIMIT or OFFSET below zero."""
 
     sqlstate = "2201W"
+
+
+class CardinalityError(InvalidValueError):
+    """More rows where there may be one."""
+
+    sqlstate = "21000"
 
 
 class UndefinedParameterError(WaylineError):
@@ -146,6 +164,7 @@ _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
     ("aggregate functions are not allowed", GroupingError),
     ("Type with name", UnknownTypeError),
     ("Unknown TimeZone", UnknownZoneError),
+    ("More than one row returned by a subquery", CardinalityError),
     ("LIMIT/OFFSET cannot be negative", NegativeLimitError),
 )
 

@@ -1,30 +1,37 @@
 """The PostgreSQL server: accepts connections and runs their sessions on worker threads.
 
 The event loop only moves bytes; whatever a statement does happens on a thread of the pool, one step
-at a time, and the next rows are made only when the client has taken the last ones.
+at a time, and rows are made one chunk ahead of what the client has taken, no further.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from engine.errors import HomeError
-from sqlfront.connection import Connection
-from sqlfront.sessions import Sessions
+from sqlfront.channel import Channel
+from sqlfront.connection import Connection, Surroundings
+from sqlfront.gate import FRESH_SECONDS
+from sqlfront.limits import Limits
+from sqlfront.logins import Logins
+from sqlfront.peer import is_loopback
+from sqlfront.sessions import Guest, Sessions
 from sqlfront.state import Front
+from sqlfront.tls import Encryption
+from sqlfront.wire import compiled
 
 DEFAULT_PORT: Final = 5432
-MAX_CONNECTIONS: Final = 100
-GRACE_SECONDS: Final = 5.0
+_LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True)
@@ -41,37 +48,59 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     ready: Callable[[Address], object] | None = None,
-    max_connections: int = MAX_CONNECTIONS,
+    limits: Limits = _LIMITS,
+    encryption: Encryption | None = None,
+    passwords: bool = False,
 ) -> None:
-    """Serve until cancelled; then end every connection in order.
+    """Serve until cancelled; then end every connection in order, those with running statements last.
 
     Args:
         front: parser, planner and users.
         host: address to listen on; without users it must be of this machine alone.
         port: 0 takes any free one.
         ready: called once with the address when clients may connect.
-        max_connections: further clients are refused; each may run one statement at a time.
+        limits: what clients may use.
+        encryption: the certificate; without one all connections are in plain.
+        passwords: ask encrypted clients for the password itself, for those that do not know SCRAM.
 
     Raises:
         HomeError: the address cannot be used.
     """
     _check_exposure(host, front)
-    pool = ThreadPoolExecutor(max_connections, thread_name_prefix="sql")
-    sessions = Sessions(max_connections)
+    compiled.load_in_background()
+    pool = ThreadPoolExecutor(limits.connections, thread_name_prefix="sql")
+    sessions = Sessions(limits)
+    surroundings = Surroundings(front, sessions, Logins(), pool, limits, encryption, passwords)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with sessions.task(asyncio.current_task()):
-            await Connection(front, sessions, pool, reader, writer).run()
+        with sessions.connection():
+            await Connection(surroundings, Channel(reader, writer, limits.send_seconds)).run()
 
     server = await _listen(connected, host, port)
+    watching = asyncio.create_task(_expel_unwelcome(front, sessions))
     try:
         if ready is not None:
             ready(Address(host, server.sockets[0].getsockname()[1]))
         await asyncio.Event().wait()
     finally:
         server.close()
-        await sessions.shut_down(GRACE_SECONDS)
+        watching.cancel()
+        await sessions.shut_down()
+        await asyncio.to_thread(front.close)
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _expel_unwelcome(front: Front, sessions: Sessions) -> None:
+    """End the sessions of users who may no longer log in, or whose password or token was revoked."""
+    while front.login is not None:
+        await asyncio.sleep(FRESH_SECONDS)
+        guests = sessions.guests()
+        with suppress(SQLAlchemyError):  # the catalog cannot be read at the moment
+            sessions.expel(await asyncio.to_thread(_unwelcome, front, guests))
+
+
+def _unwelcome(front: Front, guests: Iterable[Guest]) -> list[Guest]:
+    return [guest for guest in guests if not front.gate.is_welcome(guest.user, guest.credential)]
 
 
 async def _listen(
@@ -91,19 +120,11 @@ def _cannot_listen(error: Exception, host: str, port: int) -> HomeError:
 
 def _check_exposure(host: str, front: Front) -> None:
     """Refuse to let everybody in from other machines."""
-    if front.find_user is None and not _is_loopback(host):
+    if front.login is None and not is_loopback(host):
         raise HomeError(
             f"{host} can be reached from other machines, but there are no users",
             hint="Add a user with a password, or listen on 127.0.0.1.",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
 
 
 class _Background:
@@ -157,14 +178,26 @@ def running(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    max_connections: int = MAX_CONNECTIONS,
+    limits: Limits = _LIMITS,
+    encryption: Encryption | None = None,
+    passwords: bool = False,
 ) -> Iterator[Address]:
     """Run a server in a background thread while the block lasts; for tests, demos and notebooks.
 
     Raises:
         HomeError: the address cannot be used.
     """
-    background = _Background(partial(serve, front, host=host, port=port, max_connections=max_connections))
+    background = _Background(
+        partial(
+            serve,
+            front,
+            host=host,
+            port=port,
+            limits=limits,
+            encryption=encryption,
+            passwords=passwords,
+        )
+    )
     try:
         yield background.start()
     finally:

@@ -6,28 +6,55 @@ import asyncio
 import hmac
 import itertools
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
+from sqlfront.limits import Limits
 from sqlfront.session import Session
 from sqlfront.sqlstate import SqlError
+
+_LAST_SECONDS: Final = 2.0
+
+
+def shutting_down() -> SqlError:
+    """Return what clients are told when the server ends."""
+    return SqlError("terminating connection due to administrator command", "57P01")
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Who opened a session: the user, and the id of the password or token that was shown."""
+
+    user: str
+    credential: str = ""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    secret: bytes
+    session: Session
+    guest: Guest
+    task: asyncio.Task[Any] | None
 
 
 class Sessions:
     """Guards the open sessions; used on the event loop only."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._numbers = itertools.count(1)
-        self._open: dict[int, tuple[bytes, Session]] = {}
+        self._open: dict[int, _Opened] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._idle: set[asyncio.Task[Any]] = set()
+        self._greetings = 0
+        self._ending = False
 
     @contextmanager
-    def task(self, task: asyncio.Task[Any] | None) -> Iterator[None]:
-        """Count a connection's task for as long as the block lasts."""
-        if task is None:
-            raise RuntimeError("a connection needs a task")
+    def connection(self) -> Iterator[None]:
+        """Count this task's connection for as long as the block lasts."""
+        task = _this_task()
         self._tasks.add(task)
         try:
             yield
@@ -35,17 +62,58 @@ class Sessions:
             self._tasks.discard(task)
 
     @contextmanager
-    def opened(self, make: Callable[[int, bytes], Session]) -> Iterator[Session]:
+    def greeting(self) -> Iterator[None]:
+        """Count a client that has not shown who it is yet.
+
+        Raises:
+            SqlError: there are as many of them as are allowed.
+        """
+        if self._greetings >= self._limits.greetings:
+            raise SqlError("sorry, too many clients are logging in already", "53300", hint="Try again.")
+        self._greetings += 1
+        try:
+            with self.idle():
+                yield
+        finally:
+            self._greetings -= 1
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Mark the connection of this task as one that waits for its client: the end need not wait for it.
+
+        Raises:
+            SqlError: the end has come.
+        """
+        task = _this_task()
+        if self._ending:
+            raise shutting_down()
+        self._idle.add(task)
+        try:
+            yield
+        finally:
+            self._idle.discard(task)
+
+    def check_room(self) -> None:
+        """Raise SqlError if there are as many sessions as are allowed."""
+        if len(self._open) >= self._limits.connections:
+            raise SqlError(
+                "sorry, too many clients already",
+                "53300",
+                detail=f"This server takes {self._limits.connections} clients at once.",
+                hint="Close some of them.",
+            )
+
+    @contextmanager
+    def opened(self, make: Callable[[int, bytes], Session], guest: Guest) -> Iterator[Session]:
         """Open a session with a new number and secret, and close it after the block.
 
         Raises:
             SqlError: there are as many sessions as are allowed.
         """
-        if len(self._open) >= self._limit:
-            raise SqlError("sorry, too many clients already", "53300", hint="Close some of them.")
+        self.check_room()
         number, secret = next(self._numbers), secrets.token_bytes(4)
         session = make(number, secret)
-        self._open[number] = (secret, session)
+        self._open[number] = _Opened(secret, session, guest, asyncio.current_task())
         try:
             yield session
         finally:
@@ -54,15 +122,41 @@ class Sessions:
 
     def cancel(self, number: int, secret: bytes) -> None:
         """Cancel what a session runs, if the secret is right; a wrong one is not told."""
-        known, session = self._open.get(number, (b"", None))
-        if session is not None and hmac.compare_digest(known, secret):
-            session.cancel()
+        known = self._open.get(number)
+        if known is not None and hmac.compare_digest(known.secret, secret):
+            known.session.cancel()
 
-    async def shut_down(self, grace: float) -> None:
-        """Cancel all statements and connections; wait at most ``grace`` seconds for them to end."""
-        for _, session in self._open.values():
-            session.cancel()
+    def guests(self) -> frozenset[Guest]:
+        """Return who has sessions."""
+        return frozenset(opened.guest for opened in self._open.values())
+
+    def expel(self, guests: Collection[Guest]) -> None:
+        """Cancel what somebody's sessions run, and end them."""
+        for opened in self._open.values():
+            if opened.guest in guests and opened.task is not None:
+                opened.session.cancel()
+                opened.task.cancel()
+
+    async def shut_down(self) -> None:
+        """End the connections that wait for their clients, let statements run on for a while, then cancel."""
+        self._ending = True
+        for task in self._idle:
+            task.cancel()
+        await self._ended(self._limits.grace_seconds)
+        for opened in self._open.values():
+            opened.session.cancel("canceling statement due to administrator command")
         for task in self._tasks:
             task.cancel()
+        await self._ended(_LAST_SECONDS)
+
+    async def _ended(self, most: float) -> None:
+        """Wait for all connections, for so many seconds at most."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
+            await asyncio.wait(self._tasks, timeout=most)
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a connection needs a task")
+    return task

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Final
+from zoneinfo import available_timezones
 
 from engine.errors import InputError
 from engine.report.moments import instant_of
+from sqlfront.durations import MOST, NoDurationError, milliseconds, shown
 from sqlfront.sqlstate import SqlError
 
 SERVER_VERSION: Final = "15.18"
 IDENTITY_AS_OF: Final = "wayline.identity_as_of"
 """Setting: as of when a question sees who is who; empty is as of now."""
+COMPAT: Final = "wayline.compat"
+"""Setting: on gives questions the ranges, orders and limits of the reference service."""
 _DEFAULTS: Final[Mapping[str, str]] = {
     "application_name": "",
     "bytea_output": "hex",
@@ -25,6 +31,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "default_transaction_read_only": "on",
     "extra_float_digits": "1",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
     "in_hot_standby": "off",
     "integer_datetimes": "on",
     "IntervalStyle": "postgres",
@@ -36,6 +43,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "max_identifier_length": "63",
     "max_index_keys": "32",
     "search_path": '"$user", public',
+    "role": "none",
     "server_encoding": "UTF8",
     "server_version": SERVER_VERSION,
     "server_version_num": "150018",
@@ -46,6 +54,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "TimeZone": "UTC",
     "transaction_isolation": "repeatable read",
     "transaction_read_only": "on",
+    COMPAT: "off",
     IDENTITY_AS_OF: "",
 }
 REPORTED: Final = (
@@ -65,6 +74,12 @@ REPORTED: Final = (
 )
 """Settings that clients are told of at the start and whenever they change."""
 
+TIMEOUTS: Final = frozenset(
+    (
+        *("statement_timeout", "lock_timeout"),
+        *("idle_session_timeout", "idle_in_transaction_session_timeout"),
+    )
+)
 _FIXED: Final = frozenset(
     (
         *("in_hot_standby", "integer_datetimes", "is_superuser", "lc_collate", "lc_ctype"),
@@ -137,13 +152,26 @@ def identity_as_of(settings: Mapping[str, str]) -> datetime | None:
     return instant_of(text) if text else None
 
 
-def initial_settings(user: str, parameters: Mapping[str, str]) -> Settings:
-    """Return the settings of a new session from the client's startup parameters.
+def is_compatible(settings: Mapping[str, str]) -> bool:
+    """Tell whether settings (names in lower case) ask for what ``COMPAT`` gives."""
+    return settings.get(COMPAT, "off") == "on"
+
+
+def role_of(settings: Mapping[str, str]) -> str | None:
+    """Return the role to which settings (names in lower case) narrow a user; None: all of the user's."""
+    role = settings.get("role", "none")
+    return None if role.lower() == "none" else role
+
+
+def initial_settings(
+    user: str, parameters: Mapping[str, str], server: Mapping[str, str] | None = None
+) -> Settings:
+    """Return the settings of a new session from the client's startup parameters and those of the server.
 
     Raises:
         SqlError: the client asks for something that we cannot give, such as another encoding.
     """
-    settings = Settings()
+    settings = Settings({**_DEFAULTS, **(server or {})})
     for name, value in _requested(parameters).items():
         settings = settings.with_value(name, value)
     return Settings({**settings.initial, **settings.changed, "session_authorization": user})
@@ -175,9 +203,30 @@ def _checked(name: str, value: str) -> str:
         return "ISO, DMY" if "dmy" in word else "ISO, YMD" if "ymd" in word else "ISO, MDY"
     if name == IDENTITY_AS_OF:
         return _instant(name, value)
+    if name == COMPAT:
+        if word not in _SWITCH:
+            raise SqlError(f'parameter "{name}" requires a Boolean value', "22023")
+        return _SWITCH[word]
+    if name in TIMEOUTS:
+        return _timeout(name, value)
+    if name == "TimeZone":
+        return _zone(value)
     if name in _ONLY and word != _ONLY[name]:
         raise _refused(name, value, _ONLY[name])
     return value
+
+
+def _timeout(name: str, value: str) -> str:
+    """Return a time as it is shown: in the largest unit that leaves a whole number."""
+    try:
+        time = milliseconds(value)
+    except NoDurationError as problem:
+        message = f'invalid value for parameter "{name}": "{value}"'
+        raise SqlError(message, "22023", hint=str(problem) or None) from None
+    if not 0 <= time <= MOST:
+        message = f'{time} ms is outside the valid range for parameter "{name}" (0 .. {MOST})'
+        raise SqlError(message, "22023")
+    return shown(time)
 
 
 def _instant(name: str, value: str) -> str:
@@ -191,6 +240,58 @@ def _instant(name: str, value: str) -> str:
         raise SqlError(f'invalid value for parameter "{name}": "{value}"', "22023", hint=hint) from None
 
 
+_SWITCH: Final = {
+    **dict.fromkeys(("on", "true", "yes", "1"), "on"),
+    **dict.fromkeys(("off", "false", "no", "0"), "off"),
+}
+
+
+def _zone(value: str) -> str:
+    """Return a time zone as it is shown: by its name, or as PostgreSQL writes hours east of Greenwich."""
+    word = value.strip("'\" ")
+    known = _zones().get(word.lower())
+    if known is not None:
+        return known
+    hours = _HOURS.fullmatch(word)
+    if hours is not None and abs(float(word)) <= _MOST_HOURS:
+        east = _offset(round(float(word) * 60))
+        return f"<{east}>{'-' if east[0] == '+' else '+'}{east[1:]}"
+    posix = _POSIX.fullmatch(word)
+    if posix is None or int(posix["hours"]) > _MOST_HOURS:
+        raise SqlError(
+            f'invalid value for parameter "TimeZone": "{value}"',
+            "22023",
+            hint="Name a zone of the IANA time zone database, such as Europe/Berlin.",
+        )
+    return word
+
+
+def arrow_zone(shown: str) -> str:
+    """Return a checked setting ``TimeZone`` as Arrow names it: ``Europe/Berlin``, ``+05:30``."""
+    posix = _POSIX.fullmatch(shown)
+    if posix is None:
+        return shown
+    west = int(posix["hours"]) * 60 + int(posix["minutes"] or 0)
+    return _offset(west if posix["sign"] == "-" else -west, always_minutes=True)
+
+
+def _offset(minutes: int, *, always_minutes: bool = False) -> str:
+    hour, minute = divmod(abs(minutes), 60)
+    rest = f":{minute:02d}" if minute or always_minutes else ""
+    return f"{'-' if minutes < 0 else '+'}{hour:02d}{rest}"
+
+
+@cache
+def _zones() -> dict[str, str]:
+    """Return the zones that there are, by name in lower case."""
+    return {name.lower(): name for name in available_timezones()}
+
+
+_HOURS: Final = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_POSIX: Final = re.compile(
+    r"(?:[A-Za-z]{3,}|<[\w+:-]+>)(?P<sign>[+-]?)(?P<hours>\d\d?)(?::(?P<minutes>\d\d))?"
+)
+_MOST_HOURS: Final = 15
 _DATE_ORDERS: Final = {"dmy", "mdy", "ymd", "default"}
 _ONLY: Final = {
     "IntervalStyle": "postgres",

@@ -5,11 +5,27 @@ They are read from the text, token by token, because no SQL parser agrees on all
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import UnsupportedError
+from sqlfront.configuring import SetConfig, read_set_config
+from sqlfront.copying import Copy, read_copy
+from sqlfront.preparing import Execute, Prepare, read_execute, read_prepare
+from sqlfront.temporaries import (
+    HINT,
+    CreateTemporary,
+    Drop,
+    Insert,
+    Truncate,
+    read_create,
+    read_drop,
+    read_insert,
+    read_select_into,
+    read_truncate,
+)
 from sqlfront.tokens import Piece, Token, TokenReader, string_value, tokens
 
 
@@ -38,10 +54,14 @@ class Show:
 
 @dataclass(frozen=True)
 class Transaction:
-    """BEGIN, COMMIT, ROLLBACK; or SAVEPOINT, RELEASE, ``ROLLBACK TO`` with a name."""
+    """BEGIN, COMMIT, ROLLBACK; or SAVEPOINT, RELEASE, ``ROLLBACK TO`` with a name.
+
+    A tag is what its completion is called, if not by the action.
+    """
 
     action: str
     name: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +112,24 @@ class Nothing:
 
 
 Control = (
-    SetVariable | Reset | Show | Transaction | Declare | Fetch | CloseCursor | Deallocate | Discard | Nothing
+    SetVariable
+    | Reset
+    | Show
+    | Transaction
+    | Declare
+    | Fetch
+    | CloseCursor
+    | Deallocate
+    | Discard
+    | Copy
+    | Prepare
+    | Execute
+    | SetConfig
+    | CreateTemporary
+    | Insert
+    | Drop
+    | Truncate
+    | Nothing
 )
 
 
@@ -103,12 +140,12 @@ def control(piece: Piece) -> Control | None:
         SqlError: it begins like one but is malformed.
         UnsupportedError: it is one that we do not serve.
     """
+    if _QUESTION.match(piece.sql):
+        return read_set_config(piece) or read_select_into(piece)
     reader = TokenReader(piece)
     word = reader.word()
-    if word in _QUESTIONS:
-        return None
     if word in _REFUSED:
-        raise UnsupportedError(f"{word} is not supported", hint=_REFUSED_HINT)
+        raise UnsupportedError(f"{word} is not supported", hint=HINT)
     read = _READERS.get(word)
     if read is None:
         raise reader.problem(next(iter(reader.rest()), None))
@@ -118,11 +155,27 @@ def control(piece: Piece) -> Control | None:
     return statement
 
 
+def question_of(found: Control) -> Piece | None:
+    """Return the question that a control statement holds, if it holds one."""
+    return found.query if isinstance(found, _WITH_QUESTIONS) else None
+
+
+def check_question(piece: Piece) -> None:
+    """Raise unless a piece that another statement holds (DECLARE, COPY, PREPARE) is a question."""
+    if control(piece) is not None:
+        raise TokenReader(piece).problem(next(tokens(piece.sql)))
+
+
 def _set(reader: TokenReader) -> Control:
     local = reader.any_of("LOCAL", "SESSION") == "LOCAL"
-    if reader.any_of("AUTHORIZATION", "ROLE", "TRANSACTION", "CHARACTERISTICS", "CONSTRAINTS"):
+    if reader.any_of("TRANSACTION", "CHARACTERISTICS", "CONSTRAINTS"):
         reader.rest()
         return Nothing("SET")
+    if reader.accept("AUTHORIZATION") or reader.accept("SESSION", "AUTHORIZATION"):
+        return SetVariable("session_authorization", _who(reader), local)
+    if reader.accept("ROLE"):
+        reader.any_of("TO", "=")
+        return SetVariable("role", _who(reader), local)
     if reader.accept("TIME", "ZONE"):
         return SetVariable("TimeZone", _value(reader), local)
     if reader.accept("NAMES"):
@@ -131,6 +184,15 @@ def _set(reader: TokenReader) -> Control:
     if not reader.any_of("TO", "="):
         raise reader.problem(next(iter(reader.rest()), None))
     return SetVariable(name, _value(reader), local)
+
+
+def _who(reader: TokenReader) -> str | None:
+    """Return the user or role to be taken, by name or as a text; None for the default and NONE."""
+    if reader.any_of("DEFAULT", "NONE"):
+        return None
+    if reader.word().startswith(("'", "E'")):
+        return _value(reader)
+    return reader.name()
 
 
 def _value(reader: TokenReader) -> str | None:
@@ -152,8 +214,8 @@ def _value_text(token: Token) -> str:
 def _reset(reader: TokenReader) -> Control:
     if reader.accept("ALL"):
         return Reset(None)
-    if reader.accept("SESSION", "AUTHORIZATION") or reader.accept("ROLE"):
-        return Nothing("RESET")
+    if reader.accept("SESSION", "AUTHORIZATION"):
+        return Reset("session_authorization")
     if reader.accept("TIME", "ZONE"):
         return Reset("TimeZone")
     return Reset(reader.name())
@@ -181,7 +243,8 @@ def _begin(reader: TokenReader) -> Control:
 def _start(reader: TokenReader) -> Control:
     if not reader.accept("TRANSACTION"):
         raise reader.problem(next(iter(reader.rest()), None))
-    return _begin(reader)
+    reader.rest()
+    return Transaction("BEGIN", tag="START TRANSACTION")
 
 
 def _commit(reader: TokenReader) -> Control:
@@ -279,20 +342,15 @@ def _nothing(tag: str) -> Callable[[TokenReader], Control]:
     return read
 
 
-def _copy(reader: TokenReader) -> Control:
-    raise UnsupportedError("COPY is not supported", hint="Use SELECT, or wayline ingest for files.")
-
-
-_QUESTIONS: Final = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "("))
+_QUESTION: Final = re.compile(r"(?:SELECT|WITH|VALUES|TABLE|EXPLAIN)(?![\w$])|\(", re.IGNORECASE)
 _REFUSED: Final = frozenset(
     (
-        *("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COMMENT"),
+        *("UPDATE", "DELETE", "MERGE", "ALTER", "COMMENT"),
         *("GRANT", "REVOKE", "REASSIGN", "SECURITY", "IMPORT", "REFRESH", "REINDEX", "CLUSTER"),
         *("VACUUM", "ANALYZE", "ANALYSE", "CHECKPOINT", "LOAD", "LOCK", "NOTIFY", "CALL", "DO"),
-        *("PREPARE", "EXECUTE"),
     )
 )
-_REFUSED_HINT: Final = "Questions are: SELECT, WITH, VALUES, TABLE, EXPLAIN. Data comes by ingest."
+_WITH_QUESTIONS: Final = (Declare, Copy, Prepare, Execute, CreateTemporary, Insert)
 _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "SET": _set,
     "RESET": _reset,
@@ -313,5 +371,11 @@ _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "DISCARD": _discard,
     "LISTEN": _nothing("LISTEN"),
     "UNLISTEN": _nothing("UNLISTEN"),
-    "COPY": _copy,
+    "COPY": read_copy,
+    "CREATE": read_create,
+    "INSERT": read_insert,
+    "DROP": read_drop,
+    "TRUNCATE": read_truncate,
+    "PREPARE": read_prepare,
+    "EXECUTE": read_execute,
 }

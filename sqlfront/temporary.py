@@ -18,6 +18,11 @@ class TemporaryFiles:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._count = 0
 
+    @property
+    def any(self) -> bool:
+        """Whether there are files."""
+        return self._folder is not None
+
     def query(self, table: pa.Table) -> exp.Select:
         """Write a table and return a query that reads it."""
         if self._folder is None:

@@ -25,6 +25,13 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_ESCAPE: Final = re.compile(
+    r"""\\(?: (?P<octal>[0-7]{1,3}) | x(?P<byte>[0-9a-fA-F]{1,2})
+    | u(?P<short>[0-9a-fA-F]{4}) | U(?P<long>00[0-9a-fA-F]{6}) | (?P<one>.) )""",
+    re.VERBOSE | re.DOTALL,
+)
+_CONTROLS: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_HAS_ONE: Final = re.compile(r"\s*(?=[^\s;])(?:[^;/-]|/(?!\*)|-(?!-))+")
 _COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 
 
@@ -71,6 +78,8 @@ def _comment_end(sql: str, start: int) -> int:
 
 def split(sql: str) -> list[Piece]:
     """Return the statements of a text that are not empty."""
+    if _HAS_ONE.fullmatch(sql):
+        return [Piece(sql.strip(), len(sql) - len(sql.lstrip()))]
     pieces: list[Piece] = []
     start = last = -1
     for token in tokens(sql):
@@ -117,15 +126,56 @@ class TokenReader:
             parts.append(self._identifier())
         return ".".join(parts)
 
+    def names(self) -> tuple[str, ...]:
+        """Take identifiers with commas between them, in brackets."""
+        self.expect("(")
+        found = [self.name()]
+        while self.accept(","):
+            found.append(self.name())
+        self.expect(")")
+        return tuple(found)
+
+    def expect(self, *words: str) -> None:
+        """Take the given words, which must come next."""
+        if not self.accept(*words):
+            raise self.problem(next(iter(self.rest()), None))
+
+    def string(self) -> str:
+        """Take a string literal; return its value."""
+        token = self.take()
+        if token.kind != "string":
+            raise self.problem(token)
+        return string_value(token.text)
+
+    def in_brackets(self) -> Piece:
+        """Take brackets with all that is between them, and return that as a statement of its own."""
+        opening, depth = self.take(), 1
+        while depth:
+            token = self.take()
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+        return self._piece(opening.end, token.start)
+
+    def since(self, start: int) -> Piece:
+        """Return the text from a place up to the last token taken."""
+        return self._piece(start, self._tokens[self._at - 1].end)
+
+    def place(self) -> int:
+        """Return where the next token starts, or the text's end."""
+        return self._tokens[self._at].start if self._at < len(self._tokens) else len(self.piece.sql)
+
+    def _piece(self, start: int, end: int) -> Piece:
+        return Piece(self.piece.sql[start:end], self.piece.offset + start)
+
     def _identifier(self) -> str:
-        token = self._next()
+        token = self.take()
         if token.kind == "quoted":
             return token.text[1:-1].replace(token.text[0] * 2, token.text[0])
         if token.kind != "word":
             raise self.problem(token)
         return token.text.lower()
 
-    def _next(self) -> Token:
+    def take(self) -> Token:
+        """Take the next token, whatever it is."""
         if self._at >= len(self._tokens):
             raise self.problem()
         self._at += 1
@@ -140,8 +190,7 @@ class TokenReader:
         """Return what is left as a statement of its own."""
         if self._at >= len(self._tokens):
             raise self.problem()
-        start = self._tokens[self._at].start
-        return Piece(self.piece.sql[start:], self.piece.offset + start)
+        return self._piece(self.place(), len(self.piece.sql))
 
     def end(self) -> None:
         """Raise if anything is left."""
@@ -156,8 +205,14 @@ class TokenReader:
 
 
 def string_value(literal: str) -> str:
-    r"""Return what a string literal stands for; ``E''`` literals may hold ``\'`` and ``\\``."""
+    r"""Return what a string literal stands for; ``E''`` literals may hold ``\n``, ``\x09``, ``\\``."""
     body = literal[literal.index("'") + 1 : -1].replace("''", "'")
-    if literal[0] in "eE":
-        body = re.sub(r"\\(.)", r"\1", body, flags=re.DOTALL)
-    return body
+    return _ESCAPE.sub(_unescaped, body) if literal[0] in "eE" else body
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    if found["octal"]:
+        return chr(int(found["octal"], 8) & 0xFF)
+    if code := found["byte"] or found["short"] or found["long"]:
+        return chr(int(code, 16))
+    return _CONTROLS.get(found["one"], found["one"])

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 import duckdb
 
 from engine import memory
+from sqlfront.admission import PLACES, Admission
 
 Value = TypeVar("Value")
 
@@ -55,14 +56,17 @@ class Workspace:
 
     Args:
         datasets: the one folder that statements may read, ``<home>/datasets``.
+        places: so many statements work at once.
 
     Attributes:
+        admission: to its work.
         plans: planned statements.
         unique: whether a relation is unique on a key.
-        schemas: of the answers of reports.
+        empty: answers of reports over no events.
     """
 
-    def __init__(self, datasets: Path) -> None:
+    def __init__(self, datasets: Path, places: int = PLACES) -> None:
+        self.admission = Admission(places)
         self._lock = threading.Lock()
         self._database = duckdb.connect(":memory:", config=memory.duckdb_settings())
         for setting in _SETTINGS:
@@ -73,7 +77,7 @@ class Workspace:
             self._database.execute(setting)
         self.plans: Cache[Any] = Cache(1024)
         self.unique: Cache[bool] = Cache(1024)
-        self.schemas: Cache[Any] = Cache(1024)
+        self.empty: Cache[Any] = Cache(1024)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own to the database; the caller closes it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import numba as nb
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from stitching.devices import grouped
+from stitching.devices import Timelines, grouped
 from stitching.names import NOBODY, Codes, Names
 
 TRANSITION_LIMIT: Final = 50_000
@@ -62,6 +63,11 @@ class Events:
     device: Codes
     person: Codes
     times: _Numbers
+
+    @cached_property
+    def timelines(self) -> Timelines:
+        """The events of each device in the order of time."""
+        return grouped(self.device, self.devices, self.times)
 
 
 def coded(events: pl.DataFrame, identifies: Callable[[pl.Series], pl.Series] | None = None) -> Events:
@@ -165,7 +171,7 @@ def _before(events: Events, known: pl.DataFrame) -> Codes:
 
 def _walk(events: Events, before: Codes, transition_limit: int, reach: int) -> tuple[Codes, Codes]:
     """Return the person of each event, int32[N], and whom each device knows in the end, int32[D]."""
-    timelines = grouped(events.device, events.devices, events.times)
+    timelines = events.timelines
     start = np.full(timelines.offsets.size - 1, NOBODY, np.int32)
     start[: before.size] = before
     found, after = np.empty(events.times.size, np.int32), np.empty(start.size, np.int32)

@@ -9,6 +9,8 @@ import os
 
 from hypothesis import settings
 
+from tests.postgres import postgres15 as postgres15
+
 settings.register_profile("wayline", deadline=None)
 settings.load_profile("wayline")
 os.environ["WAYLINE_RESULT_CACHE"] = "0"

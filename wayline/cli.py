@@ -6,7 +6,6 @@ Every command ends in one line on standard error and a non-zero exit code if it 
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import sys
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from sqlalchemy.exc import DatabaseError
 from engine import flow
 from engine.applying import segment_problems
 from engine.definitions import project
-from engine.errors import HomeError, InputError, UnknownNameError, WaylineError
+from engine.errors import HomeError, UnknownNameError, WaylineError
 from engine.ingest.batch import dataset_of
 from engine.ingest.formats import FormatOptions
 from engine.ingest.infer import infer
@@ -30,19 +29,24 @@ from engine.ingest.schema_text import schema_yaml
 from engine.report.moments import instant_of
 from engine.status import ConnectionStatus
 from engine.world import Home
-from sqlfront.auth import verifier
 from sqlfront.settings import IDENTITY_AS_OF
 from sqlfront.sqlstate import to_wayline_error
+from sqlfront.users import add_user
 from wayline import replays, upkeep, worlds
 from wayline.batches import batch_app
 from wayline.diff import diff
 from wayline.explain import explain
+from wayline.grants import grant, revoke
 from wayline.graph import graph_app
 from wayline.options import HERE, AsOfOption, CsvOption, HomeOption, JsonOption, MemoryOption, open_home, say
 from wayline.output import console, print_csv, print_error, print_json, print_table, progress_bar
 from wayline.person_of import person_of
 from wayline.privacy import privacy_app
 from wayline.quality import print_alarms, quality, tell_alarms
+from wayline.roles import role_app
+from wayline.serve import serve
+from wayline.tokens import token_app
+from wayline.users import new_password, user_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,9 +67,12 @@ app = typer.Typer(
     """,
 )
 schema_app = typer.Typer(no_args_is_help=True, help="Schemas of files.")
-user_app = typer.Typer(no_args_is_help=True, help="Users of the SQL server.")
 app.add_typer(schema_app, name="schema")
 app.add_typer(user_app, name="user")
+app.add_typer(role_app, name="role")
+app.add_typer(token_app, name="token")
+app.command()(grant)
+app.command()(revoke)
 for world_command in (worlds.worlds, worlds.rollback, worlds.vacuum, worlds.backup, worlds.restore):
     app.command()(world_command)
 app.command()(diff)
@@ -74,6 +81,7 @@ app.command()(quality)
 app.command()(replays.replay)
 app.command("replays")(replays.list_replays)
 app.command()(person_of)
+app.command()(serve)
 app.command()(upkeep.compact)
 app.command()(upkeep.rebuild)
 app.add_typer(batch_app, name="batch")
@@ -133,18 +141,13 @@ def init(
     """
     created = Home.create(home)
     password = new_password()
-    created.catalog.set_user(DEFAULT_USER, verifier(password))
+    add_user(created.catalog, DEFAULT_USER, password)
     if json:
         print_json({"home": created.root, "user": DEFAULT_USER, "password": password})
         return
     console.print(f"Made a home in {created.root}.")
     console.print(f"SQL user [bold]{DEFAULT_USER}[/], password [bold]{password}[/] (not shown again).")
     console.print(f"Next: wayline apply project.yaml --home {shlex.quote(str(home))}", markup=False)
-
-
-def new_password() -> str:
-    """Return a random password that is easy to paste."""
-    return secrets.token_urlsafe(12)
 
 
 @app.command()
@@ -331,22 +334,6 @@ def _connection_row(connection: ConnectionStatus) -> tuple[object, ...]:
 
 
 @app.command()
-def serve(
-    home: HomeOption = HERE,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 5442,
-    memory_limit: MemoryOption = None,
-) -> None:
-    """Answer SQL over the Postgres protocol until Ctrl-C.
-
-    Example: wayline serve --home my-home --port 5442
-    """
-    from wayline.serving import serve_until_interrupted
-
-    serve_until_interrupted(open_home(home), host, port)
-
-
-@app.command()
 def sql(
     statement: Annotated[str, typer.Argument(help="One SQL statement.")],
     home: HomeOption = HERE,
@@ -372,31 +359,6 @@ def sql(
         print_csv(columns, rows)
     else:
         print_table(columns, rows)
-
-
-@user_app.command("add")
-def user_add(
-    name: Annotated[str, typer.Argument(help="The user's name.")],
-    home: HomeOption = HERE,
-    password: Annotated[
-        str | None, typer.Option(envvar="WAYLINE_PASSWORD", help="Default: a random one, shown once.")
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Add a user of the SQL server, or give one a new password.
-
-    Example: wayline user add maria
-    """
-    if not name.strip() or not name.isprintable():
-        raise InputError(f"{name!r} cannot be a user's name", hint="Use letters, digits and signs.")
-    chosen = password or new_password()
-    open_home(home).catalog.set_user(name, verifier(chosen))
-    if json:
-        print_json({"user": name, "password": None if password else chosen})
-    elif password:
-        console.print(f"User {name} may log in.")
-    else:
-        console.print(f"User {name} may log in, password [bold]{chosen}[/] (not shown again).")
 
 
 @app.command()

@@ -18,7 +18,7 @@ from engine import flow
 from engine.definitions import project
 from engine.errors import HomeError
 from engine.world import Home
-from sqlfront.auth import verifier
+from sqlfront.users import add_user
 from wayline import generate
 from wayline.output import console, print_table, progress_bar
 from wayline.serving import running
@@ -91,7 +91,7 @@ def run_demo(folder: Path, *, events: int, seed: int, port: int, once: bool) -> 
 def build_home(root: Path, made: generate.Generated, *, narrate: bool = False) -> Home:
     """Make a home from generated files: two web batches, calls, customers, products, one replay."""
     home = Home.create(root)
-    home.catalog.set_user(USER, verifier(PASSWORD))
+    add_user(home.catalog, USER, PASSWORD)
     flow.apply(home, project.load(made.project))
     web = made.files["web"]
     later = max(1, len(web) // 4)
@@ -172,7 +172,7 @@ def _ask(connection: psycopg.Connection[Any], title: str, statement: LiteralStri
 
 def conninfo(host: str, port: int) -> str:
     """Return how libpq reaches the demo's server."""
-    return f"host={host} port={port} dbname=wayline user={USER} password={PASSWORD}"
+    return f"host={host} port={port} dbname=wayline user={USER} password={PASSWORD} sslmode=require"
 
 
 def _print_connections(host: str, port: int) -> None:
@@ -180,7 +180,7 @@ def _print_connections(host: str, port: int) -> None:
     console.print(f'psql       psql "{conninfo(host, port)}"', markup=False)
     console.print(
         f"Power BI   Get data → PostgreSQL database: server {host}:{port}, database wayline, DirectQuery; "
-        f"user {USER}, password {PASSWORD}, no encryption",
+        f"user {USER}, password {PASSWORD}, encrypted or not",
         markup=False,
     )
     console.print(

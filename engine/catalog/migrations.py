@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import re
+from datetime import UTC, datetime
+from typing import Final
+
 from sqlalchemy import Connection
 
-from engine.catalog import tables
+from engine.catalog import access, tables
 from engine.catalog.store import Catalog
+
+_VERIFIER: Final = re.compile(r"SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)")
+"""How formats up to 3 kept a password: ``SCRAM-SHA-256$iterations:salt$stored key:server key``."""
 
 
 def to_format_2(catalog: Catalog) -> None:
@@ -20,6 +28,35 @@ def to_format_3(catalog: Catalog) -> None:
     add_identities_to_worlds(catalog)
     add_reports_to_replays(catalog)
     add_privacy(catalog)
+
+
+def to_format_4(catalog: Catalog) -> None:
+    """Format 3 to 4: users have roles, passwords and tokens; all who are known read everything."""
+    with catalog.writing() as connection:
+        columns = {column.name for column in connection.exec_driver_sql("PRAGMA table_info(users)").all()}
+        if "verifier" not in columns:
+            return
+        known = connection.exec_driver_sql("SELECT name, verifier FROM users").all()
+        connection.exec_driver_sql("DROP TABLE users")
+        new = [tables.users, tables.credentials, tables.roles, tables.memberships, tables.grants]
+        new.append(tables.queries)
+        tables.metadata.create_all(connection, tables=new)
+        access.begin(connection)
+        for number, (name, verifier) in enumerate(known, start=1):
+            _add_user(connection, name, verifier, f"pw_{number}")
+        access.raise_version(catalog, connection)
+
+
+def _add_user(connection: Connection, name: str, verifier: str, credential: str) -> None:
+    """Keep a user with its password; one that is malformed never let anybody in."""
+    parts, now = _VERIFIER.fullmatch(verifier), datetime.now(UTC)
+    if parts is not None:
+        salt, stored, server = (base64.b64decode(parts[part]) for part in (2, 3, 4))
+        access.save_user(connection, access.User(name, salt, int(parts[1]), now))
+        access.save_credential(
+            connection, access.Credential(credential, name, "password", stored, server, now)
+        )
+        access.join(connection, name, access.ANALYSTS)
 
 
 def add_identities_to_worlds(catalog: Catalog) -> None:

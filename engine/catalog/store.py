@@ -262,36 +262,6 @@ class Catalog:
         """Remove the skips of a connection."""
         connection.execute(delete(tables.skips).where(tables.skips.c.connection == name))
 
-    def set_user(self, name: str, verifier: str) -> None:
-        """Add a user or change a user's password verifier."""
-        with self.writing() as connection:
-            connection.execute(delete(tables.users).where(tables.users.c.name == name))
-            connection.execute(insert(tables.users).values(name=name, verifier=verifier))
-
-    def find_user(self, name: str) -> str | None:
-        """Return a user's password verifier, None if there is no such user."""
-        query = select(tables.users.c.verifier).where(tables.users.c.name == name)
-        with self.reading() as connection:
-            verifier: str | None = connection.execute(query).scalar()
-            return verifier
-
-    def drop_user(self, name: str) -> None:
-        """Remove a user.
-
-        Raises:
-            UnknownNameError: there is no such user.
-        """
-        with self.writing() as connection:
-            gone = connection.execute(delete(tables.users).where(tables.users.c.name == name))
-            if gone.rowcount == 0:
-                raise UnknownNameError(f'there is no user "{name}"')
-
-    def verifiers(self) -> dict[str, str]:
-        """Return user name → password verifier."""
-        with self.reading() as connection:
-            rows = connection.execute(select(tables.users).order_by(tables.users.c.name))
-            return {row.name: row.verifier for row in rows}
-
 
 def _prepare(connection: sqlite3.Connection, _: object) -> None:
     # Transactions are opened by _begin alone: the driver's own guess skips DDL and reads.

@@ -14,9 +14,11 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -152,7 +154,76 @@ users: Final = Table(
     "users",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("verifier", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("iterations", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("is_admin", Boolean, nullable=False, server_default=false()),
+    Column("disabled_at", UtcDateTime),
+    Column("valid_until", UtcDateTime),
+)
+
+credentials: Final = Table(
+    "credentials",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user", ForeignKey("users.name"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("stored_key", LargeBinary, nullable=False),
+    Column("server_key", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("label", Text, nullable=False, server_default=""),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+)
+
+roles: Final = Table(
+    "roles",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("statements", Integer),
+    Column("memory_percent", Integer),
+    Column("timeout_ms", BigInteger),
+    Column("queue_ms", BigInteger),
+    Column("connections", Integer),
+)
+
+memberships: Final = Table(
+    "memberships",
+    metadata,
+    Column("user", ForeignKey("users.name"), primary_key=True),
+    Column("role", ForeignKey("roles.name"), primary_key=True),
+)
+
+grants: Final = Table(
+    "grants",
+    metadata,
+    Column("role", ForeignKey("roles.name"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("object", Text, primary_key=True),
+    Column("granted_at", UtcDateTime, nullable=False),
+    Column("rule", JSON(none_as_null=True)),
+)
+
+queries: Final = Table(
+    "queries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session", Integer, nullable=False),
+    Column("user", Text, nullable=False, index=True),
+    Column("address", Text, nullable=False),
+    Column("application", Text, nullable=False),
+    Column("database", Text, nullable=False),
+    Column("statement", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sqlstate", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("waited_ms", Float, nullable=False),
+    Column("first_row_ms", Float),
+    Column("total_ms", Float, nullable=False),
+    Column("rows", BigInteger, nullable=False),
 )
 
 privacy_requests: Final = Table(

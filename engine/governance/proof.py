@@ -33,6 +33,13 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 _CATALOG: Final = "catalog.db"
 _ROWS: Final = 1 << 17
+_ACCESS_REMEDIES: Final = {
+    "users": "wayline user remove",
+    "memberships": "wayline user remove",
+    "credentials": "wayline user remove",
+    "roles": "wayline role remove",
+    "grants": "wayline grant with a rule that does not name it",
+}
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,7 @@ def _in_catalog(search: _Search) -> Iterator[Trace]:
 def _catalog_remedy(search: _Search, table: str, newest: bool) -> str:
     if table == "definitions" and newest:
         return "take it out of the project file and apply that"
-    return "wayline user drop" if table == "users" else search.delete
+    return _ACCESS_REMEDIES.get(table, search.delete)
 
 
 def _text(value: object) -> str:

@@ -17,11 +17,17 @@ from engine.ingest.diagnostics import RECORD_LENGTH
 DELETED: Final = "(deleted)"
 """What stands where an identity was."""
 _TABLES: Final = frozenset(
-    ["meta", "definitions", "worlds", "pins", "users", "privacy_requests", "tombstones"]
+    (
+        *("meta", "definitions", "worlds", "pins", "privacy_requests", "tombstones"),
+        *("users", "credentials", "roles", "memberships", "grants"),
+    )
 )
 """Tables that say how a home works, and nothing of records."""
 _COLUMNS: Final = frozenset(
-    ["id", "name", "dataset", "connection", "batch", "status", "code", "kind", "schedule"]
+    (
+        *("id", "name", "dataset", "connection", "batch", "status", "code", "kind", "schedule"),
+        *("user", "state", "sqlstate"),
+    )
 )
 """Columns of other tables that do so."""
 _RECORDS: Final = frozenset(["record", "file", "files"])

@@ -202,9 +202,9 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
     further = [name for name in carried if name not in {*events.columns, *_LABELS, HASH_LOW}]
     small = events.height <= runs.SLICE_ROWS
     with ThreadPoolExecutor(1) as beside:
-        # While one core finds persons, the other reads what else is in the rows.
-        labels = _live(task.source, member, window, [*_LABELS, *(further if small else ())])
-        was_read = beside.submit(labelled, member, labels)
+        # While one core finds persons, the other reads who they were and what else is in the rows.
+        was_read = beside.submit(labelled, member, _live(task.source, member, window, _LABELS))
+        rest_read = beside.submit(_live(task.source, member, window, further if small else ()).collect)
         found = (_found if member.field_based else _found_in_graph)(task, member, window, events)
         was = was_read.result()
         rows = was.rows
@@ -213,7 +213,8 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         changed = pl.Series(persons.changed)
         moved = rows.filter(changed)
         adds = persons.adds(member, moved[ROW])
-        whole = pl.concat([moved, events.filter(changed)], how="horizontal") if small else None
+        read = [part.filter(changed) for part in (events, rest_read.result()) if part.width]
+        whole = pl.concat([moved, *read], how="horizontal") if small else None
         return _Move(
             rows=rows.height,
             part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
@@ -226,9 +227,11 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
 
 def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> Found:
     events = coded(member, rows)
-    seen = events.names.texts().head(events.devices)
-    known = _evidence(task, member, window, seen)
     last = member.stitching is not None and member.stitching.shared_devices == "last"
+    with ThreadPoolExecutor(1) as beside:
+        grouped = beside.submit(lambda: events.timelines)
+        known = _evidence(task, member, window, events.names.texts().head(events.devices))
+        grouped.result()
     return Found(events, field_based.restitch(events, known, last=last))
 
 

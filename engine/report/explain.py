@@ -36,7 +36,7 @@ def explain(request: ReportRequest, world: World, trace: Trace | None = None) ->
         described = _DESCRIPTIONS.get(name, _nothing)(planned)
         took = None if trace is None else trace.taken.get(name)
         if described or (took is not None and took.rows):
-            lines.append(f"  {name}{'' if took is None else _took(took)}")
+            lines.append(f"  {name}{'' if trace is None or took is None else _took(took, trace.counting)}")
             lines += [f"    {line}" for line in described]
     if trace is not None:
         lines.insert(1, f"  {_plural(trace.buckets, 'bucket')} of journeys")
@@ -48,9 +48,10 @@ def _as_of(world: World) -> str:
     return "" if instant is None else f", identities as of {instant:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _took(taken: Taken) -> str:
+def _took(taken: Taken, counted: bool) -> str:
     chunks, size, time = _plural(taken.chunks, "chunk"), taken.size / 1e6, taken.seconds * 1e3
-    return f" ({chunks}, {taken.rows:,} rows, {size:,.1f} MB, {time:,.1f} ms)"
+    made = f", {taken.rows:,} rows, {size:,.1f} MB" if counted else ""
+    return f" ({chunks}{made}, {time:,.1f} ms)"
 
 
 def _plural(count: int, what: str) -> str:

@@ -79,7 +79,7 @@ def run(
     planned = plan(request, world.definitions)
 
     def find(trace: Trace) -> pa.Table:
-        chunks = _loads(planned, home, world, cancellation)
+        chunks = report_loads(planned, home, world, cancellation)
         return answer(planned, chunks, world.definitions, cancellation, trace)
 
     if trace is not None:
@@ -97,8 +97,8 @@ def answer(
     trace: Trace | None = None,
 ) -> pa.Table:
     """Evaluate a plan over chunks, however many and however cut, and merge."""
-    job = _prepared(planned, cancellation, trace or Trace(counting=False))
-    partials = _in_threads(job, chunks) or [_evaluated(job, empty_chunk(planned, definitions))]
+    job = prepared(planned, cancellation, trace or Trace(counting=False))
+    partials = _in_threads(job, chunks) or [evaluated_chunk(job, empty_chunk(planned, definitions))]
     with job.trace.step(MERGE) as made:
         merged_table = _merged(job, partials)
         made(merged_table)
@@ -115,14 +115,14 @@ def _merged(job: Job, partials: list[Partials]) -> pa.Table:
     return statements.run_named(PARTIALS, _all_partials(planned, partials, statements), merged(planned))
 
 
-def result_schema(request: ReportRequest, world: World) -> pa.Schema:
-    """Return the names and types of a request's answer, without reading any data."""
-    planned = plan(request, world.definitions)
-    schema = answer(planned, [], world.definitions, Cancellation()).schema
-    return pa.schema([(field.name, field.type) for field in schema])
+def empty_answer(request: ReportRequest, world: World) -> pa.Table:
+    """Return a request's answer over no events: its names and types, and one row where nothing is grouped."""
+    table = answer(plan(request, world.definitions), [], world.definitions, Cancellation())
+    return table.cast(pa.schema([(field.name, field.type) for field in table.schema]))
 
 
-def _loads(planned: ReportPlan, home: Home, world: World, cancellation: Cancellation) -> list[Load]:
+def report_loads(planned: ReportPlan, home: Home, world: World, cancellation: Cancellation) -> list[Load]:
+    """Return what a plan reads, in chunks to be decoded."""
     return loads(
         home,
         planned.connection,
@@ -135,14 +135,15 @@ def _loads(planned: ReportPlan, home: Home, world: World, cancellation: Cancella
     )
 
 
-def _prepared(planned: ReportPlan, cancellation: Cancellation, trace: Trace) -> Job:
+def prepared(planned: ReportPlan, cancellation: Cancellation, trace: Trace) -> Job:
+    """Return what is done with each chunk of a plan; look-ups are read for it."""
     lookups = _lookup_tables(planned, cancellation)
     return Job(planned, aggregations(planned), lookups, cancellation, trace)
 
 
 @lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
-    """The process's threads for chunks: starting some for each question would take as long as a chunk."""
+def report_threads() -> ThreadPoolExecutor:
+    """Return the process's threads for chunks: starting some anew would take as long as a chunk."""
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="report")
 
 
@@ -157,7 +158,7 @@ def _in_threads(job: Job, chunks: Iterable[Load | Chunk]) -> list[Partials]:
     try:
         for chunk in chunks:
             _wait(futures, job.cancellation, _THREADS)
-            futures.append(_threads().submit(_partials, job, chunk))
+            futures.append(report_threads().submit(_partials, job, chunk))
         _wait(futures, job.cancellation, 0)
         return [found for future in futures if (found := future.result()) is not None]
     except CancelledError:
@@ -187,16 +188,17 @@ def _partials(job: Job, chunk: Load | Chunk) -> Partials | None:
     check = job.cancellation.check
     check()
     if isinstance(chunk, Chunk):
-        return _evaluated(job, chunk)
-    with memory.decoding.taken(chunk.weight, check):
+        return evaluated_chunk(job, chunk)
+    with memory.decoding.taken(chunk.weight, check, job.cancellation.share):
         with job.trace.step(READ) as made:
             decoded = chunk.chunk(check)
             if decoded is not None:
                 made(decoded)
-        return None if decoded is None else _evaluated(job, decoded)
+        return None if decoded is None else evaluated_chunk(job, decoded)
 
 
-def _evaluated(job: Job, chunk: Chunk) -> Partials:
+def evaluated_chunk(job: Job, chunk: Chunk) -> Partials:
+    """Take a decoded chunk through all steps."""
     frame = Frame(job.plan, chunk, Statements(job.cancellation, job.lookups))
     return evaluated(frame, job.aggregations, job.trace)
 

@@ -38,12 +38,13 @@ class Trace:
         counting: note rows and bytes, which takes some time itself.
 
     Attributes:
+        counting: whether rows and bytes are noted.
         buckets: in how many buckets the journeys lie that the chunks are made of.
     """
 
     def __init__(self, *, counting: bool) -> None:
         self.buckets = 0
-        self._counting = counting
+        self.counting = counting
         self._lock = threading.Lock()
         self._taken: dict[str, Taken] = {}
 
@@ -58,7 +59,7 @@ class Trace:
         """Note what a step on one chunk takes while the block runs; the block names what it made."""
         made: list[tuple[int, int]] = []
         begun = time.perf_counter()
-        yield (lambda thing: made.append((_rows(thing), thing.nbytes))) if self._counting else _ignore
+        yield (lambda thing: made.append((_rows(thing), thing.nbytes))) if self.counting else _ignore
         seconds = time.perf_counter() - begun
         with self._lock:
             known = self._taken.get(name, Taken())

@@ -4,7 +4,15 @@ CREATE MACRO pg.caller(_what) AS getvariable('caller')[_what];
 CREATE MACRO pg.version() AS 'PostgreSQL ' || pg.caller('setting.server_version') || ' (wayline)';
 CREATE MACRO pg.current_database() AS pg.caller('database');
 CREATE MACRO pg.current_schema() AS 'public';
-CREATE MACRO pg.caller_name() AS pg.caller('user');
+CREATE MACRO pg.session_name() AS pg.caller('user');
+CREATE MACRO pg.caller_name() AS
+    CASE WHEN lower(coalesce(pg.caller('setting.role'), 'none')) = 'none' THEN pg.caller('user')
+    ELSE pg.caller('setting.role') END;
+CREATE MACRO pg.lines(_what) AS
+    list_transform(list_filter(string_split(coalesce(pg.caller(_what), ''), chr(10)),
+        lambda _line: _line <> ''), lambda _line: string_split(_line, chr(9)));
+CREATE MACRO pg.role_oid(_name) AS CASE _name WHEN 'postgres' THEN 10 WHEN pg.caller('user') THEN 16385
+    ELSE 16386 + CAST(hash(_name) % 2000000000 AS BIGINT) END;
 CREATE MACRO pg.current_schemas(_implicit) AS
     CASE WHEN _implicit THEN ['pg_catalog', 'public'] ELSE ['public'] END;
 CREATE MACRO pg.current_setting(_name, _missing_ok := false) AS
@@ -56,7 +64,9 @@ CREATE MACRO pg.regnamespace_oid(_name) AS
     (SELECT _spaces.oid FROM pg.pg_namespace AS _spaces WHERE _spaces.nspname = _name);
 CREATE MACRO pg.quote_literal(_text) AS '''' || replace(_text, '''', '''''') || '''';
 CREATE MACRO pg.pg_get_userbyid(_oid) AS CASE _oid WHEN 10 THEN 'postgres'
-    WHEN 16385 THEN pg.caller('user') ELSE 'unknown (OID=' || _oid || ')' END;
+    WHEN 16385 THEN pg.caller('user') ELSE coalesce(
+        list_filter(pg.lines('principals'), lambda _who: pg.role_oid(_who[1]) = _oid)[1][1],
+        'unknown (OID=' || _oid || ')') END;
 CREATE MACRO pg.pg_table_is_visible(_oid) AS coalesce(
     (SELECT _classes.nspname IN ('pg_catalog', 'public') FROM pg.classes AS _classes
      WHERE _classes.oid = _oid), false);
@@ -105,14 +115,31 @@ CREATE MACRO pg.pg_database_size(_oid) AS CAST(0 AS BIGINT);
 CREATE MACRO pg.pg_tablespace_size(_oid) AS CAST(0 AS BIGINT);
 CREATE MACRO pg.pg_tablespace_location(_oid) AS '';
 CREATE MACRO pg.pg_size_pretty(_bytes) AS _bytes || ' bytes';
-CREATE MACRO pg.has_table_privilege(_a, _b, _c := '') AS true;
-CREATE MACRO pg.has_any_column_privilege(_a, _b, _c := '') AS true;
-CREATE MACRO pg.has_column_privilege(_a, _b, _c, _d := '') AS true;
-CREATE MACRO pg.has_schema_privilege(_a, _b, _c := '') AS true;
-CREATE MACRO pg.has_database_privilege(_a, _b, _c := '') AS true;
-CREATE MACRO pg.has_function_privilege(_a, _b, _c := '') AS true;
+CREATE MACRO pg.asks(_privileges, _granted) AS
+    list_has_any(list_transform(string_split(lower(_privileges), ','), lambda _each: trim(_each)), _granted);
+CREATE MACRO pg.may_read(_table, _privileges) AS pg.asks(_privileges, ['select']) AND coalesce(
+    (SELECT true FROM pg.classes AS _classes WHERE _classes.oid = pg.regclass_oid(CAST(_table AS VARCHAR))),
+    false);
+CREATE MACRO pg.has_table_privilege(_a, _b, _c := NULL) AS
+    pg.may_read(CASE WHEN _c IS NULL THEN CAST(_a AS VARCHAR) ELSE CAST(_b AS VARCHAR) END,
+        CAST(coalesce(_c, _b) AS VARCHAR));
+CREATE MACRO pg.has_any_column_privilege(_a, _b, _c := NULL) AS pg.has_table_privilege(_a, _b, _c);
+CREATE MACRO pg.has_column_privilege(_a, _b, _c, _d := NULL) AS
+    pg.may_read(CASE WHEN _d IS NULL THEN CAST(_a AS VARCHAR) ELSE CAST(_b AS VARCHAR) END,
+        CAST(coalesce(_d, _c) AS VARCHAR));
+CREATE MACRO pg.has_schema_privilege(_a, _b, _c := NULL) AS
+    pg.asks(CAST(coalesce(_c, _b) AS VARCHAR), ['usage']);
+CREATE MACRO pg.has_database_privilege(_a, _b, _c := NULL) AS
+    pg.asks(CAST(coalesce(_c, _b) AS VARCHAR), ['connect', 'temporary', 'temp']);
+CREATE MACRO pg.has_function_privilege(_a, _b, _c := NULL) AS
+    pg.asks(CAST(coalesce(_c, _b) AS VARCHAR), ['execute']);
 CREATE MACRO pg.has_sequence_privilege(_a, _b, _c := '') AS false;
-CREATE MACRO pg.pg_has_role(_a, _b, _c := '') AS true;
+CREATE MACRO pg.has_role(_role) AS coalesce(
+    CAST(_role AS VARCHAR) IN (pg.caller('user'), '16385') OR
+    len(list_filter(pg.lines('principals'), lambda _who:
+        CAST(_role AS VARCHAR) IN (_who[1], CAST(pg.role_oid(_who[1]) AS VARCHAR)))) > 0, false);
+CREATE MACRO pg.pg_has_role(_a, _b, _c := NULL) AS
+    pg.has_role(CASE WHEN _c IS NULL THEN CAST(_a AS VARCHAR) ELSE CAST(_b AS VARCHAR) END);
 CREATE MACRO pg.array_upper(_list, _dimension) AS nullif(len(_list), 0);
 CREATE MACRO pg.array_lower(_list, _dimension) AS CASE WHEN len(_list) > 0 THEN 1 END;
 CREATE MACRO pg.array_to_string(_list, _separator) AS

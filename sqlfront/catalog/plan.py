@@ -21,6 +21,7 @@ from sqlfront.catalog.output import named, output_types, parameter_types, types_
 from sqlfront.catalog.relations import Relations
 from sqlfront.catalog.rewrite import rewrite, type_name
 from sqlfront.catalog.rows import catalog_tables
+from sqlfront.peer import Tls
 from sqlfront.query import Query, ResultColumn
 from sqlfront.state import Caller
 
@@ -214,8 +215,19 @@ def _printable(tree: exp.Expr, types: Sequence[str]) -> exp.Expr:
 def _about(caller: Caller) -> dict[str, str]:
     """Return what the macros may read of the caller."""
     settings = {f"setting.{name}": value for name, value in caller.settings.items()}
-    return settings | {
-        "user": caller.user,
-        "database": caller.database,
-        "process": str(caller.process),
-    }
+    return (
+        settings
+        | dict(caller.about())
+        | {
+            "user": caller.user,
+            "database": caller.database,
+            "process": str(caller.process),
+            **_of_encryption(caller.peer.tls),
+        }
+    )
+
+
+def _of_encryption(tls: Tls | None) -> dict[str, str]:
+    if tls is None:
+        return {}
+    return {"ssl_version": tls.version, "ssl_cipher": tls.cipher, "ssl_bits": str(tls.bits)}

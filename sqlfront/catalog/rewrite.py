@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlglot import exp
 
+from sqlfront.cast_types import type_name as type_name
 from sqlfront.catalog.build import SCHEMAS, sql_type
 from sqlfront.catalog.rows import catalog_tables
 
@@ -27,7 +28,12 @@ _SCALAR_TYPES: Final = {
     "timestamptz": "TIMESTAMPTZ",
     "date": "DATE",
 }
-_CALLER_NAMES: Final = frozenset(("user", "current_user", "session_user", "current_role"))
+_CALLER_NAMES: Final = {
+    "user": "caller_name",
+    "current_user": "caller_name",
+    "current_role": "caller_name",
+    "session_user": "session_name",
+}
 _OPERATORS: Final[dict[str, Callable[[exp.Expr, exp.Expr], exp.Expr]]] = {
     "~": lambda left, right: exp.RegexpLike(this=left, expression=right),
     "!~": lambda left, right: exp.not_(exp.RegexpLike(this=left, expression=right)),
@@ -53,27 +59,6 @@ def rewrite(tree: exp.Expr) -> exp.Expr:
                 current = changed
     rewritten: exp.Expr = root.this
     return rewritten
-
-
-def type_name(cast: exp.Expr) -> str:
-    """Return the PostgreSQL name of the type in a cast: ``regclass``, ``char``, ``_text``."""
-    target = cast.args["to"]
-    name = target.sql("postgres").lower().replace('"', "").removeprefix("pg_catalog.")
-    name = _ALIASES.get(name.removesuffix("[]"), name.removesuffix("[]")) + "[]" * name.endswith("[]")
-    return f"_{name[:-2].removeprefix('pg_catalog.')}" if name.endswith("[]") else name
-
-
-_ALIASES: Final = {
-    "smallint": "int2",
-    "integer": "int4",
-    "int": "int4",
-    "bigint": "int8",
-    "boolean": "bool",
-    "real": "float4",
-    "double precision": "float8",
-    "decimal": "numeric",
-    "pg_catalog.text": "text",
-}
 
 
 def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
@@ -139,12 +124,12 @@ _RENAMED: Final = {"json_build_object": "json_object", "jsonb_build_object": "js
 def _caller(node: exp.Expr) -> exp.Expr:
     """``current_user``, ``session_user``, ``user``, ``current_catalog`` as functions."""
     if isinstance(node, exp.CurrentUser | exp.SessionUser):
-        return _call("caller_name")
+        return _call("caller_name" if isinstance(node, exp.CurrentUser) else "session_name")
     if isinstance(node, exp.CurrentCatalog):
         return _call("current_database")
     if isinstance(node, exp.Column) and not node.table and not node.this.args.get("quoted"):
         if node.name.lower() in _CALLER_NAMES:
-            return _call("caller_name")
+            return _call(_CALLER_NAMES[node.name.lower()])
         if node.name.lower() == "current_catalog":
             return _call("current_database")
     return node

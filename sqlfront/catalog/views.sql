@@ -4,8 +4,14 @@ SELECT 10 AS oid, 'postgres' AS rolname, true AS rolsuper, true AS rolinherit, f
     false AS rolcreatedb, false AS rolcanlogin, false AS rolreplication, -1 AS rolconnlimit,
     false AS rolbypassrls
 UNION ALL
+SELECT pg.role_oid(who[1]), who[1], who[3] = 't', true, false, false, who[2] = 't', false, -1, who[3] = 't'
+FROM (SELECT unnest(pg.lines('principals')) AS who) WHERE who[1] <> 'postgres'
+UNION ALL
 SELECT 16385, pg.caller('user'), false, true, false, false, true, false, -1, false
-WHERE pg.caller('user') <> 'postgres';
+WHERE pg.caller('user') <> 'postgres' AND pg.caller('principals') IS NULL;
+-- view pg_catalog.pg_auth_members
+SELECT pg.role_oid(pair[1]) AS roleid, pg.role_oid(pair[2]) AS member, 10 AS grantor, false AS admin_option
+FROM (SELECT unnest(pg.lines('memberships')) AS pair);
 -- view pg_catalog.pg_user
 SELECT rolname AS usename, oid AS usesysid, rolcreatedb AS usecreatedb, rolsuper AS usesuper,
     rolreplication AS userepl, rolbypassrls AS usebypassrls
@@ -32,6 +38,10 @@ FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE 
 SELECT c.oid AS relid, n.nspname AS schemaname, c.relname
 FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname = 'public';
+-- view pg_catalog.pg_stat_ssl
+SELECT CAST(pg.caller('process') AS INTEGER) AS pid, pg.caller('ssl_version') IS NOT NULL AS ssl,
+    pg.caller('ssl_version') AS version, pg.caller('ssl_cipher') AS cipher,
+    CAST(pg.caller('ssl_bits') AS INTEGER) AS bits;
 -- view pg_catalog.pg_timezone_names
 SELECT name, abbrev, CAST(utc_offset AS VARCHAR) AS utc_offset, is_dst FROM pg_timezone_names();
 -- view information_schema.schemata
@@ -83,4 +93,4 @@ SELECT 'UTF8' AS character_set_name, 'UCS' AS character_repertoire, 'UTF8' AS fo
     pg.caller('database') AS default_collate_catalog, 'pg_catalog' AS default_collate_schema,
     'C.UTF-8' AS default_collate_name;
 -- view information_schema.enabled_roles
-SELECT rolname AS role_name FROM pg.pg_roles WHERE rolcanlogin;
+SELECT rolname AS role_name FROM pg.pg_roles WHERE rolname <> 'postgres' AND pg.has_role(rolname);

@@ -29,13 +29,17 @@ def credit_rows(item: exp.Expr, planning: Planning) -> Rows:
         UnknownFunctionError: an argument is missing, unknown or given twice.
         UnsupportedError: one is no constant.
         UnknownNameError: there is no such view.
+        ForbiddenError: it was not granted.
     """
     given = arguments_of(item.this.expressions, NAME, ARGUMENTS, USAGE)
     missing = [name for name in ARGUMENTS[:3] if name not in given]
     if missing:
         raise UnknownFunctionError(f"system.credit needs {' and '.join(missing)}", hint=USAGE)
     name, metric = (constant(given[argument], argument) or "" for argument in ("view", "metric"))
-    view = planning.view(name) or data_view(planning.definitions, name)
+    view = planning.view(name)
+    if view is None:
+        planning.check_granted(name)
+        view = data_view(planning.definitions, name)
     dimension = constant(given["dimension"], "dimension") if "dimension" in given else None
     asked = CreditRequest(view.name, "", metric, dimension)
     call = CreditCall(asked, view, given["person"], given.get("date_from"), given.get("date_to"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from engine.journeys.columns import connection_of
+from engine.errors import ForbiddenError, UnknownNameError, did_you_mean
 from engine.journeys.device_history import HISTORY
 from sqlfront.planner.context import Planning
 from sqlfront.planner.credit import arguments_of, constant
@@ -26,15 +26,27 @@ def history_rows(item: exp.Expr, planning: Planning) -> Rows:
         UnknownFunctionError: an argument is missing, unknown or given twice.
         UnsupportedError: the connection is no constant.
         UnknownNameError: there is no such connection.
+        ForbiddenError: not all of its datasets were granted, so that rules may hide some of its devices.
     """
     given = arguments_of(item.this.expressions, NAME, ARGUMENTS, USAGE)
     missing = [name for name in ARGUMENTS if name not in given]
     if missing:
         raise UnknownFunctionError(f"system.{NAME} needs {' and '.join(missing)}", hint=USAGE)
     name = constant(given["connection"], "connection", NAME) or ""
-    connection_of(planning.definitions, name)
+    _check_connection(name, planning)
     table = planning.call(HistoryCall(name, given["device"]))
     return Rows(exp.Table(this=exp.to_identifier(table, quoted=True)), tuple(HISTORY.names))
+
+
+def _check_connection(name: str, planning: Planning) -> None:
+    known = list(planning.sight.connections())
+    if name in known:
+        return
+    if name in planning.definitions.connections:
+        raise ForbiddenError(
+            f'permission denied for connection "{name}"', hint="It takes grants of all its datasets."
+        )
+    raise UnknownNameError(f'there is no connection "{name}"', hint=did_you_mean(name, known))
 
 
 def device_of(call: HistoryCall, bound: Callable[[exp.Expr], exp.Expr]) -> str | None:

@@ -72,11 +72,20 @@ def sized(value: bytes | None) -> bytes:
     return NULL if value is None else struct.pack("!i", len(value)) + value
 
 
-def array_binary(elements: Sequence[bytes | None], oid: int, first: int = 1) -> bytes:
-    """Return a one-dimensional array of values that are encoded already."""
+def array_binary(
+    elements: Sequence[bytes | None], oid: int, sizes: Sequence[int] | None = None, first: int = 1
+) -> bytes:
+    """Return an array of values that are encoded already.
+
+    Args:
+        elements: of all dimensions, the last one fastest.
+        sizes: of each dimension; one of all elements if left out.
+        first: where indexes begin.
+    """
     has_null = any(element is None for element in elements)
-    header = struct.pack("!iiI", 1 if elements else 0, has_null, oid)
-    bounds = struct.pack("!ii", len(elements), first) if elements else b""
+    sizes = sizes or [len(elements)]
+    header = struct.pack("!iiI", len(sizes) if elements else 0, has_null, oid)
+    bounds = b"".join(struct.pack("!ii", size, first) for size in sizes) if elements else b""
     return header + bounds + b"".join(map(sized, elements))
 
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.errors import WaylineError
 from sqlfront.wire import binary, text
-from sqlfront.wire.types import BY_NAME, pg_name, pg_oid, storage_type
+from sqlfront.wire.types import BY_NAME, is_unconstrained, pg_name, pg_oid, storage_type
+from sqlfront.wire.zones import local_times
 
 Encoder = Callable[[Any], bytes]
-_OID_TYPES: Final = ("oid", "xid", "regproc", "regclass", "regtype", "regnamespace")
+_OID_TYPES: Final = ("oid", "xid", *(name for name in BY_NAME if name.startswith("reg")))
 
 
 def _encoded(function: Callable[[Any], str]) -> Encoder:
@@ -31,7 +33,7 @@ _TEXT: Final[dict[str, Encoder]] = {
     "date": _encoded(text.date_text),
     "time": _encoded(text.time_text),
     "timestamp": _encoded(text.timestamp_text),
-    "timestamptz": _encoded(lambda micros: text.timestamp_text(micros, "+00")),
+    "timestamptz": _encoded(lambda point: text.timestamp_text(*point)),
     "interval": _encoded(lambda parts: text.interval_text(*parts)),
     "bytea": _encoded(text.bytea_text),
     "uuid": _encoded(text.uuid_text),
@@ -54,6 +56,7 @@ _BINARY: Final[dict[str, Encoder]] = {
     "uuid": binary.uuid_binary,
     "bytea": bytes,
     "jsonb": lambda value: b"\x01" + value.encode(),
+    "char": lambda value: value[:1].encode("latin-1", "replace") or b"\0",
     "int2vector": lambda elements: _vector(elements, "int2"),
     "oidvector": lambda elements: _vector(elements, "oid"),
 } | {name: struct.Struct("!I").pack for name in _OID_TYPES}
@@ -61,7 +64,7 @@ _BINARY: Final[dict[str, Encoder]] = {
 
 def _vector(elements: list[int], element: str) -> bytes:
     encoded = [_BINARY[element](value) for value in elements]
-    return binary.array_binary(encoded, BY_NAME[element].oid, first=0)
+    return binary.array_binary(encoded, BY_NAME[element].oid, [len(encoded)], first=0)
 
 
 def _plain(value: Any) -> bytes:
@@ -89,12 +92,15 @@ def encode_values(array: pa.Array, arrow_type: pa.DataType, is_binary: bool) -> 
     if array.type != storage and not pa.types.is_nested(storage):
         array = array.cast(storage)
     name = pg_name(arrow_type)
+    if is_binary and _is_several_dimensions(storage) and name != "text":
+        return list(_boxes(array, storage))
     if pa.types.is_map(storage) or (pa.types.is_list(storage) and name in ("text", f"_{name[1:]}")):
         return list(_lists(array, storage, is_binary and name != "text"))
     if pa.types.is_struct(storage):
         return list(_records(array, storage, is_binary))
     encode = (_BINARY if is_binary else _TEXT).get(name, _plain)
-    return [None if value is None else encode(value) for value in _python_values(array)]
+    values = local_times(array) if name == "timestamptz" and not is_binary else _python_values(array)
+    return [None if value is None else encode(value) for value in values]
 
 
 def _python_values(array: pa.Array) -> list[Any]:
@@ -108,6 +114,8 @@ def _python_values(array: pa.Array) -> list[Any]:
         micros = _integers(pc.cast(array, pa.duration("us"), safe=False), pa.int64())
         return [None if value is None else (0, 0, value) for value in micros]
     values: list[Any] = array.to_pylist()
+    if is_unconstrained(kind):
+        return [None if value is None else text.trimmed(value) for value in values]
     if kind == pa.month_day_nano_interval():
         return [None if value is None else _in_parts(*value) for value in values]
     return values
@@ -144,6 +152,49 @@ def _lists(array: pa.Array, kind: pa.DataType, is_binary: bool) -> Iterator[byte
         else:
             decoded = [None if item is None else item.decode() for item in part]
             yield text.array_text(decoded, nested).encode()
+
+
+def _is_several_dimensions(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) and pa.types.is_list(storage_type(kind.value_type)))
+
+
+def _boxes(array: pa.Array, kind: pa.DataType) -> Iterator[bytes | None]:
+    """Yield each list of lists as one array of several dimensions."""
+    leaf = kind
+    while pa.types.is_list(leaf):
+        leaf = storage_type(leaf.value_type) if _is_several_dimensions(leaf) else leaf.value_type
+    oid = pg_oid(leaf)
+    for parts in array.to_pylist():
+        if parts is None:
+            yield None
+            continue
+        sizes, values = _box(parts, 1)
+        yield binary.array_binary(encode_values(pa.array(values, storage_type(leaf)), leaf, True), oid, sizes)
+
+
+def _box(parts: list[Any] | None, depth: int) -> tuple[list[int], list[Any]]:
+    """Return the size of each dimension, and all elements in a row."""
+    if parts is None:
+        raise RaggedArrayError()
+    if not any(isinstance(part, list) for part in parts):
+        return [len(parts)], parts
+    boxes = [_box(part, depth + 1) for part in parts]
+    if any(sizes != boxes[0][0] for sizes, _ in boxes):
+        raise RaggedArrayError()
+    return [len(parts), *boxes[0][0]], [value for _, values in boxes for value in values]
+
+
+class RaggedArrayError(WaylineError):
+    """Lists in a list that differ in length, which no PostgreSQL array can hold."""
+
+    sqlstate = "2202E"
+    http_status = 400
+
+    def __init__(self) -> None:
+        super().__init__(
+            "multidimensional arrays must have sub-arrays of one length",
+            hint="Ask for the value in text format, or unnest it.",
+        )
 
 
 def _element(kind: pa.DataType) -> pa.DataType:

@@ -14,16 +14,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlfront.wire import text
+from sqlfront.wire import text, zones
 from sqlfront.wire.binary import EPOCH_DAYS, EPOCH_MICROS
 from sqlfront.wire.codec import encode_values, opened
-from sqlfront.wire.types import pg_name, storage_type
+from sqlfront.wire.types import is_unconstrained, pg_name, storage_type
 
 Numbers = npt.NDArray[Any]
-_FIRST_MICROS: Final = -62_135_596_800_000_000
-_LAST_MICROS: Final = 253_402_300_799_999_999
-_FIRST_DAYS: Final = -719_162
-_LAST_DAYS: Final = 2_932_896
+FIRST_MICROS: Final = -62_135_596_800_000_000
+LAST_MICROS: Final = 253_402_300_799_999_999
+FIRST_DAYS: Final = -719_162
+LAST_DAYS: Final = 2_932_896
 _ARROW_EXPONENT_FROM: Final = 1e10
 _PLAIN_FLOATS: Final = {"float4": (1e-4, 1e6), "float8": (1e-4, _ARROW_EXPONENT_FROM)}
 
@@ -56,7 +56,7 @@ def encode_column(array: pa.Array, arrow_type: pa.DataType, is_binary: bool) -> 
     if array.type != storage and not pa.types.is_nested(storage):
         array = array.cast(storage)
     name = pg_name(arrow_type)
-    fast = (_BINARY if is_binary else _TEXT).get(name) if _is_plain(array.type, name) else None
+    fast = (_BINARY if is_binary else _TEXT).get(name) if is_plain(array.type, name) else None
     encoded = fast(array) if fast else None
     if encoded is None:
         return pa.array(encode_values(array, arrow_type, is_binary), pa.binary())
@@ -71,7 +71,7 @@ def _encode_dictionary(array: pa.DictionaryArray, arrow_type: pa.DataType, is_bi
     return encoded.take(array.indices)
 
 
-def _is_plain(kind: pa.DataType, name: str) -> bool:
+def is_plain(kind: pa.DataType, name: str) -> bool:
     """Tell whether Arrow holds this type the way the fast encoders read it."""
     if name in ("timestamp", "timestamptz"):
         return bool(kind.unit == "us")
@@ -80,13 +80,14 @@ def _is_plain(kind: pa.DataType, name: str) -> bool:
     return not pa.types.is_nested(kind)
 
 
-def _numbers(array: pa.Array, dtype: str) -> Numbers:
+def numbers_of(array: pa.Array, dtype: str) -> Numbers:
     """Return the values as they lie in memory; arbitrary where NULL."""
     values = np.frombuffer(array.buffers()[1], dtype=dtype)
     return values[array.offset : array.offset + len(array)]
 
 
-def _valid(array: pa.Array) -> npt.NDArray[np.bool_] | None:
+def valid_mask(array: pa.Array) -> npt.NDArray[np.bool_] | None:
+    """Return for each value whether it is not NULL; None if none is."""
     return array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
 
 
@@ -98,7 +99,7 @@ def _as_binary(array: pa.Array) -> pa.BinaryArray:
 
 
 def _fixed(dtype: str) -> Callable[[pa.Array], Fixed]:
-    return lambda array: Fixed(_numbers(array, dtype).astype(f">{dtype}"), _valid(array))
+    return lambda array: Fixed(numbers_of(array, dtype).astype(f">{dtype}"), valid_mask(array))
 
 
 def _small_integer(array: pa.Array) -> Fixed:
@@ -115,24 +116,25 @@ def _bigint(array: pa.Array) -> Fixed:
 
 def _bool_binary(array: pa.Array) -> Fixed:
     values = array.cast(pa.uint8())
-    return Fixed(_numbers(values, "u1"), _valid(array))
+    return Fixed(numbers_of(values, "u1"), valid_mask(array))
 
 
 def _timestamp_binary(array: pa.Array) -> Fixed | None:
-    micros = _numbers(array, "i8")
-    if not _within(micros, _valid(array), _FIRST_MICROS, _LAST_MICROS):
+    micros = numbers_of(array, "i8")
+    if not within(micros, valid_mask(array), FIRST_MICROS, LAST_MICROS):
         return None
-    return Fixed((micros - EPOCH_MICROS).astype(">i8"), _valid(array))
+    return Fixed((micros - EPOCH_MICROS).astype(">i8"), valid_mask(array))
 
 
 def _date_binary(array: pa.Array) -> Fixed | None:
-    days = _numbers(array, "i4")
-    if not _within(days, _valid(array), _FIRST_DAYS, _LAST_DAYS):
+    days = numbers_of(array, "i4")
+    if not within(days, valid_mask(array), FIRST_DAYS, LAST_DAYS):
         return None
-    return Fixed((days - np.int32(EPOCH_DAYS)).astype(">i4"), _valid(array))
+    return Fixed((days - np.int32(EPOCH_DAYS)).astype(">i4"), valid_mask(array))
 
 
-def _within(numbers: Numbers, valid: npt.NDArray[np.bool_] | None, low: int, high: int) -> bool:
+def within(numbers: Numbers, valid: npt.NDArray[np.bool_] | None, low: int, high: int) -> bool:
+    """Tell whether all values that are not NULL lie between two, these included."""
     present = numbers if valid is None else numbers[valid]
     return not len(present) or bool(present.min() >= low and present.max() <= high)
 
@@ -148,10 +150,14 @@ def _integer_text(array: pa.Array) -> Variable:
 def _numeric_text(array: pa.Array) -> Variable | None:
     """Arrow prints like PostgreSQL, except that it turns to exponents for many leading zeros."""
     texts = pc.cast(array, pa.string())
-    return None if pc.any(pc.match_substring(texts, "E")).as_py() else _as_binary(texts)
+    if pc.any(pc.match_substring(texts, "E")).as_py():
+        return None
+    return _as_binary(_trimmed(texts) if is_unconstrained(array.type) else texts)
 
 
-def _float_text(name: str, one: Callable[[float], str]) -> Callable[[pa.Array], Variable]:
+def float_text(name: str, one: Callable[[float], str]) -> Callable[[pa.Array], Variable]:
+    """Return a printer of floats that leaves to ``one`` what Arrow would print in another way."""
+
     def encode(array: pa.Array) -> Variable:
         size = pc.abs(array)
         low, high = _PLAIN_FLOATS[name]
@@ -167,39 +173,53 @@ def _float_text(name: str, one: Callable[[float], str]) -> Callable[[pa.Array], 
 
 
 def _date_text(array: pa.Array) -> Variable | None:
-    if not _within(_numbers(array, "i4"), _valid(array), _FIRST_DAYS, _LAST_DAYS):
+    if not within(numbers_of(array, "i4"), valid_mask(array), FIRST_DAYS, LAST_DAYS):
         return None
     return _as_binary(pc.cast(array, pa.string()))
 
 
-def _timestamp_text(zone: str) -> Callable[[pa.Array], Variable | None]:
-    def encode(array: pa.Array) -> Variable | None:
-        micros, valid = _numbers(array, "i8"), _valid(array)
-        if not _within(micros, valid, _FIRST_MICROS, _LAST_MICROS):
-            return None
-        naive = array.view(pa.int64()).view(pa.timestamp("us"))
-        present = micros if valid is None else micros[valid]
-        if not (present % text.SECOND).any():
-            seconds = pc.cast(naive, pa.timestamp("s"), safe=False)
-            return _with_zone(pc.cast(seconds, pa.string()), zone)
-        return _with_zone(_trimmed(pc.cast(naive, pa.string())), zone)
+def _timestamp_text(array: pa.Array) -> Variable | None:
+    written = _moments_text(array, array)
+    return None if written is None else _as_binary(written)
 
-    return encode
+
+def _timestamptz_text(array: pa.Array) -> Variable | None:
+    """Write instants in the zone of their type, each with its offset."""
+    if array.type.tz == zones.UTC:
+        written = _moments_text(array, array)
+        return None if written is None else _as_binary(pc.binary_join_element_wise(written, "+00", ""))
+    written = _moments_text(array, pc.local_timestamp(array))
+    if written is None:
+        return None
+    ahead, which = np.unique(zones.offsets(array), return_inverse=True)
+    texts = pa.array([zones.offset_text(seconds) for seconds in ahead.tolist()])
+    return _as_binary(pc.binary_join_element_wise(written, texts.take(pa.array(which)), ""))
+
+
+def _moments_text(array: pa.Array, shown: pa.Array) -> pa.StringArray | None:
+    """Write times without a zone; None if any is beyond the years that Arrow can write."""
+    micros, valid = numbers_of(array, "i8"), valid_mask(array)
+    if not within(micros, valid, FIRST_MICROS + text.DAY, LAST_MICROS - text.DAY):
+        return None
+    naive = shown.view(pa.int64()).view(pa.timestamp("us"))
+    present = numbers_of(shown, "i8") if valid is None else numbers_of(shown, "i8")[valid]
+    if not (present % text.SECOND).any():
+        return pc.cast(pc.cast(naive, pa.timestamp("s"), safe=False), pa.string())
+    return _trimmed(pc.cast(naive, pa.string()))
 
 
 def _trimmed(texts: pa.StringArray) -> pa.StringArray:
     return pc.ascii_rtrim(pc.ascii_rtrim(texts, "0"), ".")
 
 
-def _with_zone(texts: pa.StringArray, zone: str) -> Variable:
-    return _as_binary(pc.binary_join_element_wise(texts, zone, "") if zone else texts)
-
-
-def _time_text(array: pa.Array) -> Variable:
+def _time_text(array: pa.Array) -> Variable | None:
+    """Arrow has no 24:00."""
+    if not within(numbers_of(array, "i8"), valid_mask(array), 0, text.DAY - 1):
+        return None
     return _as_binary(_trimmed(pc.cast(array, pa.string())))
 
 
-_STRINGS: Final = ("text", "varchar", "name", "char", "json", "bpchar")
+_STRINGS: Final = ("text", "varchar", "name", "json", "bpchar")
 _BINARY: Final[dict[str, Callable[[pa.Array], Fixed | Variable | None]]] = {
     "bool": _bool_binary,
     "int2": _small_integer,
@@ -220,10 +240,10 @@ _TEXT: Final[dict[str, Callable[[pa.Array], Fixed | Variable | None]]] = {
     "int8": _integer_text,
     "oid": _integer_text,
     "numeric": _numeric_text,
-    "float4": _float_text("float4", text.float4_text),
-    "float8": _float_text("float8", text.float8_text),
+    "float4": float_text("float4", text.float4_text),
+    "float8": float_text("float8", text.float8_text),
     "date": _date_text,
     "time": _time_text,
-    "timestamp": _timestamp_text(""),
-    "timestamptz": _timestamp_text("+00"),
+    "timestamp": _timestamp_text,
+    "timestamptz": _timestamptz_text,
 } | dict.fromkeys(_STRINGS, _as_binary)

@@ -15,29 +15,36 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlfront.wire import compiled
 from sqlfront.wire.binary import sized
 from sqlfront.wire.codec import encode_values
 from sqlfront.wire.columns import Fixed, Variable, encode_column
+from sqlfront.wire.replies import Data
 
 FEW_ROWS: Final = 40
-_TAG: Final = b"D"
+DATA_ROW: Final = b"D"
 _Lengths = npt.NDArray[np.int32]
 
 
-def data_rows(batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool]) -> bytes:
+def data_rows(
+    batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool], tag: bytes = DATA_ROW
+) -> Data:
     """Return the batch's rows as DataRow messages, one after the other.
 
     Args:
         batch: rows; its columns are taken by position.
         types: types announced to the client, one per column.
         binary: format of each column.
+        tag: first byte of each message; a tuple of a binary COPY is a DataRow but for that.
     """
     if batch.num_rows <= FEW_ROWS or not batch.num_columns:
-        return row_by_row(batch, types, binary)
-    return column_by_column(batch, types, binary)
+        return row_by_row(batch, types, binary, tag)
+    return (compiled.data_rows() or column_by_column)(batch, types, binary, tag)
 
 
-def row_by_row(batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool]) -> bytes:
+def row_by_row(
+    batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool], tag: bytes = DATA_ROW
+) -> bytes:
     """Encode value by value: less work for a handful of rows, and the oracle of the other way."""
     columns = [
         encode_values(column, arrow_type, is_binary)
@@ -46,10 +53,12 @@ def row_by_row(batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequ
     header = struct.pack("!h", len(columns))
     rows = zip(*columns, strict=True) if columns else iter([()] * batch.num_rows)
     bodies = (header + b"".join(map(sized, row)) for row in rows)
-    return b"".join(_TAG + struct.pack("!i", len(body) + 4) + body for body in bodies)
+    return b"".join(tag + struct.pack("!i", len(body) + 4) + body for body in bodies)
 
 
-def column_by_column(batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool]) -> bytes:
+def column_by_column(
+    batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool], tag: bytes = DATA_ROW
+) -> bytes:
     """Encode whole columns; ``batch`` must have at least one of them."""
     columns = [
         encode_column(column, arrow_type, is_binary)
@@ -60,7 +69,7 @@ def column_by_column(batch: pa.RecordBatch, types: Sequence[pa.DataType], binary
     for length in lengths:
         total += np.maximum(length, 0)
     pieces = _Pieces(batch.num_rows)
-    pieces.fixed("S1", _TAG)
+    pieces.fixed("S1", tag)
     pieces.fixed(">i4", total)
     pieces.fixed(">i2", len(columns))
     for column, length in zip(columns, lengths, strict=True):

@@ -125,8 +125,15 @@ class Terminate:
 
 
 @dataclass(frozen=True)
-class Unsupported:
-    """A message that exists in the protocol but that we do not serve: COPY data, function calls."""
+class FunctionCall:
+    """Call a function without SQL: an old way that a few clients still know."""
+
+    function: int
+
+
+@dataclass(frozen=True)
+class CopyIn:
+    """Data for ``COPY … FROM STDIN``, its end, or its failure; which of them the tag tells."""
 
     tag: str
 
@@ -143,17 +150,21 @@ Message = (
     | Flush
     | Sync
     | Terminate
-    | Unsupported
+    | FunctionCall
+    | CopyIn
 )
 
 
 class FrontendReader:
-    """Turns arriving bytes into messages; before ``started`` is set the bytes are greetings."""
+    """Turns arriving bytes into messages.
+
+    Args:
+        message_limit: bytes of the longest message; may be changed at any time.
+    """
 
     def __init__(self, *, message_limit: int = MESSAGE_LIMIT) -> None:
-        self.started = False
+        self.message_limit = message_limit
         self._buffer = bytearray()
-        self._message_limit = message_limit
 
     @property
     def buffered(self) -> int:
@@ -192,7 +203,7 @@ class FrontendReader:
                 f"invalid frontend message type {self._buffer[0]}",
                 hint="Is the client speaking the PostgreSQL protocol, version 3?",
             )
-        body = self._take(1, self._message_limit)
+        body = self._take(1, self.message_limit)
         return None if body is None else _parse_message(tag, body)
 
     def _take(self, start: int, limit: int) -> bytes | None:
@@ -327,10 +338,16 @@ def _close(body: _Body) -> Message:
     return Close(*_target(body))
 
 
-def _unsupported(tag: str) -> Callable[[_Body], Message]:
+def _function_call(body: _Body) -> Message:
+    function = body.number("I")
+    body.rest()
+    return FunctionCall(function)
+
+
+def _copy_in(tag: str) -> Callable[[_Body], Message]:
     def read(body: _Body) -> Message:
         body.rest()
-        return Unsupported(tag)
+        return CopyIn(tag)
 
     return read
 
@@ -346,5 +363,6 @@ _TAGS: Final[dict[str, Callable[[_Body], Message]]] = {
     "H": lambda body: Flush(),
     "S": lambda body: Sync(),
     "X": lambda body: Terminate(),
-    **{tag: _unsupported(tag) for tag in "Fdcf"},
+    "F": _function_call,
+    **{tag: _copy_in(tag) for tag in "dcf"},
 }

@@ -1,4 +1,4 @@
-"""Parameter values of a Bind message, text or binary, as Python values."""
+"""Reads values as PostgreSQL writes them, text or binary: of a Bind message, and of typed literals."""
 
 from __future__ import annotations
 
@@ -6,43 +6,61 @@ import re
 import struct
 import uuid
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 import pyarrow as pa
 
 from engine.errors import InputError, UnsupportedError
-from sqlfront.wire.binary import EPOCH_DAYS, EPOCH_MICROS
+from sqlfront.wire import moments
+from sqlfront.wire.arrays import read_array, read_array_binary
+from sqlfront.wire.intervals import read_interval
 from sqlfront.wire.types import BY_NAME, BY_OID, pg_name
 
 Decoder = Callable[[bytes], Any]
-_EPOCH: Final = datetime(1970, 1, 1)
-_TRUE: Final = ("t", "true", "y", "yes", "on", "1")
-_FALSE: Final = ("f", "false", "n", "no", "off", "0")
-_TIMESTAMP: Final = re.compile(
-    r"\s*(?P<date>\d{4}-\d{1,2}-\d{1,2})"
-    r"(?:[ T]+(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?))?"
-    r"\s*(?P<zone>Z|UTC|[+-]\d{1,2}(?::?\d{2}){0,2})?\s*",
-    re.IGNORECASE,
-)
-_CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?")
-_INTERVAL_PART: Final = re.compile(r"([+-]?\d+) ?(day|days|d)\b", re.IGNORECASE)
-_INTERVAL: Final = re.compile(
-    r"(?:[+-]?\d+ ?(?:day|days|d)\b)?\s*(?:([+-]?)(\d+:\d{2}(?::\d{2}(?:\.\d+)?)?))?", re.IGNORECASE
-)
+_TRUE: Final = ("true", "yes", "on", "1")
+_FALSE: Final = ("false", "no", "off", "0")
 _ESCAPED_BYTE: Final = re.compile(r"\\(\\|[0-3][0-7]{2})")
-_ARRAY_TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}\s][^",{}]*)', re.ASCII)
+_OCTAL_CHAR: Final = re.compile(r"\\([0-3][0-7]{2})")
+_NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+_FLOAT_WORD: Final = re.compile(r"\s*[+-]?(?:nan|inf|infinity)\s*", re.IGNORECASE)
+_TIMES: Final = frozenset(("date", "time", "timestamp", "timestamptz", "timetz", "interval"))
+_LONGEST_SHOWN: Final = 60
 
 
 class ParameterError(InputError):
-    """A parameter's bytes are no value of its type."""
+    """The bytes are no value of the type."""
 
     sqlstate = "22P02"
 
 
+class ParameterTimeError(ParameterError):
+    """The text is no date or time."""
+
+    sqlstate = "22007"
+
+
+class ParameterRangeError(ParameterError):
+    """The number does not fit the type."""
+
+    sqlstate = "22003"
+
+
+class ParameterFormatError(ParameterError):
+    """The bytes are not in the type's binary format."""
+
+    sqlstate = "22P03"
+
+
+class _OutOfRange(ValueError):
+    """A number that is well written but does not fit."""
+
+
 def decode_parameter(raw: bytes | None, arrow_type: pa.DataType, is_binary: bool) -> object:
-    """Return a parameter's Python value: times naive, or aware in UTC for ``timestamptz``.
+    """Return the Python value of what PostgreSQL would read in this type.
+
+    Times are naive, or aware in UTC for ``timestamptz``, and ``moments.Beyond`` where Python has none;
+    intervals are ``pa.MonthDayNano``; arrays are lists, in lists if they have several dimensions.
 
     Raises:
         ParameterError: the bytes are no value of the type.
@@ -55,9 +73,21 @@ def decode_parameter(raw: bytes | None, arrow_type: pa.DataType, is_binary: bool
         if name.startswith("_"):
             return _decode_array(raw, name[1:], is_binary)
         return _decode(raw, name, is_binary)
-    except (ValueError, ArithmeticError, struct.error):
-        shown = raw.hex() if is_binary else raw[:60].decode(errors="replace")
-        raise ParameterError(f'invalid input for type {_display(name)}: "{shown}"') from None
+    except (ValueError, ArithmeticError, struct.error) as error:
+        raise _problem(raw, name, is_binary, error) from None
+
+
+def _problem(raw: bytes, name: str, is_binary: bool, error: Exception) -> ParameterError:
+    if is_binary:
+        shown = raw[:_LONGEST_SHOWN].hex()
+        return ParameterFormatError(f'invalid input for type {_display(name)} in binary format: "{shown}"')
+    shown = raw[:_LONGEST_SHOWN].decode(errors="replace")
+    if isinstance(error, _OutOfRange):
+        return ParameterRangeError(
+            f'invalid input: value "{shown}" is out of range for type {_display(name)}'
+        )
+    kind = ParameterTimeError if name in _TIMES else ParameterError
+    return kind(f'invalid input syntax for type {_display(name)}: "{shown}"')
 
 
 def _display(name: str) -> str:
@@ -70,6 +100,16 @@ def _decode(raw: bytes, name: str, is_binary: bool) -> Any:
         form = "binary" if is_binary else "text"
         raise UnsupportedError(f"parameters of type {_display(name)} are not read in {form} format")
     return decoder(raw)
+
+
+def _decode_array(raw: bytes, element: str, is_binary: bool) -> list[Any]:
+    if not is_binary:
+        return read_array(raw.decode(), lambda item: _decode(item.encode(), element, False))
+    return read_array_binary(raw, _element)
+
+
+def _element(oid: int, raw: bytes) -> Any:
+    return _decode(raw, BY_OID[oid].name, True) if oid in BY_OID else _invalid()
 
 
 def _invalid() -> NoReturn:
@@ -85,81 +125,81 @@ def _from_text(function: Callable[[str], Any]) -> Decoder:
 
 
 def _bool(raw: str) -> bool:
+    """Read a word or the beginning of one, if no other word begins so."""
     word = raw.strip().lower()
-    return True if word in _TRUE else False if word in _FALSE else _invalid()
+    found = {value for words, value in ((_TRUE, True), (_FALSE, False)) for w in words if w.startswith(word)}
+    return found.pop() if word and len(found) == 1 else _invalid()
 
 
-def _integer(bits: int) -> Callable[[str], int]:
+def _integer(low: int, high: int) -> Callable[[str], int]:
     def read(raw: str) -> int:
-        value = int(raw) if re.fullmatch(r"\s*[+-]?\d+\s*", raw) else _invalid()
-        return value if -(1 << bits - 1) <= value < 1 << bits - 1 else _invalid()
+        value = int(raw) if re.fullmatch(r"\s*[+-]?\d+\s*", raw, re.ASCII) else _invalid()
+        if not low <= value <= high:
+            raise _OutOfRange
+        return value
 
     return read
 
 
-def _date(raw: str) -> date:
-    return _timestamp(raw).date()
+def _signed(bits: int) -> Callable[[str], int]:
+    return _integer(-(1 << bits - 1), (1 << bits - 1) - 1)
 
 
-def _timestamp(raw: str) -> datetime:
-    """Read a point in time; like PostgreSQL, a zone is ignored where the type has none."""
-    match = _TIMESTAMP.fullmatch(raw) or _invalid()
-    year, month, day = map(int, match["date"].split("-"))
-    midnight = datetime(year, month, day)
-    return midnight + _clock(match["clock"]) if match["clock"] else midnight
+def _oid(raw: str) -> int:
+    """Read an oid; a negative one counts from the end, as in PostgreSQL."""
+    return _integer(-(1 << 31), (1 << 32) - 1)(raw) % (1 << 32)
 
 
-def _timestamptz(raw: str) -> datetime:
-    match = _TIMESTAMP.fullmatch(raw) or _invalid()
-    zone = timezone(_offset(match["zone"])) if match["zone"] else UTC
-    return _timestamp(raw).replace(tzinfo=zone).astimezone(UTC)
-
-
-def _clock(raw: str) -> timedelta:
-    hours, minutes, seconds, fraction = (_CLOCK.fullmatch(raw) or _invalid()).groups()
-    micros = int((fraction or "").ljust(6, "0")[:6])
-    return timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0), microseconds=micros)
-
-
-def _offset(zone: str) -> timedelta:
-    digits = re.findall(r"\d{1,2}", zone)
-    hours, minutes, seconds = (int(part) for part in (*digits, "0", "0", "0")[:3])
-    size = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    return -size if zone.startswith("-") else size
-
-
-def _time(raw: str) -> time:
-    return (_EPOCH + _clock(raw.strip())).time()
-
-
-def _interval(raw: str) -> timedelta:
-    """Read ``3 days 04:05:06``; months have no fixed length and are not taken."""
-    match = _INTERVAL.fullmatch(raw.strip())
-    if not raw.strip() or match is None:
+def _float(raw: str) -> float:
+    if not (_NUMBER.fullmatch(raw) or _FLOAT_WORD.fullmatch(raw)):
         raise ValueError
-    days = _INTERVAL_PART.match(raw.strip())
-    clock = _clock(match[2]) if match[2] else timedelta()
-    return timedelta(days=int(days[1]) if days else 0) + (-clock if match[1] == "-" else clock)
+    value = float(raw)
+    if value in (float("inf"), float("-inf")) and _NUMBER.fullmatch(raw):
+        raise _OutOfRange
+    return value
 
 
 def _bytea(raw: str) -> bytes:
     if raw.startswith("\\x"):
         return bytes.fromhex(raw[2:])
-    return _ESCAPED_BYTE.sub(_byte, raw).encode("latin-1")
+    plain = _ESCAPED_BYTE.sub("", raw)
+    return (
+        _ESCAPED_BYTE.sub(_byte, raw).encode("latin-1")
+        if "\\" not in plain and plain.isascii()
+        else _invalid()
+    )
 
 
 def _byte(found: re.Match[str]) -> str:
     return "\\" if found[1] == "\\" else chr(int(found[1], 8))
 
 
+def _char(raw: str) -> str:
+    r"""Read the one character of a ``"char"``: the first, or a byte as ``\303``."""
+    octal = _OCTAL_CHAR.fullmatch(raw)
+    return chr(int(octal[1], 8)) if octal else raw[:1]
+
+
+def _name(raw: str) -> str:
+    """Read a name, which ends after 63 bytes."""
+    return raw.encode()[:63].decode(errors="ignore")
+
+
 def _numeric(raw: str) -> Decimal:
-    value = Decimal(raw.strip())
-    return value if value.is_finite() else _invalid()
+    if _FLOAT_WORD.fullmatch(raw):
+        raise _no_infinity()
+    return Decimal(raw.strip()) if _NUMBER.fullmatch(raw) else _invalid()
+
+
+def _no_infinity() -> UnsupportedError:
+    return UnsupportedError("numeric has no NaN and no infinity here", hint="Use double precision.")
 
 
 def _numeric_binary(raw: bytes) -> Decimal:
     """Read base-10000 digits; integers keep the sum exact at any precision."""
     count, weight, sign, scale = struct.unpack_from("!HhHH", raw)
+    if sign in (0xC000, 0xD000, 0xF000):
+        raise _no_infinity()
     if sign not in (0, 0x4000):
         raise ValueError
     number = 0
@@ -170,50 +210,35 @@ def _numeric_binary(raw: bytes) -> Decimal:
     return Decimal((1 if sign else 0, tuple(map(int, str(number))), -scale))
 
 
-def _timestamp_binary(raw: bytes) -> datetime:
-    (micros,) = struct.unpack("!q", raw)
-    return _EPOCH + timedelta(microseconds=micros + EPOCH_MICROS)
-
-
-def _date_binary(raw: bytes) -> date:
-    (days,) = struct.unpack("!i", raw)
-    return (_EPOCH + timedelta(days=days + EPOCH_DAYS)).date()
-
-
-def _time_binary(raw: bytes) -> time:
-    (micros,) = struct.unpack("!q", raw)
-    return (_EPOCH + timedelta(microseconds=micros)).time()
-
-
-def _interval_binary(raw: bytes) -> timedelta:
+def _interval_binary(raw: bytes) -> pa.MonthDayNano:
     micros, days, months = struct.unpack("!qii", raw)
-    if months:
-        raise ValueError
-    return timedelta(days=days, microseconds=micros)
+    return pa.MonthDayNano([months, days, micros * 1000])
 
 
 def _jsonb_binary(raw: bytes) -> str:
     return raw[1:].decode() if raw[:1] == b"\x01" else _invalid()
 
 
-_STRINGS: Final = ("text", "varchar", "bpchar", "name", "char", "json", "unknown")
+_STRINGS: Final = ("text", "varchar", "bpchar", "json", "unknown")
 _TEXT: Final[dict[str, Decoder]] = {
     "bool": _from_text(_bool),
-    "int2": _from_text(_integer(16)),
-    "int4": _from_text(_integer(32)),
-    "int8": _from_text(_integer(64)),
-    "oid": _from_text(_integer(64)),
-    "float4": _from_text(float),
-    "float8": _from_text(float),
+    "int2": _from_text(_signed(16)),
+    "int4": _from_text(_signed(32)),
+    "int8": _from_text(_signed(64)),
+    "oid": _from_text(_oid),
+    "float4": _from_text(_float),
+    "float8": _from_text(_float),
     "numeric": _from_text(_numeric),
-    "date": _from_text(_date),
-    "time": _from_text(_time),
-    "timestamp": _from_text(_timestamp),
-    "timestamptz": _from_text(_timestamptz),
-    "interval": _from_text(_interval),
+    "date": _from_text(moments.read_date),
+    "time": _from_text(moments.read_time),
+    "timestamp": _from_text(moments.read_timestamp),
+    "timestamptz": _from_text(moments.read_timestamptz),
+    "interval": _from_text(read_interval),
     "bytea": _from_text(_bytea),
     "uuid": _from_text(uuid.UUID),
     "jsonb": _from_text(str),
+    "char": _from_text(_char),
+    "name": _from_text(_name),
 } | dict.fromkeys(_STRINGS, _from_text(str))
 _BINARY: Final[dict[str, Decoder]] = {
     "bool": _exactly("!?"),
@@ -224,58 +249,14 @@ _BINARY: Final[dict[str, Decoder]] = {
     "float4": _exactly("!f"),
     "float8": _exactly("!d"),
     "numeric": _numeric_binary,
-    "date": _date_binary,
-    "time": _time_binary,
-    "timestamp": _timestamp_binary,
-    "timestamptz": lambda raw: _timestamp_binary(raw).replace(tzinfo=UTC),
+    "date": moments.date_from_binary,
+    "time": moments.time_from_binary,
+    "timestamp": moments.timestamp_from_binary,
+    "timestamptz": moments.timestamptz_from_binary,
     "interval": _interval_binary,
     "bytea": bytes,
     "uuid": lambda raw: uuid.UUID(bytes=raw),
     "jsonb": _jsonb_binary,
+    "char": lambda raw: raw.decode("latin-1") if len(raw) == 1 else _invalid(),
+    "name": _from_text(_name),
 } | dict.fromkeys(_STRINGS, _from_text(str))
-
-
-def _decode_array(raw: bytes, element: str, is_binary: bool) -> list[Any]:
-    if not is_binary:
-        return [
-            None if item is None else _decode(item.encode(), element, False)
-            for item in _array_items(raw.decode())
-        ]
-    dimensions, _, oid = struct.unpack_from("!iiI", raw)
-    if not dimensions:
-        return []
-    if dimensions != 1 or oid not in BY_OID:
-        raise ValueError
-    sent = BY_OID[oid].name
-    return [None if item is None else _decode(item, sent, True) for item in _sized_items(raw)]
-
-
-def _array_items(raw: str) -> list[str | None]:
-    """Split ``{a,"b c",NULL}`` into its elements."""
-    body = raw.strip()
-    if not (body.startswith("{") and body.endswith("}")) or "{" in _unquoted(body[1:-1]):
-        raise ValueError
-    return [_array_item(*found) for found in _ARRAY_TOKEN.findall(body[1:-1])]
-
-
-def _array_item(quoted: str, bare: str) -> str | None:
-    if not bare:
-        return re.sub(r"\\(.)", r"\1", quoted)
-    bare = bare.rstrip(" \t\n\r\v\f")
-    return None if bare.upper() == "NULL" else bare
-
-
-def _unquoted(body: str) -> str:
-    return re.sub(r'"(?:[^"\\]|\\.)*"', "", body)
-
-
-def _sized_items(raw: bytes) -> list[bytes | None]:
-    (count,) = struct.unpack_from("!i", raw, 12)
-    items: list[bytes | None] = []
-    at = 20
-    for _ in range(count):
-        (length,) = struct.unpack_from("!i", raw, at)
-        at += 4
-        items.append(None if length == -1 else raw[at : at + length])
-        at += max(length, 0)
-    return items

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.errors import WaylineError
 from sqlfront.query import ResultColumn
 from sqlfront.wire.types import pg_modifier, pg_oid, pg_size
 
 NOT_ENCRYPTED: Final = b"N"
+ENCRYPTED: Final = b"S"
+Data: TypeAlias = bytes | memoryview
+"""What goes to the client; many rows come as they lie in memory."""
 
 
 def _message(tag: bytes, body: bytes = b"") -> bytes:
@@ -25,6 +28,11 @@ def _text(value: str) -> bytes:
 def authentication_ok() -> bytes:
     """The client is who it says."""
     return _message(b"R", struct.pack("!I", 0))
+
+
+def authentication_cleartext_password() -> bytes:
+    """Ask the client for the password itself."""
+    return _message(b"R", struct.pack("!I", 3))
 
 
 def authentication_sasl(mechanisms: Iterable[str]) -> bytes:
@@ -106,6 +114,16 @@ def close_complete() -> bytes:
     return _message(b"3")
 
 
+def copy_out_response(is_binary: bool, columns: int) -> bytes:
+    """CopyData follows, in the given format."""
+    return _message(b"H", struct.pack(f"!BH{columns}H", is_binary, columns, *[is_binary] * columns))
+
+
+def copy_done() -> bytes:
+    """There is no more CopyData."""
+    return _message(b"c")
+
+
 def command_complete(tag: str) -> bytes:
     """A statement is done; the tag says what it did (``SELECT 5``)."""
     return _message(b"C", _text(tag))
@@ -122,7 +140,7 @@ def portal_suspended() -> bytes:
 
 
 def error_response(error: WaylineError, severity: str = "ERROR") -> bytes:
-    """An error with its SQLSTATE, hint and position (``position`` attribute: 1-based character)."""
+    """An error with its SQLSTATE and hint, and what else it may have: detail, position (from 1)."""
     return _message(b"E", _fields(severity, error.sqlstate, error.message, error))
 
 
@@ -133,7 +151,9 @@ def notice_response(message: str, sqlstate: str = "00000", severity: str = "NOTI
 
 def _fields(severity: str, sqlstate: str, message: str, error: WaylineError | None) -> bytes:
     fields = {"S": severity, "V": severity, "C": sqlstate, "M": message}
-    position = getattr(error, "position", None)
+    position, detail = getattr(error, "position", None), getattr(error, "detail", None)
+    if detail:
+        fields["D"] = detail
     if error is not None and error.hint:
         fields["H"] = error.hint
     if position is not None:

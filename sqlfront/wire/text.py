@@ -61,6 +61,12 @@ def numeric_text(value: Decimal | int) -> str:
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
+def trimmed(value: Decimal) -> Decimal:
+    """Return a decimal without the zeros at the end of its fraction."""
+    plain = value.normalize()
+    return plain if plain == 0 or plain % 1 else plain.quantize(Decimal(1))
+
+
 def date_text(days: int) -> str:
     """Return the day that is ``days`` after 1970-01-01."""
     if abs(days) >= INFINITE_DAY:

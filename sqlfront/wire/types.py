@@ -74,13 +74,20 @@ SCALARS: Final[tuple[PgType, ...]] = (
     _type(1186, "interval", 16, 1187, "T"),
     _type(1266, "timetz", 12, 1270, "D", "time with time zone"),
     _type(1700, "numeric", -1, 1231, "N"),
+    _type(2202, "regprocedure", 4, 2207, "N"),
+    _type(2203, "regoper", 4, 2208, "N"),
+    _type(2204, "regoperator", 4, 2209, "N"),
     _type(2205, "regclass", 4, 2210, "N"),
     _type(2206, "regtype", 4, 2211, "N"),
     _type(2249, "record", -1, 2287, "P"),
     _type(2278, "void", 4, 0, "P"),
     _type(2950, "uuid", 16, 2951, "U"),
+    _type(3734, "regconfig", 4, 3735, "N"),
+    _type(3769, "regdictionary", 4, 3770, "N"),
     _type(3802, "jsonb", -1, 3807, "U"),
     _type(4089, "regnamespace", 4, 4090, "N"),
+    _type(4096, "regrole", 4, 4097, "N"),
+    _type(4191, "regcollation", 4, 4192, "N"),
 )
 
 BY_NAME: Final[dict[str, PgType]] = {scalar.name: scalar for scalar in SCALARS}
@@ -103,7 +110,11 @@ _ARROW: Final[dict[pa.DataType, str]] = {
     pa.date32(): "date",
     pa.month_day_nano_interval(): "interval",
 }
-_PARAMETERS: Final[dict[str, pa.DataType]] = {
+NUMERIC: Final = pa.decimal128(38, 10)
+"""``numeric`` without precision and scale: its digits are shown up to the last that is not zero."""
+_NUMERICS: Final = (NUMERIC, pa.decimal128(38, 20))
+
+_VALUES: Final[dict[str, pa.DataType]] = {
     "bool": pa.bool_(),
     "int2": pa.int16(),
     "int4": pa.int32(),
@@ -111,7 +122,7 @@ _PARAMETERS: Final[dict[str, pa.DataType]] = {
     "oid": pa.int64(),
     "float4": pa.float32(),
     "float8": pa.float64(),
-    "numeric": pa.decimal128(38, 9),
+    "numeric": NUMERIC,
     "text": pa.string(),
     "varchar": pa.string(),
     "bpchar": pa.string(),
@@ -152,6 +163,25 @@ class NamedType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow ships no typ
         return cls(serialized.decode(), storage)
 
 
+def is_unconstrained(arrow_type: pa.DataType) -> bool:
+    """Tell whether decimals are shown without the zeros at their end: ``NUMERIC``, and products of it."""
+    return arrow_type in _NUMERICS
+
+
+def plain_type(arrow_type: pa.DataType) -> pa.DataType:
+    """Return the type without our name for it; Arrow's own extensions stay."""
+    return arrow_type.storage_type if isinstance(arrow_type, NamedType) else arrow_type
+
+
+def kept_type(arrow_type: pa.DataType) -> pa.DataType:
+    """Return the type without our names for it, inside lists and structs as well."""
+    if pa.types.is_list(arrow_type):
+        return pa.list_(arrow_type.value_field.with_type(kept_type(arrow_type.value_type)))
+    if pa.types.is_struct(arrow_type):
+        return pa.struct([field.with_type(kept_type(field.type)) for field in arrow_type])
+    return plain_type(arrow_type)
+
+
 def storage_type(arrow_type: pa.DataType) -> pa.DataType:
     """Return the Arrow type that values are sent from; extensions and dictionaries are opened.
 
@@ -170,7 +200,7 @@ def storage_type(arrow_type: pa.DataType) -> pa.DataType:
 def pg_name(arrow_type: pa.DataType) -> str:
     """Return the ``pg_type.typname`` that carries values of an Arrow type; text where none fits.
 
-    A list of lists is text: PostgreSQL's arrays are rectangular, ours need not be.
+    A list of lists is an array of several dimensions; a list of maps is text.
     """
     if isinstance(arrow_type, NamedType):
         return arrow_type.pg_name
@@ -201,7 +231,9 @@ def _parametric_name(arrow_type: pa.DataType) -> str:
         return "_record"
     if is_.is_list(arrow_type):
         element = pg_name(arrow_type.value_type)
-        return "text" if element.startswith("_") else f"_{element}"
+        return (
+            element if is_.is_list(arrow_type.value_type) else "text" if element[0] == "_" else f"_{element}"
+        )
     return "text"
 
 
@@ -220,7 +252,7 @@ def pg_size(arrow_type: pa.DataType) -> int:
 def pg_modifier(arrow_type: pa.DataType) -> int:
     """Return the type modifier (``numeric(12,2)`` → its precision and scale), -1 for none."""
     storage = storage_type(arrow_type)
-    if not pa.types.is_decimal(storage) or not storage.scale:
+    if not pa.types.is_decimal(storage) or not storage.scale or is_unconstrained(storage):
         return -1
     precision, scale = int(storage.precision), int(storage.scale)
     return ((precision << 16) | scale) + 4
@@ -232,6 +264,17 @@ def parameter_type(oid: int) -> pa.DataType | None:
     Types that we have no values for are left open too, to be inferred from the statement.
     """
     if oid in ELEMENT_OF:
-        element = _PARAMETERS.get(ELEMENT_OF[oid].name)
+        return named_type(f"_{ELEMENT_OF[oid].name}")
+    return named_type(BY_OID[oid].name) if oid in BY_OID else None
+
+
+def named_type(name: str) -> pa.DataType | None:
+    """Return the Arrow type for values of ``pg_type.typname``; None if we have no values of it.
+
+    It is a NamedType where Arrow's type alone would be told to the client as another.
+    """
+    if name.startswith("_"):
+        element = named_type(name[1:])
         return None if element is None else pa.list_(element)
-    return _PARAMETERS.get(BY_OID[oid].name) if oid in BY_OID else None
+    known = _VALUES.get(name)
+    return known if known is None or pg_name(known) == name else NamedType(name, storage_type(known))

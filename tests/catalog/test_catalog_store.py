@@ -90,12 +90,3 @@ def test_inactive_batches_hide_their_skips_and_can_be_purged_and_deleted(catalog
         catalog.mark_deleted(connection, ["a1", "a2"])
     assert [batch.status for batch in catalog.batches("web")] == ["success", "deleted", "loading"]
     assert [skip.batch for skip in catalog.skips("shop")] == ["a1", "a3"]
-
-
-def test_users_have_one_verifier(catalog):
-    catalog.set_user("ann", "one")
-    catalog.set_user("ann", "two")
-    assert catalog.verifiers() == {"ann": "two"}
-    catalog.drop_user("ann")
-    with pytest.raises(UnknownNameError):
-        catalog.drop_user("ann")

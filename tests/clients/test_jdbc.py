@@ -17,8 +17,8 @@ SETUP = "CREATE VIEW web AS SELECT 'Email' AS channel"
 
 @pytest.fixture(scope="module")
 def printed():
-    users = {"ada": auth.verifier("secret")}
-    with running(fake_front(SETUP, find_user=users.get)) as address:
+    users = {"ada": auth.login_with("secret")}
+    with running(fake_front(SETUP, login=users.get)) as address:
         url = f"jdbc:postgresql://{address.host}:{address.port}/demo"
         done = subprocess.run(
             ["java", "-cp", JAR, str(PROBE), url, "ada", "secret"],

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sqlfront.auth import verifier
 from sqlfront.front import open_front
 from sqlfront.server import running
+from sqlfront.users import add_user
 from tests.journeys.support import definitions, ingest_rows, new_home
 
 pytestmark = pytest.mark.clients
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.clients
 @pytest.fixture(scope="module")
 def psql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
     home = new_home(tmp_path_factory.mktemp("system"), definitions())
-    home.catalog.set_user("ada", verifier("secret"))
+    add_user(home.catalog, "ada", "secret")
     at = datetime(2023, 5, 12, 12, tzinfo=UTC)
     ingest_rows(home, "web", [{"id": "1", "at": at, "device": "x", "login": {"customer": "Ann"}}])
     with running(open_front(home)) as address:

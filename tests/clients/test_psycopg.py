@@ -138,13 +138,11 @@ def test_cancel(connection):
     assert connection.execute("SELECT 1 AS a").fetchone() == (1,)
 
 
-def test_copy_is_refused(connection):
-    with (
-        connection.cursor() as cursor,
-        pytest.raises(psycopg.errors.FeatureNotSupported),
-        cursor.copy("COPY numbers TO STDOUT"),
-    ):
-        pass
+def test_copy(connection):
+    with connection.cursor() as cursor, cursor.copy("COPY numbers TO STDOUT (FORMAT binary)") as copy:
+        copy.set_types(["int4", "text"])
+        rows = list(copy.rows())
+    assert sorted(rows) == [(i, f"n{i}") for i in range(5000)]
 
 
 def test_notices_and_parameter_status(connection):

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from engine import batches, flow
-from engine.catalog import replays
+from engine.cancellation import Cancellation
+from engine.catalog import queries, replays
 from engine.catalog.privacy import requests, tombstones
 from engine.errors import HomeError, InputError, UnknownNameError
 from engine.governance import identities, privacy
@@ -19,6 +20,7 @@ from engine.journeys import device_table, stitch_log
 from engine.rollback import roll_back
 from engine.vacuum import vacuum
 from engine.world import Home
+from sqlfront import querylog
 from tests.journeys.support import commit_batch, definitions, ingest_rows, journeys, new_home
 from tests.journeys.test_replay_examples import NOON, TABLE, persons, replay, table_rows, web
 
@@ -348,3 +350,22 @@ def test_as_of_an_instant_from_before_the_deletion_nobody_is_the_identity(home: 
     assert "Bob" not in then()
     vacuum(home)
     assert prove(home, "crm", "Bob").traces == ()
+
+
+def test_the_query_log_forgets_whom_it_named(home: Home) -> None:
+    """In statements that were written, that wait to be, and that run; what is asked later is its own."""
+    sql = "SELECT SUM(orders) FROM web WHERE customer = 'Bob'"
+    asker = querylog.Asker(1, "ann", "", "demo", {})
+    written, log = querylog.QueryLog(home), querylog.QueryLog(home)
+    with written.running(asker, sql, Cancellation()):
+        pass
+    written.close()
+    with log.running(asker, sql, Cancellation()):
+        with log.running(asker, sql, Cancellation()):
+            pass
+        privacy.delete(home, BOB)
+        assert "Bob" not in str(querylog.query_rows(home).to_pylist())
+    log.close()
+    told = [row["statement"] for row in querylog.query_rows(home).to_pylist()]
+    assert told == [sql.replace("Bob", "(deleted)"), queries.ERASED, queries.ERASED]
+    assert "catalog" not in places(prove(home, "crm", "Bob"))

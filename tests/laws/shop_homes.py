@@ -15,6 +15,7 @@ from engine import flow
 from engine.cancellation import Cancellation
 from engine.definitions import project
 from engine.definitions.model import Definitions
+from engine.governance.access import OWNER
 from engine.world import Home, World
 from sqlfront.answer import Question
 from sqlfront.dialect import parse
@@ -102,9 +103,11 @@ def asker(home: Home) -> Callable[..., Rows]:
 
     def ask(sql: str, world: World | None = None) -> Rows:
         world = world or home.current()
-        planned = Question(parse(sql)[0], home, workspace, ()).planned(world)
+        question = Question(parse(sql)[0], home, workspace, (), lambda: OWNER)
+        sight = question.sight(world)
+        planned = question.planned(sight)
         cursor = workspace.cursor()
-        table = Execution(cursor, home, world, Cancellation()).stream(planned, ()).read_all()
+        table = Execution(cursor, home, sight, Cancellation()).stream(planned, ()).read_all()
         cursor.close()
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 

@@ -23,7 +23,7 @@ from engine.journeys import compact
 from engine.report import answers, run
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest
 from engine.world import Home, World
-from sqlfront.auth import verifier
+from sqlfront.users import add_user
 from tests.laws import shop_homes as shop
 from tests.laws.shop_homes import Rows
 from wayline import generate
@@ -90,7 +90,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def home(made, tmp_path):
     home = shop.build(tmp_path / "home", made, [], [])
-    home.catalog.set_user("ann", verifier("secret"))
+    add_user(home.catalog, "ann", "secret")
     yield home
     home.close()
 

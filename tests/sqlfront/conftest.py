@@ -9,6 +9,7 @@ import pytest
 
 from engine import flow
 from engine.cancellation import Cancellation
+from engine.governance.access import OWNER
 from engine.world import Home
 from sqlfront.answer import plan
 from sqlfront.dialect import parse
@@ -53,6 +54,7 @@ def query(home, workspace):
             world=home.current(),
             workspace=workspace,
             settings={},
+            access=lambda: OWNER,
             parameter_types=types,
         )
 

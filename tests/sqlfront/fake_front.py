@@ -65,7 +65,7 @@ RELATIONS = Relations(
 )
 
 
-def fake_front(setup="", find_user=None):
+def fake_front(setup="", login=None):
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'; SET integer_division = true")
     if setup:
@@ -87,7 +87,7 @@ def fake_front(setup="", find_user=None):
         columns = tuple(ResultColumn(field.name, field.type) for field in schema)
         return FakeQuery(connection, sql, columns, parameters)
 
-    return Front(parse=parse, plan=plan, find_user=find_user)
+    return Front(parse=parse, plan=plan, login=login)
 
 
 def parse(sql):

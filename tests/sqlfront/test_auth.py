@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import hmac
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +29,7 @@ def client_final(password, client_first_bare, server_first, header=b"n,,"):
 
 
 def test_example_of_rfc_7677():
-    known = auth.read_verifier(auth.verifier("pencil", salt=RFC_SALT))
+    known = auth.login_with("pencil", salt=RFC_SALT)
     server = auth.ScramServer("user", known, nonce="%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
     assert server.first(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO") == (
         b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
@@ -42,7 +44,7 @@ def test_example_of_rfc_7677():
 @settings(max_examples=20, deadline=None)
 @given(st.text("abcXYZ019!", min_size=1), st.text("abcXYZ019!", min_size=1))
 def test_only_the_right_password_passes(stored, tried):
-    known = auth.read_verifier(auth.verifier(stored, iterations=16))
+    known = auth.login_with(stored, iterations=16)
     server = auth.ScramServer("ada", known)
     challenge = server.first(b"n,,n=,r=abc")
     answer, signature = client_final(tried, b"n=,r=abc", challenge)
@@ -52,6 +54,27 @@ def test_only_the_right_password_passes(stored, tried):
     with pytest.raises(auth.PasswordError) as raised:
         server.final(answer)
     assert raised.value.sqlstate == "28P01"
+
+
+def test_each_password_and_token_passes_until_it_expires():
+    salt, now = b"0" * 16, datetime.now(UTC)
+    ends = {"old": now - timedelta(seconds=1), "new": now + timedelta(hours=1), "lasting": None}
+    verifiers = [
+        replace(auth.verifier_of(word, salt, 16), credential=word, expires_at=end)
+        for word, end in ends.items()
+    ]
+    login = auth.Login(salt, 16, verifiers)
+    for word in ("new", "lasting"):
+        server = auth.ScramServer("ada", login)
+        answer, signature = client_final(word, b"n=,r=abc", server.first(b"n,,n=,r=abc"))
+        assert server.final(answer) == b"v=" + base64.b64encode(signature)
+        assert server.proven.credential == word
+    for word, message in (("old", "has expired"), ("other", "password authentication failed")):
+        server = auth.ScramServer("ada", login)
+        answer, _ = client_final(word, b"n=,r=abc", server.first(b"n,,n=,r=abc"))
+        with pytest.raises(auth.PasswordError, match=message):
+            server.final(answer)
+        assert server.proven is None
 
 
 def test_unknown_user_sees_the_same_exchange():
@@ -80,17 +103,13 @@ def test_malformed_final(message):
 
 
 def test_verifier_is_postgresqls():
-    text = auth.verifier("pencil", salt=RFC_SALT)
-    assert text == (
-        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
-        ":wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
-    )
-    with pytest.raises(auth.AuthenticationError):
-        auth.read_verifier("md5abc")
+    kept = auth.verifier_of("pencil", RFC_SALT)
+    assert base64.b64encode(kept.stored_key) == b"WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
+    assert base64.b64encode(kept.server_key) == b"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
 
 def test_passwords_are_normalised():
     salt = b"0" * 16
-    assert auth.verifier("I\u00adX", salt=salt) == auth.verifier("IX", salt=salt)
-    assert auth.verifier("\u2168", salt=salt) == auth.verifier("IX", salt=salt)
-    assert auth.verifier("\u0007", salt=salt) != auth.verifier("", salt=salt)
+    assert auth.verifier_of("I\u00adX", salt) == auth.verifier_of("IX", salt)
+    assert auth.verifier_of("\u2168", salt) == auth.verifier_of("IX", salt)
+    assert auth.verifier_of("\u0007", salt) != auth.verifier_of("", salt)

@@ -103,7 +103,7 @@ def test_not_recognised(sql):
         ),
         ("SELECT 1 WHERE a = ANY ('{r,v}')", "SELECT 1 WHERE a = ANY ['r', 'v']"),
         ("SELECT indkey[0]", "SELECT indkey[1]"),
-        ("SELECT session_user, current_catalog", "SELECT CALLER_NAME(), CURRENT_DATABASE()"),
+        ("SELECT session_user, current_catalog", "SELECT SESSION_NAME(), CURRENT_DATABASE()"),
     ],
 )
 def test_rewritten(sql, expected):

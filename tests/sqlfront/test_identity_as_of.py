@@ -6,6 +6,7 @@ import pytest
 
 from engine import flow
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.session import Session
 from sqlfront.wire import messages as m
 from tests.journeys.support import definitions, ingest_rows, new_home
@@ -36,7 +37,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def front(home):
-    return open_front(home)
+    return open_front(home, OwnersGate())
 
 
 @pytest.fixture

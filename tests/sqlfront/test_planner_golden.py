@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from engine.governance.access import OWNER
+from engine.world import World
 from sqlfront import planner
 from sqlfront.dialect import parse
+from sqlfront.sight import sight_of
 from tests.sqlfront.shop import DEFINITIONS
 
+SIGHT = sight_of(World(1, datetime.now(UTC), "test", DEFINITIONS, {}, {}, {}, {}), OWNER)
 FOLDER = Path(__file__).parents[1] / "golden"
 CASE = re.compile(r"-- # (?P<title>[^\n]+)\n(?P<sql>.*?;)\n(?P<plan>(?:-- [^#\n][^\n]*\n)*)", re.DOTALL)
 
@@ -43,6 +48,8 @@ def described(report):
         yield f"  {'from' if term.is_start else 'before'} {sql(term.bound)} ({steps})"
     yield from (f"  constant {sql(term)}" for term in report.constants)
     yield from (f"  segment {sql(term)}" for term in report.segment)
+    for choice in report.chosen:
+        yield f"  chosen {choice.column}: {', '.join(map(sql, choice.values))}"
     for lookup in report.lookups:
         keys = ", ".join(f"{sql(mine)} = {name}" for mine, name in lookup.keys)
         yield f"  {'outer ' if lookup.outer else ''}lookup {lookup.alias} on {keys}: {sql(lookup.query)}"
@@ -51,7 +58,7 @@ def described(report):
 def plan_text(statement):
     plan = planner.plan(
         parse(statement)[0].tree,
-        DEFINITIONS,
+        SIGHT,
         names_of=lambda *_: (),
         is_unique=lambda rows, _: "channels" in sql(rows.query),
     )

@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import HomeError
 from sqlfront import auth
+from sqlfront.limits import Limits
 from sqlfront.server import running
 from tests.sqlfront.fake_front import fake_front
 from tests.sqlfront.wire_client import message, received, simplified, startup
@@ -111,8 +112,8 @@ def test_byte_by_byte(address):
 
 
 def test_passwords():
-    users = {"ada": auth.verifier("pass word ü")}
-    with running(fake_front(find_user=users.get)) as address:
+    users = {"ada": auth.login_with("pass word ü")}
+    with running(fake_front(login=users.get)) as address:
         with connect(address, password="pass word ü") as connection:
             assert connection.execute("SELECT current_user").fetchone() == ("ada",)
         for user, password in (("ada", "wrong"), ("nobody", "pass word ü")):
@@ -210,7 +211,7 @@ def test_shutdown_says_goodbye_and_cancels():
 
 
 def test_too_many_clients():
-    with running(fake_front(), max_connections=2) as address, connect(address):
+    with running(fake_front(), limits=Limits(connections=2)) as address, connect(address):
         second = connect(address)
         with pytest.raises(psycopg.OperationalError, match="too many clients"):
             connect(address)

@@ -62,9 +62,14 @@ def read(sql):
         ("SET TIME ZONE LOCAL", statements.SetVariable("TimeZone", None)),
         ("SET NAMES 'UTF8'", statements.SetVariable("client_encoding", "UTF8")),
         ("RESET ALL", statements.Reset(None)),
-        ("RESET ROLE", statements.Nothing("RESET")),
+        ("RESET ROLE", statements.Reset("role")),
+        ("SET ROLE Germany", statements.SetVariable("role", "germany")),
+        ("SET LOCAL ROLE 'Germany'", statements.SetVariable("role", "Germany", local=True)),
+        ("set role = none", statements.SetVariable("role", None)),
+        ("SET SESSION AUTHORIZATION DEFAULT", statements.SetVariable("session_authorization", None)),
+        ("SET SESSION AUTHORIZATION 'root'", statements.SetVariable("session_authorization", "root")),
         ("SHOW TRANSACTION ISOLATION LEVEL", statements.Show("transaction_isolation")),
-        ("START TRANSACTION READ ONLY", statements.Transaction("BEGIN")),
+        ("START TRANSACTION READ ONLY", statements.Transaction("BEGIN", tag="START TRANSACTION")),
         ("END WORK", statements.Transaction("COMMIT")),
         ("ABORT", statements.Transaction("ROLLBACK")),
         ("rollback to x", statements.Transaction("ROLLBACK TO", "x")),
@@ -107,11 +112,14 @@ def test_malformed_control_statements(sql, position):
 @pytest.mark.parametrize(
     "sql",
     [
-        "COPY t FROM STDIN",
         "FETCH PRIOR FROM c",
         "COMMIT AND CHAIN",
-        "insert into t values (1)",
+        "update t set a = 1",
         "CREATE TABLE t (a int)",
+        "CREATE VIEW v AS SELECT 1",
+        "DROP VIEW v",
+        "CREATE TEMP TABLE t (a int DEFAULT 1)",
+        "CREATE TEMP TABLE t (a int) ON COMMIT DROP",
         "SHOW TABLES",
     ],
 )
@@ -122,7 +130,13 @@ def test_unsupported_control_statements(sql):
 
 @pytest.mark.parametrize(
     ("literal", "value"),
-    [("'it''s'", "it's"), (r"E'a\'b\\'", r"a'b" + "\\"), ("U&'x'", "x"), ("''", "")],
+    [
+        ("'it''s'", "it's"),
+        (r"E'a\'b\\'", r"a'b" + "\\"),
+        ("U&'x'", "x"),
+        ("''", ""),
+        (r"e'\t\x41\u263a\101\q'", "\tA☺Aq"),
+    ],
 )
 def test_string_literals(literal, value):
     assert string_value(literal) == value

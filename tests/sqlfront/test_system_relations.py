@@ -13,11 +13,11 @@ from engine import flow
 from engine.definitions.model import Definitions
 from engine.errors import UnknownNameError
 from engine.world import Home
-from sqlfront.auth import verifier
 from sqlfront.difference import why
 from sqlfront.front import open_front
 from sqlfront.server import running
 from sqlfront.system import RELATIONS
+from sqlfront.users import add_user
 from tests.journeys.support import definitions, ingest_rows, new_home
 from wayline.serving import ask
 
@@ -60,9 +60,16 @@ def test_rows_have_the_types_that_the_catalog_tells(name: str, home: Home) -> No
         f"WHERE table_schema = 'system' AND table_name = '{name}' ORDER BY ordinal_position",
     )
     assert [column for column, _ in told] == ask(home, f"SELECT * FROM system.{name}")[0]
-    kinds = {"int64": "bigint", "double": "double precision", "string": "text", "date32[day]": "date"}
-    schema = RELATIONS[name].schema
-    assert [kind for _, kind in told] == [kinds.get(str(kind), "boolean") for kind in schema.types]
+    kinds = {
+        "bool": "boolean",
+        "int32": "integer",
+        "int64": "bigint",
+        "double": "double precision",
+        "string": "text",
+        "date32[day]": "date",
+        "timestamp[us, tz=UTC]": "timestamp with time zone",
+    }
+    assert [kind for _, kind in told] == [kinds[str(kind)] for kind in RELATIONS[name].schema.types]
 
 
 def test_relations_are_listed_apart_from_views(home: Home) -> None:
@@ -135,7 +142,7 @@ def test_older_worlds_can_be_compared(tmp_path: Path) -> None:
 
 
 def test_over_the_wire_with_parameters(home: Home) -> None:
-    home.catalog.set_user("ada", verifier("secret"))
+    add_user(home.catalog, "ada", "secret")
     with running(open_front(home)) as address:
         url = f"host={address.host} port={address.port} dbname=wayline user=ada password=secret"
         with psycopg.connect(url) as connection:

@@ -30,7 +30,7 @@ MESSAGES = st.one_of(
     st.builds(m.Execute, NAMES, st.integers(0, 2**31 - 1)),
     st.builds(m.Close, st.sampled_from("SP"), NAMES),
     st.builds(m.Password, st.binary(max_size=10)),
-    st.sampled_from([m.Flush(), m.Sync(), m.Terminate(), m.Unsupported("d")]),
+    st.sampled_from([m.Flush(), m.Sync(), m.Terminate(), m.CopyIn("d"), m.FunctionCall(7)]),
 )
 
 
@@ -70,7 +70,8 @@ BODIES = {
     m.Flush: lambda x: ("H", b""),
     m.Sync: lambda x: ("S", b""),
     m.Terminate: lambda x: ("X", b""),
-    m.Unsupported: lambda x: (x.tag, b"abc"),
+    m.CopyIn: lambda x: (x.tag, b"abc"),
+    m.FunctionCall: lambda x: ("F", struct.pack("!I", x.function) + b"abc"),
 }
 
 

@@ -156,7 +156,7 @@ def test_control_c_cancels_the_report(opened, interruptible, monkeypatch):
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         for _ in range(1000):
             time.sleep(0.005)
-            if cancellation._cancelled:
+            if cancellation.is_cancelled:
                 ended.append(asked.view)
                 break
         cancellation.check()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.catalog import access
 from engine.catalog.records import Skip
 from engine.definitions.model import Definitions
 from engine.errors import HomeError
@@ -105,6 +106,33 @@ def test_a_home_of_format_2_has_worlds_without_an_identity_graph(home):
     opened = Home.open(home.root)
     assert opened.catalog.meta("format") == str(FORMAT)
     assert opened.current().identities is None
+
+
+def test_users_of_a_home_of_format_3_keep_their_passwords_and_read_everything(home):
+    verifier = "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy"
+    with home.catalog.writing() as connection:
+        for table in ("credentials", "memberships", "grants", "roles", "users"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql(
+            "CREATE TABLE users (name TEXT NOT NULL PRIMARY KEY, verifier TEXT NOT NULL)"
+        )
+        for user in (("ann", verifier), ("bad", "md5abc")):
+            connection.exec_driver_sql("INSERT INTO users VALUES (?, ?)", user)
+        home.catalog.set_meta(connection, "format", "3")
+    opened = Home.open(home.root)
+    assert opened.catalog.meta("format") == str(FORMAT)
+    roll = access.roll(opened.catalog)
+    (ann,) = roll.users.values()
+    assert (ann.name, ann.salt, ann.iterations, ann.is_admin) == ("ann", b"salt", 4096, False)
+    (password,) = roll.credentials_of("ann")
+    assert (password.kind, password.stored_key, password.server_key) == ("password", b"stored", b"server")
+    assert roll.roles_of("ann") == ("analysts",)
+    assert {(grant.kind, grant.object, grant.rule) for grant in roll.grants} == {
+        ("view", "*", None),
+        ("dataset", "*", None),
+        ("system", "*", None),
+    }
+    assert Home.open(home.root).catalog.meta("format") == str(FORMAT)
 
 
 def test_publishing_changes_only_what_is_given(home):

@@ -1,0 +1,1 @@
+"""Users, roles, grants, passwords and tokens."""
