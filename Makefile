@@ -14,8 +14,12 @@ demo: $(READY)  ## the main job, narrated; serves until Ctrl-C (ARGS=--once ends
 test: $(READY)  ## all tests that need nothing but Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not clients" $(ARGS)
 
-clients: $(READY)  ## tests with SQL clients that are not Python packages (psql, pgJDBC)
-	$(BIN)/python -m pytest -m clients $(ARGS)
+clients: $(READY)  ## every SQL client against a served home, as docs/clients.md shows; installs them (Debian, npm, pip)
+	tests/clients/install.sh
+	@mkdir -p build
+	$(BIN)/python -m pytest -n 2 -m matrix --junitxml build/clients.xml $(ARGS); \
+		status=$$?; $(BIN)/python -m tests.clients.matrix build/clients.xml; exit $$status
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "clients and not matrix" $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
