@@ -108,7 +108,9 @@ class Connection:
         self._frontend.message_limit = m.MESSAGE_LIMIT
         peer, front, limits = self._channel.peer, self._server.front, self._server.limits
         with self._sessions.opened(
-            lambda number, secret: Session(front, startup.parameters, number, secret, peer, limits), guest
+            lambda number, secret: Session(front, startup.parameters, number, secret, peer, limits),
+            guest,
+            front.gate.limits(guest.user, None).connections,
         ) as session:
             await self._channel.send(session.greet())
             await self._converse(session)
@@ -186,7 +188,7 @@ class Connection:
         await self._channel.send(said.reply)
         if said.credential:
             self._server.pool.submit(self._server.front.gate.note_use, said.credential)
-        return Guest(user, said.credential)
+        return Guest(user, said.credential, self._server.front.gate.group(user))
 
     async def _message(self) -> m.Message:
         while (message := self._frontend.message()) is None:

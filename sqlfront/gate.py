@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from engine.catalog import access
 from engine.catalog.access import Roll
 from engine.catalog.store import Catalog
-from engine.governance.access import OWNER, Access, access_of
+from engine.governance.access import OWNER, Access, Limits, access_of, limits_in
 from sqlfront.auth import Login, Verifier
 
 FRESH_SECONDS: Final = 0.5
@@ -34,6 +34,12 @@ class Gate(Protocol):
     def may_become(self, user: str, role: str) -> bool:
         """Tell whether a user has a role."""
 
+    def limits(self, user: str, role: str | None) -> Limits:
+        """Return what a user's statements may take now; reads nothing, so it may be asked on any thread."""
+
+    def group(self, user: str) -> tuple[str, ...]:
+        """Return the roles by which a user's sessions are counted; administrators' are not."""
+
 
 class OpenGate:
     """For servers without users: whoever comes may stay, and there are no roles."""
@@ -48,6 +54,14 @@ class OpenGate:
     def may_become(self, user: str, role: str) -> bool:
         """Nobody has one."""
         return False
+
+    def limits(self, user: str, role: str | None) -> Limits:
+        """Those of the server alone hold."""
+        return Limits()
+
+    def group(self, user: str) -> tuple[str, ...]:
+        """All are in one."""
+        return ()
 
 
 class UsersGate:
@@ -115,6 +129,17 @@ class UsersGate:
         if known is not None and known.is_admin:
             return role in roll.roles or role == user
         return role in roll.roles_of(user) or role == user
+
+    def limits(self, user: str, role: str | None) -> Limits:
+        """Return what a user's statements may take, as of when grants were last read; reads nothing."""
+        known = self._roll
+        return Limits() if known is None else limits_in(known, user, None if role == user else role)
+
+    def group(self, user: str) -> tuple[str, ...]:
+        """Return the roles of a user who is no administrator, as of when grants were last read."""
+        known = self._roll
+        found = None if known is None else known.users.get(user)
+        return () if known is None or found is None or found.is_admin else known.roles_of(user)
 
     def about(self, user: str) -> dict[str, str]:
         """Return what the catalogs may tell a user of users and roles: of others only an administrator.

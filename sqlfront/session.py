@@ -191,6 +191,7 @@ class Session:
             if not self._state.in_script:
                 self._instant.remember(message.sql, prepared)
             yield from self._asked(prepared)
+            self._began = monotonic()
 
     def _asked(self, prepared: Prepared) -> Iterator[Data]:
         """Describe and run a statement of the simple protocol."""
@@ -308,8 +309,11 @@ class Session:
 
     def _seconds_left(self) -> float | None:
         """How long the statement that has come may still run, counted from when it was looked at."""
-        asked = self._state.block.settings.show("statement_timeout")
+        state = self._state
+        asked, roles = state.block.settings.show("statement_timeout"), state.limits().timeout_ms
         most = seconds(asked, self._limits.statement_seconds)
+        if roles is not None:
+            most = min(roles / 1000, most or roles / 1000)
         return None if most is None else most - (monotonic() - (self._began or monotonic()))
 
     def _parse(self, message: m.Parse) -> Iterator[bytes]:

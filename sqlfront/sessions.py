@@ -25,10 +25,16 @@ def shutting_down() -> SqlError:
 
 @dataclass(frozen=True)
 class Guest:
-    """Who opened a session: the user, and the id of the password or token that was shown."""
+    """Who opened a session.
+
+    Attributes:
+        credential: id of the password or token that was shown.
+        roles: of the user at that time; sessions of the same roles are counted together.
+    """
 
     user: str
     credential: str = ""
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,14 +109,32 @@ class Sessions:
                 hint="Close some of them.",
             )
 
+    def _check_roles_room(self, guest: Guest, most: int | None) -> None:
+        if (
+            most is not None
+            and sum(opened.guest.roles == guest.roles for opened in self._open.values()) >= most
+        ):
+            raise SqlError(
+                f'too many connections for role "{", ".join(guest.roles)}"',
+                "53300",
+                detail=f"It may have {most} at once.",
+                hint="Close some of them, or ask an administrator: wayline role set ROLE --connections …",
+            )
+
     @contextmanager
-    def opened(self, make: Callable[[int, bytes], Session], guest: Guest) -> Iterator[Session]:
+    def opened(
+        self, make: Callable[[int, bytes], Session], guest: Guest, most: int | None = None
+    ) -> Iterator[Session]:
         """Open a session with a new number and secret, and close it after the block.
+
+        Args:
+            most: so many sessions may have the guest's roles; None: as many as the server takes.
 
         Raises:
             SqlError: there are as many sessions as are allowed.
         """
         self.check_room()
+        self._check_roles_room(guest, most)
         number, secret = next(self._numbers), secrets.token_bytes(4)
         session = make(number, secret)
         self._open[number] = _Opened(secret, session, guest, asyncio.current_task())

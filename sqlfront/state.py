@@ -9,12 +9,13 @@ from typing import Any, Final
 import pyarrow as pa
 
 from engine.errors import ForbiddenError, UnsupportedError
+from engine.governance.access import Limits
 from sqlfront.auth import Login
 from sqlfront.gate import Gate, OpenGate
 from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
-from sqlfront.settings import REPORTED, Settings, arrow_zone
+from sqlfront.settings import REPORTED, Settings, arrow_zone, role_of
 from sqlfront.sqlstate import SqlError
 from sqlfront.temporaries import HINT
 from sqlfront.temporary_rows import Tables
@@ -120,6 +121,10 @@ class SessionState:
             peer=self.peer,
             temporaries=lambda: self.block.tables,
         )
+
+    def limits(self) -> Limits:
+        """Return what the user's statements may take now, in the role that is set."""
+        return self.gate.limits(self.user, role_of(self.block.settings.values))
 
     @property
     def zone(self) -> str:

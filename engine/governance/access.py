@@ -125,6 +125,15 @@ def access_of(roll: Roll, user: str, role: str | None = None) -> Access:
     return _granted(roll, user, roles if role is None else (role,))
 
 
+def limits_in(roll: Roll, user: str, role: str | None = None) -> Limits:
+    """Return the limits of a user's statements now, of all roles of the user or of one; no error without."""
+    known = roll.users.get(user)
+    if known is None or (known.is_admin and role is None):
+        return Limits()
+    roles = roll.roles_of(user) if role is None else (role,)
+    return limits_of([roll.roles[name] for name in roles if name in roll.roles])
+
+
 def access_of_roles(roll: Roll, roles: tuple[str, ...]) -> Access:
     """Return what some roles together allow, whoever has them."""
     return _granted(roll, "", roles)
