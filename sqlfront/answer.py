@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -103,7 +103,7 @@ class Question:
         def make() -> Planned:
             return prepare(tree, self.declared, self.home, sight, self.workspace, compat=compat)
 
-        if sight.temporaries and any(table.name in sight.temporaries for table in tree.find_all(exp.Table)):
+        if _reads_any(tree, sight.temporaries):
             return make()
         world, statement = sight.world, self.statement
         seen = (world.revision, sight.access.key, self.database.key)
@@ -112,6 +112,12 @@ class Question:
         if planned.world not in (None, world.id):
             planned = self.workspace.plans.get((*key, world.id), make)
         return planned
+
+
+def _reads_any(tree: exp.Expr, tables: Collection[str]) -> bool:
+    """Whether a statement may read one of some tables; names stand in it as the client wrote them."""
+    known = {name.lower() for name in tables}
+    return bool(known) and any(table.name.lower() in known for table in tree.find_all(exp.Table))
 
 
 @dataclass(frozen=True)

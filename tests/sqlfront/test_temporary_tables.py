@@ -178,3 +178,15 @@ def test_the_page_runs(connection):
         connection.execute(statement)
     with pytest.raises(psycopg.errors.UndefinedTable):
         connection.execute("SELECT * FROM wanted")
+
+
+def test_a_name_in_capitals_is_the_temporary_table_of_this_session_alone(dsn):
+    with psycopg.connect(dsn, autocommit=True) as one, psycopg.connect(dsn, autocommit=True) as other:
+        count, everything = "SELECT COUNT(*) FROM WEB", "SELECT * FROM Web"
+        whole = rows(other, count)
+        one.execute("CREATE TEMPORARY TABLE web AS SELECT 1 AS a")
+        assert (rows(one, count), rows(one, everything)) == ([(1,)], [(1,)])
+        one.execute("DROP TABLE web; CREATE TEMPORARY TABLE web AS SELECT 'x' AS b, 2 AS c")
+        assert rows(one, everything) == [("x", 2)]
+        assert rows(other, count) == whole
+        assert len(rows(other, everything)) > 1
