@@ -17,6 +17,7 @@ from sqlfront.planner.block import aggregates
 from sqlfront.planner.scope import HIDDEN, Scope, correlated
 from sqlfront.planner.sources import Sources
 from sqlfront.planner.terms import is_constant
+from sqlfront.problems import AmbiguousNameError
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import (
     bare,
@@ -227,9 +228,15 @@ def _clauses_behind(query: exp.Subquery) -> bool:
 
 def _names(inner: exp.Select, scope: Scope) -> bool:
     """Tell whether a sub-query names anything that the query around it might mean."""
-    return any(
-        not c.is_star and scope.lookup(c) is not None for node in clauses(inner) for c in columns(node)
-    )
+    return any(not c.is_star and _may_mean(c, scope) for node in clauses(inner) for c in columns(node))
+
+
+def _may_mean(column: exp.Column, scope: Scope) -> bool:
+    """Tell whether a name stands for a column here, or for several: further in it may be clear."""
+    try:
+        return scope.lookup(column) is not None
+    except AmbiguousNameError:
+        return True
 
 
 def _foreign(inner: exp.Select, scope: Scope) -> list[exp.Column]:

@@ -5,6 +5,11 @@ import pytest
 from tests.sqlfront.compare import same_rows
 
 SAME_TEXT = [
+    # sub-queries whose own columns have names that several tables around them have
+    "select c.region, sum(w.revenue) from web w join channels c on c.channel = w.channel"
+    " where w.channel in (select channel from plans where budget > 8) group by 1",
+    "select c.region, count(*) from web w left join channels c on c.channel = w.channel"
+    " where w.page = 'pay' or w.channel not in (select channel from web where page = 'home' group by 1) group by 1",
     # totals and breakdowns
     "select sum(revenue), sum(orders), count(*), count(1), count(revenue), count(channel) from web",
     "select channel, sum(revenue) as r from web group by channel",

@@ -11,6 +11,13 @@ ERRORS = [
     ("select revenue, count(*) from web group by revenue", "0A000", "HAVING"),
     ("select lower(channel), count(*) from web group by lower(channel), orders + 1", "0A000", "HAVING"),
     ("select t.r, count(*) from (select revenue as r from web) t group by t.r", "0A000", "HAVING"),
+    # names around a sub-query that are clear nowhere
+    (
+        "select count(*) from web w join channels c on c.channel = w.channel"
+        " where exists (select 1 from (select id from plans) p where p.id = channel)",
+        "42702",
+        "in front",
+    ),
     # people and sessions
     ("select count(visitors) from web", "0A000", "SUM"),
     ("select avg(visits) from web", "0A000", "SUM"),
