@@ -6,15 +6,19 @@ The catalogs answer such functions themselves; data is answered by engines that 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+import pyarrow as pa
 from sqlglot import exp
 
+from engine.cancellation import Cancellation
 from sqlfront.dialect import Statement
 from sqlfront.functions import called
 from sqlfront.planner.naming import output_name
+from sqlfront.problems import ResultChangedError
+from sqlfront.query import Query, ResultColumn
 from sqlfront.settings import SERVER_VERSION, role_of
 from sqlfront.sqlstate import SqlError
 from sqlfront.state import Caller
@@ -38,6 +42,47 @@ _VALUES: Final[Mapping[str, Callable[[Caller], str | int]]] = {
     "pg_backend_pid": lambda caller: caller.process,
 }
 _BARE: Final = frozenset(("current_role", "session_user", "current_catalog"))
+
+
+@dataclass(frozen=True)
+class CallersQuery:
+    """A question that has values of the session in it: a run after they changed has the new ones.
+
+    Attributes:
+        query: planned with the values as they were.
+        text: of the statement with those values.
+        asked: returns the statement with the values as they are now.
+        plan: plans a statement.
+    """
+
+    query: Query
+    text: str
+    asked: Callable[[], Statement]
+    plan: Callable[[Statement], Query]
+
+    @property
+    def columns(self) -> tuple[ResultColumn, ...]:
+        """The answer's columns."""
+        return self.query.columns
+
+    @property
+    def parameters(self) -> tuple[pa.DataType, ...]:
+        """Types of the parameters, in their order."""
+        return self.query.parameters
+
+    def run(self, values: Sequence[object], cancellation: Cancellation) -> pa.RecordBatchReader:
+        """Run it with the values as they are now.
+
+        Raises:
+            ResultChangedError: with those it has other columns.
+        """
+        now = self.asked()
+        query = self.query if now.text == self.text else self.plan(now)
+        if query.columns != self.columns:
+            raise ResultChangedError(
+                "cached plan must not change result type", hint="Prepare the statement again."
+            )
+        return query.run(values, cancellation)
 
 
 def with_caller(statement: Statement, caller: Caller) -> Statement:

@@ -15,7 +15,7 @@ from engine.world import Home
 from sqlfront import sleeping
 from sqlfront.admission import PLACES
 from sqlfront.answer import plan
-from sqlfront.caller_values import with_caller
+from sqlfront.caller_values import CallersQuery, with_caller
 from sqlfront.catalog import Catalog, CatalogQuestion, recognise
 from sqlfront.constants import Constants, is_constant
 from sqlfront.database import read_database
@@ -63,9 +63,9 @@ def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places
             return catalog.plan(question, about, parameter_types)
         asked = with_caller(question, caller)
 
-        def planned() -> Query:
+        def planned(statement: Statement) -> Query:
             return plan(
-                asked,
+                statement,
                 home=home,
                 world=home.current(),
                 workspace=workspace,
@@ -76,9 +76,15 @@ def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places
                 temporaries=caller.temporaries,
             )
 
-        if is_constant(asked):
-            return constants.planned(asked, planned)
-        return planned() if log is None else log.planned(_asker(caller), question.text, planned)
+        def answered() -> Query:
+            query = planned(asked)
+            if asked is question:
+                return query
+            return CallersQuery(query, asked.text, lambda: with_caller(question, caller), planned)
+
+        if asked is question and is_constant(asked):
+            return constants.planned(asked, answered)
+        return answered() if log is None else log.planned(_asker(caller), question.text, answered)
 
     login = doors.login if isinstance(doors, UsersGate) else None
     close = (lambda: None) if log is None else log.close

@@ -222,3 +222,27 @@ def test_a_role_asked_for_at_the_start_gives_nothing_more(home):
         for sql in (REVENUE, "SELECT relname FROM pg_class", "SELECT * FROM channels"):
             errors = [line for line in simplified(b"".join(session.process([m.SimpleQuery(sql)])))]
             assert errors[0][:2] == ("E", "42501")
+
+
+def test_a_prepared_statement_has_the_values_of_the_session_as_they_are_at_each_run(home):
+    grant(home, "all of it", "view:web")
+    user(home, "jon", "all of it")
+    say = session_of(front_of(home), "jon")
+
+    def ask(sql):
+        return [line[1:] for line in say(m.SimpleQuery(sql)) if line[0] in "DE"]
+
+    by_setting = "SELECT SUM(occurrences) FROM web WHERE channel = current_setting('application_name')"
+    ask(f"PREPARE by_setting AS {by_setting}"), ask("PREPARE who AS SELECT current_user FROM web LIMIT 1")
+    say(m.Parse("parsed", by_setting, ()), m.Sync())
+    counts = {}
+    for channel in ("Email", "Social"):
+        ask(f"SET application_name = '{channel}'")
+        counts[channel] = ask(f"SELECT SUM(occurrences) FROM web WHERE channel = '{channel}'")
+        assert ask("EXECUTE by_setting") == counts[channel]
+        bound = say(m.Bind("", "parsed", (), (), ()), m.Execute("", 0), m.Sync())
+        assert [line[1:] for line in bound if line[0] == "D"] == counts[channel]
+    assert counts["Email"] != counts["Social"]
+    assert ask("EXECUTE who") == [("jon",)]
+    ask('SET ROLE "all of it"')
+    assert ask("EXECUTE who") == [("all of it",)]
