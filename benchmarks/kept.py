@@ -24,6 +24,7 @@ _DECIDING: Final = (
     "benchmarks/home.py",
     "benchmarks/models.py",
     "benchmarks/skewed.py",
+    "benchmarks/wire_stage.py",
     "engine",
     "stitching",
     "wayline/generate",

@@ -27,7 +27,6 @@ from engine.world import Home
 _LIMIT: Final = "WAYLINE_MEMORY_LIMIT"
 _NOTHING: Final = TimeRange(0, 1)
 """A range that no event is in: asking about it loads all code, and no data."""
-_STATUS: Final = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
@@ -76,24 +75,34 @@ def main() -> None:
     print(json.dumps({"idle": idle, "peak": peak(), "seconds": seconds, "rows": rows}))
 
 
-def resident() -> int:
-    """Return the bytes that are resident now; from now on the peak counts anew, where that can be told."""
-    if not _STATUS.exists():
+def resident(process: int | None = None) -> int:
+    """Return the bytes that are resident now; from now on the peak counts anew, where that can be told.
+
+    Args:
+        process: number of another process, of which only Linux can tell; None is this one.
+    """
+    folder = _folder(process)
+    if not folder.exists():
         return peak()
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _status("VmRSS")
+    (folder / "clear_refs").write_text("5", encoding="ascii")
+    return _status(folder, "VmRSS")
 
 
-def peak() -> int:
+def peak(process: int | None = None) -> int:
     """Return the most bytes that were resident since ``resident`` was asked."""
-    if _STATUS.exists():
-        return _status("VmHWM")
+    folder = _folder(process)
+    if folder.exists():
+        return _status(folder, "VmHWM")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _status(name: str) -> int:
-    """Return a line of the process's status in bytes."""
-    lines = _STATUS.read_text(encoding="ascii").splitlines()
+def _folder(process: int | None) -> Path:
+    return Path("/proc") / ("self" if process is None else str(process))
+
+
+def _status(folder: Path, name: str) -> int:
+    """Return a line of a process's status in bytes."""
+    lines = (folder / "status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 

@@ -96,8 +96,8 @@ def apply(
 
 
 def segment_problems(definitions: Definitions) -> Iterator[Problem]:
-    """Yield what is wrong with the segments of data views, where everything else is right."""
-    if any(view.segments for view in definitions.data_views.values()):
+    """Yield what is wrong with segments of data views and saved ones, where everything else is right."""
+    if definitions.segments or any(view.segments for view in definitions.data_views.values()):
         # Not at the top: the report engine takes long to import, and few commands need it.
         from engine.report.segments import problems
 
@@ -122,6 +122,8 @@ def _entries(definitions: Definitions) -> dict[str, object]:
         "dataset": definitions.datasets,
         "connection": definitions.connections,
         "data view": definitions.data_views,
+        "segment": definitions.segments,
+        "date range": definitions.date_ranges,
     }
     return {f"{kind} {name}": entry for kind, entries in kinds.items() for name, entry in entries.items()}
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
-from sqlfront.typed import pg_type
+from sqlfront.cast_types import pg_type
 from sqlfront.wire.types import NamedType, pg_name
 
 _FROM_DUCKDB: Final = {"UUID": "uuid", "JSON": "json"}

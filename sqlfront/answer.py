@@ -9,6 +9,7 @@ from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlglot import exp
 
 from engine.cancellation import Cancellation
 from engine.governance.access import Access
@@ -21,8 +22,9 @@ from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
 from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
-from sqlfront.settings import identity_as_of
+from sqlfront.settings import identity_as_of, is_compatible
 from sqlfront.sight import Sight, sight_of
+from sqlfront.temporary_rows import Tables
 from sqlfront.wire.types import kept_type, pg_name
 from sqlfront.workspace import Workspace
 
@@ -37,6 +39,7 @@ def plan(
     access: Callable[[], Access],
     database: Database = ANY_DATABASE,
     parameter_types: Sequence[pa.DataType | None] = (),
+    temporaries: Callable[[], Tables] = dict,
 ) -> Query:
     """Plan a question (a statement of kind ``select``, ``explain`` or ``analyze``).
 
@@ -46,11 +49,14 @@ def plan(
         access: returns what the session's user may read, asked at each run.
         database: how the client wants it to be shown.
         parameter_types: what the client declared, None where it left a type open.
+        temporaries: returns the session's temporary tables, asked at each run.
 
     Raises:
         WaylineError: the question cannot be answered; the message says why.
     """
-    question = Question(statement, home, workspace, tuple(parameter_types), access, database, settings)
+    question = Question(
+        statement, home, workspace, tuple(parameter_types), access, database, settings, temporaries
+    )
     planned = question.planned(question.sight(world))
     return Answer(question, planned) if statement.kind == "select" else Explanation(question, planned)
 
@@ -66,10 +72,12 @@ class Question:
     access: Callable[[], Access]
     database: Database = ANY_DATABASE
     settings: Mapping[str, str] = field(default_factory=dict)
+    temporaries: Callable[[], Tables] = dict
 
     def sight(self, world: World) -> Sight:
         """Return a world as whoever asks may see it now."""
-        return sight_of(world, self.access(), self.database)
+        sight = sight_of(world, self.access(), self.database)
+        return replace(sight, temporaries=self.temporaries())
 
     def as_of(self, sight: Sight) -> Sight:
         """Return the same as the settings want to see it now."""
@@ -91,13 +99,16 @@ class Question:
         tree = self.statement.tree
         if tree is None:
             raise AssertionError(f"{self.statement.kind} is not a question")
+        compat = is_compatible(self.settings)
 
         def make() -> Planned:
-            return prepare(tree, self.declared, self.home, sight, self.workspace)
+            return prepare(tree, self.declared, self.home, sight, self.workspace, compat=compat)
 
+        if sight.temporaries and any(table.name in sight.temporaries for table in tree.find_all(exp.Table)):
+            return make()
         world, statement = sight.world, self.statement
         seen = (world.revision, sight.access.key, self.database.key)
-        key = (*seen, statement.kind, statement.text, self.declared)
+        key = (*seen, statement.kind, statement.text, self.declared, compat)
         planned: Planned = self.workspace.plans.get(key, make)
         if planned.world not in (None, world.id):
             planned = self.workspace.plans.get((*key, world.id), make)

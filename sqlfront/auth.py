@@ -1,6 +1,6 @@
 """Passwords: SCRAM-SHA-256 (RFC 5802, RFC 7677) as PostgreSQL speaks it, without sockets.
 
-Only a verifier is kept, in PostgreSQL's own text form, from which no password can be read.
+Only verifiers are kept, from which no password can be read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ MECHANISM: Final = "SCRAM-SHA-256"
 PLUS: Final = "SCRAM-SHA-256-PLUS"
 """The same, bound to the server's certificate: who sits between client and server cannot pass it on."""
 ITERATIONS: Final = 4096
-_VERIFIER: Final = re.compile(r"SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)")
 _CLIENT_FIRST: Final = re.compile(rb"(n|y|p=[^,]+),([^,]*),((?:m=[^,]*,)?n=([^,]*),r=([!-+\--~]+).*)")
 _CLIENT_FINAL: Final = re.compile(rb"(c=([^,]+),r=([!-+\--~]+)(?:,[^,]+)*),p=([^,]+)")
 _BOUND: Final = b"p=tls-server-end-point"
@@ -96,26 +95,6 @@ def login_with(password: str, *, salt: bytes | None = None, iterations: int = IT
     """Return the login of a user who has one password and no token."""
     salt = salt if salt is not None else secrets.token_bytes(16)
     return Login(salt, iterations, (verifier_of(password, salt, iterations),))
-
-
-def verifier(password: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> str:
-    """Return the text to store for a password: ``SCRAM-SHA-256$4096:salt$stored:server``."""
-    login = login_with(password, salt=salt, iterations=iterations)
-    stored, server = login.verifiers[0].stored_key, login.verifiers[0].server_key
-    return f"{MECHANISM}${iterations}:{_base64(login.salt)}${_base64(stored)}:{_base64(server)}"
-
-
-def read_login(text: str) -> Login:
-    """Return a stored verifier as a login.
-
-    Raises:
-        AuthenticationError: it is not in the form that ``verifier`` writes.
-    """
-    match = _VERIFIER.fullmatch(text)
-    if match is None:
-        raise AuthenticationError("the stored verifier is malformed", hint="Set the password anew.")
-    salt, stored, server = (base64.b64decode(match[part]) for part in (2, 3, 4))
-    return Login(salt, int(match[1]), (Verifier(stored, server),))
 
 
 def mock_login(user: str) -> Login:

@@ -168,25 +168,25 @@ class Connection:
         logins = self._server.logins
         logins.check(user, peer.address)
         try:
-            offer = Offer(self._server.passwords and peer.tls is not None, self._end_point)
-            credential = await self._exchange(user, offer)
+            guest = await self._exchange(
+                user, Offer(self._server.passwords and peer.tls is not None, self._end_point)
+            )
         except PasswordError:
             logins.failed(user, peer.address)
             raise
         logins.succeeded(user, peer.address)
-        if credential:
-            self._server.pool.submit(self._server.front.gate.note_use, credential)
-        return Guest(user, credential)
+        return guest
 
-    async def _exchange(self, user: str, offer: Offer) -> str:
-        """Let the client show who it is; return the credential that it did it by, if any."""
+    async def _exchange(self, user: str, offer: Offer) -> Guest:
         exchange = authenticate(user, self._server.front.login, offer)
         said = await self._on_thread(_advance, exchange, None)
         while not isinstance(said, Admitted):
             await self._channel.send(said)
             said = await self._on_thread(_advance, exchange, await self._message())
         await self._channel.send(said.reply)
-        return said.credential
+        if said.credential:
+            self._server.pool.submit(self._server.front.gate.note_use, said.credential)
+        return Guest(user, said.credential)
 
     async def _message(self) -> m.Message:
         while (message := self._frontend.message()) is None:
@@ -240,6 +240,9 @@ class Connection:
     async def _answer(self, session: Session, messages: list[m.Message]) -> None:
         """Send what the session says; while the client takes one chunk, the next is made."""
         chunks = session.process(messages)
+        if session.is_instant(messages):
+            await self._channel.send(b"".join(chunks))
+            return
         chunk = await self._on_thread(_next, chunks, session=session)
         while chunk is not None:
             if session.has_answered:

@@ -10,11 +10,11 @@ import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
-from engine.report import result_schema
+from engine.report import empty_answer
 from engine.report.request import ReportRequest, TimeRange
 from sqlfront.calls import call_schema
 from sqlfront.literals import TEXT, empty_query, typed_null
-from sqlfront.planner.context import DATASET, SYSTEM, Planning
+from sqlfront.planner.context import DATASET, SYSTEM, TEMPORARY, Planning
 from sqlfront.planner.folding import joined, mapped, request
 from sqlfront.planner.relations import Call, Report
 from sqlfront.problems import errors_as_ours
@@ -33,7 +33,7 @@ class Description:
         types: of the statement's parameters.
 
     Attributes:
-        schemas: report table → schema, of the reports registered so far.
+        empty: report table → its answer over no events, of the reports registered so far.
     """
 
     def __init__(
@@ -48,29 +48,29 @@ class Description:
         self._sight = sight
         self._world = sight.world
         self._types = types
-        self.schemas: dict[str, pa.Schema] = {}
+        self.empty: dict[str, pa.Table] = {}
         self._stored: set[str] = set()
 
     def register(self, reports: Mapping[str, Report]) -> None:
         """Register the reports that are not yet, each as an empty table of its schema."""
         for table, report in reports.items():
-            if table not in self.schemas:
-                self.schemas[table] = self._report_schema(self._request(report))
-                self._cursor.register(table, self.schemas[table].empty_table())
+            if table not in self.empty:
+                self.empty[table] = self._empty_answer(self._request(report))
+                self._cursor.register(table, self.empty[table].slice(length=0))
 
     def register_calls(self, calls: Mapping[str, Call]) -> None:
         """Register calls of functions of schema ``system``, each as an empty table of its schema."""
         for table, call in calls.items():
             self._cursor.register(table, call_schema(call, self._world.definitions).empty_table())
 
-    def _report_schema(self, asked: ReportRequest) -> pa.Schema:
-        """Return the schema of a request's answer; requests that differ in range and terms share it."""
+    def _empty_answer(self, asked: ReportRequest) -> pa.Table:
+        """Return a request's answer over no events; requests that differ in range and terms share it."""
 
-        def find_out() -> pa.Schema:
+        def find_out() -> pa.Table:
             with errors_as_ours():
-                return result_schema(asked, self._world)
+                return empty_answer(asked, self._world)
 
-        return self._workspace.schemas.get((self._world.revision, self._sight.access.key, asked), find_out)
+        return self._workspace.empty.get((self._world.revision, self._sight.access.key, asked), find_out)
 
     def names(self, query: exp.Expr, planning: Planning) -> tuple[str, ...]:
         """Return a query's column names."""
@@ -91,13 +91,15 @@ class Description:
 
     def _register_stored(self, query: exp.Expr) -> None:
         for name in {table.name for table in query.find_all(exp.Table)} - self._stored:
-            if name.startswith((DATASET, SYSTEM)):
+            if name.startswith((DATASET, SYSTEM, TEMPORARY)):
                 self._stored.add(name)
                 self._cursor.register(name, self._stored_schema(name).empty_table())
 
     def _stored_schema(self, table: str) -> pa.Schema:
         if table.startswith(SYSTEM):
             return RELATIONS[table.removeprefix(SYSTEM)].schema
+        if table.startswith(TEMPORARY):
+            return self._sight.temporaries[table.removeprefix(TEMPORARY)].schema
         return self._world.definitions.datasets[table.removeprefix(DATASET)].arrow()
 
     def _open(self, node: exp.Expr) -> exp.Expr:
@@ -114,7 +116,7 @@ class Description:
     def _request(self, report: Report) -> ReportRequest:
         """Return a request with the report's columns and nothing that has no influence on types."""
         metrics = tuple(replace(metric, condition=None) for metric in report.metrics)
-        plain = replace(report, metrics=metrics, range=(), constants=(), segment=(), lookups=())
+        plain = replace(report, metrics=metrics, range=(), constants=(), segment=(), chosen=(), lookups=())
         lookups = [
             joined(replace(lookup, keys=tuple((self._flat(mine), name) for mine, name in lookup.keys)), empty)
             for lookup in report.lookups

@@ -138,7 +138,7 @@ def _question(tokens: list[Token], sql: str) -> exp.Expr:
 
 def _keep_as_written(tokens: list[Token]) -> None:
     for token, following in pairwise(tokens):
-        called = following.text == "(" and token.token_type == TokenType.VAR
+        called = following.text == "(" and token.token_type in (TokenType.VAR, TokenType.IDENTIFIER)
         if called and token.text.lower() in _AS_WRITTEN_FUNCTIONS:
             token.text = AS_WRITTEN + token.text.lower()
 
@@ -152,7 +152,7 @@ def _remember_names(tree: exp.Expr, sql: str) -> None:
         start, end = node.meta_get("start"), node.meta_get("end")
         node._meta = None
         if isinstance(node, exp.Func) and start is not None and end is not None:
-            node.meta["name"] = sql[start : end + 1].lower()
+            node.meta["name"] = sql[start : end + 1].strip('"`').lower()
 
 
 def _offset(sql: str, line: int, column: int) -> int:

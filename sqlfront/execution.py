@@ -25,7 +25,7 @@ from sqlfront.calls import rows_of_call
 from sqlfront.description import Description
 from sqlfront.literals import TEXT, rows_query
 from sqlfront.parameters import parameter_types
-from sqlfront.planner.context import CALL, DATASET, SYSTEM
+from sqlfront.planner.context import CALL, DATASET, SYSTEM, TEMPORARY
 from sqlfront.planner.events import as_source
 from sqlfront.planner.folding import (
     MOST_WRITTEN,
@@ -52,19 +52,23 @@ _SOURCES: Final = ("this", "expression", "from_", "joins")
 """What stands between a statement and a table that it reads from front to back, and as which part of it."""
 
 
+_HELD: Final = (SYSTEM, TEMPORARY)
+"""Prefixes of the tables whose rows are made here and not read from files."""
+
+
 @dataclass(frozen=True)
 class Planned:
     """A statement planned on one world's definitions.
 
     Attributes:
-        schemas: report table → schema of its answer.
+        empty: report table → its answer over no events.
         world: the world whose rows decided how it is answered; None if none did.
     """
 
     plan: Plan
     parameters: tuple[pa.DataType, ...]
     columns: tuple[ResultColumn, ...]
-    schemas: Mapping[str, pa.Schema]
+    empty: Mapping[str, pa.Table]
     world: int | None = None
 
 
@@ -74,6 +78,8 @@ def prepare(
     home: Home,
     sight: Sight,
     workspace: Workspace,
+    *,
+    compat: bool = False,
 ) -> Planned:
     """Plan a parsed question and find out its columns; no data is read, save to see if a join is unique.
 
@@ -95,6 +101,7 @@ def prepare(
             sight,
             names_of=description.names,
             is_unique=looked_up,
+            compat=compat,
         )
         description.register(plan.reports)
         description.register_calls(plan.calls)
@@ -104,7 +111,7 @@ def prepare(
         columns = tuple(
             ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True)
         )
-        return Planned(plan, types, columns, description.schemas, sight.world.id if looked_at else None)
+        return Planned(plan, types, columns, description.empty, sight.world.id if looked_at else None)
     finally:
         cursor.close()
 
@@ -140,6 +147,8 @@ def is_unique(rows: Rows, names: Sequence[str], home: Home, sight: Sight, worksp
         finally:
             cursor.close()
 
+    if _reads_temporary(rows.query):
+        return check()
     return workspace.unique.get((sight.world.id, sight.access.key, render(select)), check)
 
 
@@ -147,6 +156,11 @@ def _changes(query: exp.Expr) -> bool:
     """Whether rows are others from one moment to the next, or from one user to the next."""
     names = (table.name for table in query.find_all(exp.Table) if table.name.startswith(SYSTEM))
     return not all(RELATIONS[name.removeprefix(SYSTEM)].is_kept for name in names)
+
+
+def _reads_temporary(query: exp.Expr) -> bool:
+    """Whether a query reads a table of the session, for which it is planned anew each time."""
+    return any(table.name.startswith(TEMPORARY) for table in query.find_all(exp.Table))
 
 
 def _calls_ours(query: exp.Expr) -> bool:
@@ -178,17 +192,19 @@ class Execution:
 
     def stored(self, table: str) -> exp.Expr:
         """Return a query over the rows that a table stands for in this world, for a statement."""
-        if not table.startswith(SYSTEM):
+        if not table.startswith(_HELD):
             return relation(self.home, self.world, table.removeprefix(DATASET))
         rows = f"_rows{table}"
-        self._cursor.register(rows, self._system(table))
+        self._cursor.register(rows, self._held(table))
         return exp.select(exp.Star()).from_(exp.to_identifier(rows, quoted=True))
 
     def _stored_for_reports(self, table: str) -> exp.Expr:
         """Return the same for the report engine, which sees nothing that is registered here."""
-        return self._kept(self._system(table)) if table.startswith(SYSTEM) else self.stored(table)
+        return self._kept(self._held(table)) if table.startswith(_HELD) else self.stored(table)
 
-    def _system(self, table: str) -> pa.Table:
+    def _held(self, table: str) -> pa.Table:
+        if table.startswith(TEMPORARY):
+            return self._sight.temporaries[table.removeprefix(TEMPORARY)]
         name = table.removeprefix(SYSTEM)
         return system_rows(name, self.home, self._sight, self._cancellation.check)
 
@@ -210,7 +226,7 @@ class Execution:
             if asked is not None and asked.row_level and not self._files.any and read_once(query, table):
                 self._cursor.register(table, self._streamed(asked))
             else:
-                self._cursor.register(table, self._rows(asked, report, planned.schemas[table]))
+                self._cursor.register(table, self._rows(asked, planned.empty[table]))
         with self.working():
             rest = render(with_stored(query, self.stored))
             return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
@@ -273,7 +289,7 @@ class Execution:
         for other in reports:
             if other in _read_by(reports[table]):
                 asked = self.request_after(other, reports, planned)
-                self._cursor.register(other, self._rows(asked, reports[other], planned.schemas[other]))
+                self._cursor.register(other, self._rows(asked, planned.empty[other]))
         return self.request(reports[table], reports)
 
     def traced(self, asked: ReportRequest) -> Trace:
@@ -283,13 +299,11 @@ class Execution:
             run(asked, self.home, self.world, self._cancellation, trace)
         return trace
 
-    def _rows(self, asked: ReportRequest | None, report: Report, schema: pa.Schema) -> pa.Table:
-        if asked is not None:
-            with self._files, errors_as_ours():
-                return run(asked, self.home, self.world, self._cancellation)
-        if report.dimensions or report.row_level:
-            return schema.empty_table()
-        return pa.table([pa.nulls(1, kind) for kind in schema.types], schema=schema)
+    def _rows(self, asked: ReportRequest | None, empty: pa.Table) -> pa.Table:
+        if asked is None:
+            return empty
+        with self._files, errors_as_ours():
+            return run(asked, self.home, self.world, self._cancellation)
 
 
 def read_once(query: exp.Expr, table: str) -> bool:
@@ -325,6 +339,7 @@ def _expressions(report: Report) -> Iterator[exp.Expr]:
     yield from report.segment
     yield from report.constants
     yield from (term.bound for term in report.range)
+    yield from (value for choice in report.chosen for value in choice.values)
     yield from (lookup.query for lookup in report.lookups)
     yield from (dimension.expression for dimension in report.dimensions)
     for metric in report.metrics:

@@ -14,6 +14,7 @@ from sqlfront.trees import render
 _READINGS: Mapping[str, str] = {
     "range": "the report's range",
     "constants": "a constant",
+    "saved": "a saved segment, like a segment of the data view",
     "segment": "an event segment: after persistence, before attribution",
     "filters": "a filter on the result's rows",
 }

@@ -12,6 +12,7 @@ import pyarrow as pa
 from engine.errors import UnsupportedError
 from engine.governance.access import Access
 from engine.world import Home
+from sqlfront import sleeping
 from sqlfront.admission import PLACES
 from sqlfront.answer import plan
 from sqlfront.caller_values import with_caller
@@ -24,6 +25,7 @@ from sqlfront.listing import Listing
 from sqlfront.query import Query
 from sqlfront.querylog import Asker, QueryLog
 from sqlfront.settings import role_of
+from sqlfront.sleeping import Sleep
 from sqlfront.state import Caller, Front
 from sqlfront.workspace import Workspace
 
@@ -50,10 +52,12 @@ def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places
     catalog = Catalog(listing.relations)
 
     def plan_for(
-        question: Statement | CatalogQuestion,
+        question: Statement | CatalogQuestion | Sleep,
         caller: Caller,
         parameter_types: Sequence[pa.DataType | None],
     ) -> Query:
+        if isinstance(question, Sleep):
+            return question
         if isinstance(question, CatalogQuestion):
             about = replace(caller, about=lambda: doors.about(caller.user))
             return catalog.plan(question, about, parameter_types)
@@ -69,6 +73,7 @@ def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places
                 access=lambda: access_of(caller),
                 database=read_database(caller.database),
                 parameter_types=parameter_types,
+                temporaries=caller.temporaries,
             )
 
         if is_constant(asked):
@@ -84,18 +89,18 @@ def _asker(caller: Caller) -> Asker:
     return Asker(caller.process, caller.user, caller.peer.address, caller.database, caller.settings)
 
 
-def _parsed(sql: str) -> Statement | CatalogQuestion:
+def _parsed(sql: str) -> Statement | CatalogQuestion | Sleep:
     """Return a statement's tree; short ones are remembered, as clients send them again and again."""
     return _remembered(sql) if len(sql) <= _REMEMBERED_LENGTH else _read(sql)
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _remembered(sql: str) -> Statement | CatalogQuestion:
+def _remembered(sql: str) -> Statement | CatalogQuestion | Sleep:
     return _read(sql)
 
 
-def _read(sql: str) -> Statement | CatalogQuestion:
-    question = recognise(sql)
+def _read(sql: str) -> Statement | CatalogQuestion | Sleep:
+    question = sleeping.recognise(sql) or recognise(sql)
     if question is not None:
         return question
     statements = parse(sql)

@@ -148,6 +148,11 @@ def _change(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Extract):
         part = node.this.name.lower()
         return extract(_PARTS.get(part, part), to_duckdb(node.expression))
+    if isinstance(node, (exp.TimestampTrunc, exp.DateTrunc)):
+        unit = node.args["unit"].name.lower()
+        part = _PARTS.get(unit, unit)
+        node.set("unit", exp.Var(this="DAY" if part in ("dow", "doy") else part.upper()))
+        return None
     if isinstance(node, exp.Negative):
         return exp.Neg(this=exp.paren(to_duckdb(node.this), copy=False))
     if isinstance(node, exp.Anonymous):

@@ -10,8 +10,9 @@ from typing import Final
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
+from sqlfront.preparing import Prepare
 from sqlfront.query import Query, ResultColumn
-from sqlfront.statements import Control
+from sqlfront.statements import Control, Show
 from sqlfront.wire.datarow import data_rows
 from sqlfront.wire.messages import ProtocolError
 from sqlfront.wire.replies import Data
@@ -20,6 +21,7 @@ from sqlfront.wire.zones import UTC, in_zone
 
 _BYTES_AT_ONCE: Final = 256 * 1024
 _ROWS_AT_ONCE: Final = 16_384
+_FEW_ROWS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,15 @@ class Prepared:
 
     @property
     def parameter_types(self) -> tuple[pa.DataType, ...]:
-        """Types in which values come: as declared, else as inferred."""
+        """Types in which values come: as declared, even those that nothing uses, else as inferred."""
+        if isinstance(self.control, Prepare):
+            return ()
         inferred = self.query.parameters if self.query is not None else ()
         declared = map(parameter_type, self.declared_oids)
         return tuple(
-            first if first is not None else second for first, second in zip_longest(declared, inferred)
-        )[: len(inferred)]
+            first if first is not None else second if second is not None else pa.string()
+            for first, second in zip_longest(declared, inferred)
+        )
 
     @property
     def parameter_oids(self) -> tuple[int, ...]:
@@ -63,11 +68,13 @@ class Prepared:
         return self.control is None and self.query is None
 
     def question(self) -> Prepared:
-        """Return the question of a DECLARE as a statement of its own."""
+        """Return the question of a DECLARE, COPY or PREPARE as a statement of its own."""
         return replace(self, control=None)
 
     def completion(self, rows: int) -> str:
-        """Return the tag that says the statement is done."""
+        """Return the tag of a statement that has answered with its last rows."""
+        if self.control is not None:
+            return "SHOW" if isinstance(self.control, Show) else f"FETCH {rows}"
         known = (word for word in ("EXPLAIN", "SHOW") if self.sql.upper().startswith(word))
         return next(known, f"SELECT {rows}")
 
@@ -78,16 +85,20 @@ class Portal:
 
     Attributes:
         formats: per column, whether the client wants binary; empty means all text, one is for all.
-        hold: it outlives its transaction.
+        hold: it outlives its transaction, if that does not fail.
+        held: it has done so.
     """
 
     prepared: Prepared
     values: tuple[object, ...] = ()
     formats: tuple[int, ...] = ()
     hold: bool = False
+    held: bool = False
     _reader: pa.RecordBatchReader | None = None
+    _batches: Iterator[pa.RecordBatch] | None = None
     _rest: list[pa.RecordBatch] = field(default_factory=list)
     _finished: bool = False
+    _started: bool = False
     _cancellation: Cancellation = field(default_factory=Cancellation)
 
     @property
@@ -95,11 +106,21 @@ class Portal:
         """What cancels its answer; may be used before it begins."""
         return self._cancellation
 
+    def start_once(self) -> bool:
+        """Tell whether it has not been run before, and note that it is now."""
+        first, self._started = not self._started, True
+        return first
+
+    def read_from(self, batches: Iterator[pa.RecordBatch], cancellation: Cancellation) -> None:
+        """Take the rows from elsewhere: from a control statement, or the cursor that it fetches from."""
+        self._batches, self._cancellation = batches, cancellation
+
     def rows(self, limit: int | None) -> Iterator[pa.RecordBatch]:
         """Yield up to ``limit`` further rows, all if None, in batches to encode at once."""
         query = self.prepared.query
         if self._reader is None and query is not None and not self._finished:
-            self._reader = query.run(self.values, self._cancellation)
+            used = self.values[: len(query.parameters)]
+            self._reader = query.run(used, self._cancellation)
         wanted = limit
         while wanted is None or wanted > 0:
             batch = self._next(_ROWS_AT_ONCE if wanted is None else min(wanted, _ROWS_AT_ONCE))
@@ -123,6 +144,8 @@ class Portal:
         return batch.slice(0, most)
 
     def _read(self) -> pa.RecordBatch | None:
+        if self._batches is not None:
+            return next(self._batches, None)
         if self._reader is None:
             return None
         try:
@@ -134,6 +157,7 @@ class Portal:
     def close(self) -> None:
         """Let go of what the answer holds; further reads find no rows."""
         self._finished = True
+        self._batches = None
         self._rest.clear()
         if self._reader is not None:
             self._reader.close()
@@ -142,7 +166,10 @@ class Portal:
 
 def _rows_at_once(batch: pa.RecordBatch) -> int:
     """Return how many rows to encode together: as many as stay in a processor's cache, at least one."""
-    row: int = batch.nbytes // batch.num_rows
+    rows: int = batch.num_rows
+    if rows <= _FEW_ROWS:
+        return rows
+    row: int = batch.nbytes // rows
     return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, row)))
 
 

@@ -94,10 +94,22 @@ class UnknownZoneError(InvalidValueError):
     sqlstate = "22023"
 
 
+class UnknownChoiceError(InvalidValueError):
+    """A saved segment or date range that does not exist."""
+
+    sqlstate = "22023"
+
+
 class NegativeLimitError(InvalidValueError):
     """A LIMIT or OFFSET below zero."""
 
     sqlstate = "2201W"
+
+
+class CardinalityError(InvalidValueError):
+    """More rows where there may be one."""
+
+    sqlstate = "21000"
 
 
 class UndefinedParameterError(WaylineError):
@@ -152,6 +164,7 @@ _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
     ("aggregate functions are not allowed", GroupingError),
     ("Type with name", UnknownTypeError),
     ("Unknown TimeZone", UnknownZoneError),
+    ("More than one row returned by a subquery", CardinalityError),
     ("LIMIT/OFFSET cannot be negative", NegativeLimitError),
 )
 

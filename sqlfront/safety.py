@@ -179,7 +179,7 @@ def _check_function(function: exp.Func) -> None:
     if name is None:
         if not isinstance(function, SYNTAX):
             raise UnsupportedError(f"{_spelled(function)} is not supported")
-    elif isinstance(function.parent, exp.Table):
+    elif isinstance(function.parent, exp.Table) and function.parent.this is function:
         return
     elif (isinstance(function.parent, exp.Dot) and not _in_pg_catalog(function.parent)) or name not in SAFE:
         raise unknown_function(name)

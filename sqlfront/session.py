@@ -14,18 +14,22 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final
 
+from sqlglot import exp
+
 from engine.cancellation import BY_USER, Cancellation
-from engine.errors import UnsupportedError, WaylineError
+from engine.errors import UnknownNameError, UnsupportedError, WaylineError
 from sqlfront import control, statements
 from sqlfront.alarms import Alarms
-from sqlfront.copying import Copy
+from sqlfront.instant import Instant
 from sqlfront.limits import Limits, seconds
 from sqlfront.peer import Peer
 from sqlfront.portal import Portal, Prepared, encoded, wanted_formats
+from sqlfront.preparing import Prepare
 from sqlfront.query import ResultColumn
 from sqlfront.settings import initial_settings
 from sqlfront.sqlstate import SqlError, to_wayline_error
 from sqlfront.state import Front, SessionState
+from sqlfront.temporaries import Drop, Insert, Truncate
 from sqlfront.tokens import Piece, split
 from sqlfront.transaction import IDLE
 from sqlfront.wire import messages as m
@@ -79,9 +83,11 @@ class Session:
         self._secret = secret
         self._limits = limits
         server = {**limits.settings, "ssl": "on" if peer.tls is not None else "off"}
-        settings, database = initial_settings(user, parameters, server), parameters.get("database") or user
+        settings = initial_settings(user, parameters, server)
+        database = parameters.get("database") or user
         self._state = SessionState(user, database, process, settings, front.gate, peer)
         self._began: float | None = None
+        self._instant = Instant(self._state)
         self._skipping = False
         self._unanswered = 0
         self._lock = threading.Lock()
@@ -96,7 +102,7 @@ class Session:
         if self._front.check is not None:
             self._front.check(self._state.caller())
         key = replies.backend_key_data(self._state.process, self._secret)
-        return self._state.changed_settings() + key + self._ready()
+        return self._state.changed_settings() + key + replies.ready_for_query(IDLE)
 
     def process(self, messages: Sequence[m.Message]) -> Iterator[Data]:
         """Answer messages in order; yield the bytes to send in chunks of moderate size.
@@ -119,6 +125,10 @@ class Session:
                 gathered, size = [], 0
         if gathered:
             yield _joined(gathered)
+
+    def is_instant(self, messages: Sequence[m.Message]) -> bool:
+        """Tell whether ``process`` would take next to no time for these messages."""
+        return not self._skipping and self._instant.covers(messages)
 
     @property
     def has_answered(self) -> bool:
@@ -144,7 +154,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of everything; the session must not be used afterwards."""
-        self._state.close_portals(held_too=True)
+        self._state.close_portals()
 
     def _replies(self, message: m.Message) -> Iterator[Data]:
         if self._skipping and not isinstance(message, m.Sync):
@@ -153,37 +163,43 @@ class Session:
         try:
             yield from _HANDLERS[type(message)](self, message)
         except Exception as error:  # whatever goes wrong is told to the client
-            self._state.block.fail()
+            self._state.fail()
             self._skipping = not isinstance(message, _GROUPS)
             yield replies.error_response(to_wayline_error(error))
         if isinstance(message, _GROUPS):
             yield self._ended_group()
 
-    def _ready(self) -> bytes:
-        return replies.ready_for_query(self._state.block.status)
-
     def _ended_group(self) -> bytes:
-        """Close what does not outlive the group of messages; return ReadyForQuery."""
-        self._state.in_script = False
+        """Close what does not outlive the group of messages; tell of new settings, then ReadyForQuery."""
         self._began = None
-        if self._state.block.status == IDLE:
-            self._state.close_portals()
-        return self._ready()
+        self._state.end_group()
+        return self._state.changed_settings() + replies.ready_for_query(self._state.block.status)
 
     def _simple_query(self, message: m.SimpleQuery) -> Iterator[Data]:
+        self._state.forget_prepared("")
+        known = self._known(message.sql)
+        if known is not None:
+            yield from self._asked(known)
+            return
         pieces = split(message.sql)
         if not pieces:
             yield replies.empty_query()
         parsed = [self._parsed(piece) for piece in pieces]
         self._state.in_script = len(pieces) > 1
         for statement in parsed:
-            portal = Portal(self._planned(statement))
-            try:
-                yield from self._described(portal)
-                yield from self._executed(portal, None)
-            finally:
-                portal.close()
-            self._began = monotonic()
+            prepared = self._planned(statement)
+            if not self._state.in_script:
+                self._instant.remember(message.sql, prepared)
+            yield from self._asked(prepared)
+
+    def _asked(self, prepared: Prepared) -> Iterator[Data]:
+        """Describe and run a statement of the simple protocol."""
+        portal = Portal(prepared)
+        try:
+            yield from self._described(portal)
+            yield from self._executed(portal, None)
+        finally:
+            portal.close()
 
     def _described(self, portal: Portal) -> Iterator[bytes]:
         columns = self._columns(portal.prepared)
@@ -194,25 +210,52 @@ class Session:
             yield replies.row_description(columns, wanted_formats(portal.formats, columns))
 
     def _parsed(self, piece: Piece) -> _Parsed:
-        """Return the control statement, or what the parser makes of the text, or both (DECLARE, COPY)."""
+        """Return the control statement, or what the parser makes of the text, or both (DECLARE, COPY, …)."""
         with _position_from(piece.offset):
             found = statements.control(piece)
-        if found is not None and not isinstance(found, statements.Declare | Copy):
+        question = piece if found is None else statements.question_of(found)
+        if question is None:
             return _Parsed(piece, found)
-        question = piece if found is None else found.query
         with _position_from(question.offset):
             if found is not None:
                 statements.check_question(question)
             return _Parsed(question, found, self._front.parse(question.sql))
 
+    def _known(self, sql: str) -> Prepared | None:
+        """Return the statement of a text whose answer is known, if the block takes it."""
+        prepared = self._instant.prepared(sql)
+        if prepared is not None:
+            self._state.check_block(leaves_block=False)
+        return prepared
+
     def _planned(self, parsed: _Parsed, oids: Sequence[int] = ()) -> Prepared:
         self._state.check_block(leaves_block=control.leaves_block(parsed.control))
+        if isinstance(parsed.control, Insert | Drop | Truncate):
+            self._check_target(parsed.control)
         if parsed.question is None:
-            return Prepared(parsed.piece.sql, control=parsed.control)
+            return Prepared(parsed.piece.sql, control=parsed.control, declared_oids=tuple(oids))
+        oids = parsed.control.oids if isinstance(parsed.control, Prepare) else oids
         declared = [parameter_type(oid) for oid in oids]
         with _position_from(parsed.piece.offset):
             query = self._front.plan(parsed.question, self._state.caller(), declared)
         return Prepared(parsed.piece.sql, control=parsed.control, query=query, declared_oids=tuple(oids))
+
+    def _check_target(self, control: Insert | Drop | Truncate) -> None:
+        """Raise unless all that is written is the session's own; IF EXISTS lets go what is not there."""
+        for name in (control.name,) if isinstance(control, Insert) else control.names:
+            if isinstance(control, Drop) and control.lenient and not self._exists(name):
+                continue
+            self._state.temporary(name)
+
+    def _exists(self, name: str) -> bool:
+        if name in self._state.block.tables:
+            return True
+        question = exp.select("*").from_(exp.to_identifier(name, quoted=True)).sql("postgres")
+        try:
+            self._front.plan(self._front.parse(question), self._state.caller(), ())
+        except UnknownNameError:
+            return False
+        return True
 
     def _columns(self, prepared: Prepared) -> tuple[ResultColumn, ...]:
         if prepared.control is not None:
@@ -221,12 +264,18 @@ class Session:
 
     def _executed(self, portal: Portal, max_rows: int | None) -> Iterator[Data]:
         """Yield rows and completion of a portal, or its suspension after ``max_rows``."""
-        self._state.check_block(leaves_block=control.leaves_block(portal.prepared.control))
-        if portal.prepared.control is not None:
+        statement = portal.prepared.control
+        self._state.check_block(leaves_block=control.leaves_block(statement))
+        first = portal.start_once()
+        if statement is not None and not control.returns_rows(statement):
+            if not first:
+                raise SqlError("the portal has been run and cannot be run again", "55000")
             with self._cancellable(self._cancellation_of(portal)):
                 yield from control.run(self._state, portal)
             return
         columns = self._columns(portal.prepared)
+        if first and statement is not None:
+            control.start(self._state, portal)
         formats = wanted_formats(portal.formats, columns)
         count = 0
         with self._cancellable(portal.cancellation):
@@ -239,10 +288,10 @@ class Session:
             yield replies.command_complete(portal.prepared.completion(count))
 
     def _cancellation_of(self, portal: Portal) -> Cancellation:
-        """Return what cancels a control statement: for FETCH that of its cursor."""
-        fetch = portal.prepared.control
-        if isinstance(fetch, statements.Fetch):
-            return self._state.portal(fetch.cursor, "cursor").cancellation
+        """Return what cancels a control statement: for MOVE that of its cursor."""
+        move = portal.prepared.control
+        if isinstance(move, statements.Fetch):
+            return self._state.portal(move.cursor, "cursor").cancellation
         return portal.cancellation
 
     @contextmanager
@@ -264,12 +313,17 @@ class Session:
         return None if most is None else most - (monotonic() - (self._began or monotonic()))
 
     def _parse(self, message: m.Parse) -> Iterator[bytes]:
-        pieces = split(message.sql)
-        if len(pieces) > 1:
-            raise SqlError("cannot insert multiple commands into a prepared statement", "42601")
-        prepared = Prepared(message.sql)
-        for piece in pieces:
-            prepared = self._planned(self._parsed(piece), message.parameter_oids)
+        if not message.name:
+            self._state.forget_prepared("")
+        prepared = self._known(message.sql) if not message.parameter_oids else None
+        if prepared is None:
+            pieces = split(message.sql)
+            if len(pieces) > 1:
+                raise SqlError("cannot insert multiple commands into a prepared statement", "42601")
+            prepared = Prepared(message.sql, declared_oids=message.parameter_oids)
+            for piece in pieces:
+                prepared = self._planned(self._parsed(piece), message.parameter_oids)
+            self._instant.remember(message.sql, prepared)
         self._state.prepare(message.name, prepared)
         yield replies.parse_complete()
 

@@ -96,7 +96,12 @@ class Sessions:
     def check_room(self) -> None:
         """Raise SqlError if there are as many sessions as are allowed."""
         if len(self._open) >= self._limits.connections:
-            raise SqlError("sorry, too many clients already", "53300", hint="Close some of them.")
+            raise SqlError(
+                "sorry, too many clients already",
+                "53300",
+                detail=f"This server takes {self._limits.connections} clients at once.",
+                hint="Close some of them.",
+            )
 
     @contextmanager
     def opened(self, make: Callable[[int, bytes], Session], guest: Guest) -> Iterator[Session]:

@@ -19,6 +19,8 @@ from sqlfront.sqlstate import SqlError
 SERVER_VERSION: Final = "15.18"
 IDENTITY_AS_OF: Final = "wayline.identity_as_of"
 """Setting: as of when a question sees who is who; empty is as of now."""
+COMPAT: Final = "wayline.compat"
+"""Setting: on gives questions the ranges, orders and limits of the reference service."""
 _DEFAULTS: Final[Mapping[str, str]] = {
     "application_name": "",
     "bytea_output": "hex",
@@ -53,6 +55,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "TimeZone": "UTC",
     "transaction_isolation": "repeatable read",
     "transaction_read_only": "on",
+    COMPAT: "off",
     IDENTITY_AS_OF: "",
 }
 REPORTED: Final = (
@@ -153,6 +156,11 @@ def identity_as_of(settings: Mapping[str, str]) -> datetime | None:
     return instant_of(text) if text else None
 
 
+def is_compatible(settings: Mapping[str, str]) -> bool:
+    """Tell whether settings (names in lower case) ask for what ``COMPAT`` gives."""
+    return settings.get(COMPAT, "off") == "on"
+
+
 def role_of(settings: Mapping[str, str]) -> str | None:
     """Return the role to which settings (names in lower case) narrow a user; None: all of the user's."""
     role = settings.get("role", "none")
@@ -199,6 +207,10 @@ def _checked(name: str, value: str) -> str:
         return "ISO, DMY" if "dmy" in word else "ISO, YMD" if "ymd" in word else "ISO, MDY"
     if name == IDENTITY_AS_OF:
         return _instant(name, value)
+    if name == COMPAT:
+        if word not in _SWITCH:
+            raise SqlError(f'parameter "{name}" requires a Boolean value', "22023")
+        return _SWITCH[word]
     if name in TIMEOUTS:
         return _timeout(name, value)
     if name == "TimeZone":
@@ -230,6 +242,12 @@ def _instant(name: str, value: str) -> str:
     except InputError:
         hint = "Write a time such as 2026-03-01 12:30, in UTC or with an offset."
         raise SqlError(f'invalid value for parameter "{name}": "{value}"', "22023", hint=hint) from None
+
+
+_SWITCH: Final = {
+    **dict.fromkeys(("on", "true", "yes", "1"), "on"),
+    **dict.fromkeys(("off", "false", "no", "0"), "off"),
+}
 
 
 def _zone(value: str) -> str:

@@ -5,12 +5,13 @@ Everything that plans or answers a question takes its world from here, so that n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.errors import ForbiddenError
 from engine.governance.access import Access, restricted
 from engine.world import World
 from sqlfront.database import ANY_DATABASE, Database
@@ -25,12 +26,14 @@ class Sight:
         access: what was granted.
         hidden: views that exist beside those, and that are refused by name.
         database: how it wants to be shown.
+        temporaries: the session's own temporary tables.
     """
 
     world: World
     access: Access
     hidden: frozenset[str]
     database: Database = ANY_DATABASE
+    temporaries: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def hides_events(self, view: str) -> bool:
         """Whether a rule of a role keeps events of a view from whoever asks, even how many there are."""
@@ -54,19 +57,25 @@ class Sight:
     def visible(self, rows: pa.Table) -> pa.Table:
         """Return the rows of a relation of schema ``system`` that tell nothing of what is hidden.
 
-        Rows of a user are for that user and administrators. Rows of a dataset need that dataset; rows of a
-        connection as a whole need all of its datasets.
+        Rows of a user or role are for that user, users of that role, and administrators. Rows of a dataset
+        need that dataset; rows of a connection as a whole need all of its datasets.
+
+        Raises:
+            ForbiddenError: the rows do not say whose or of what they are.
         """
-        if "user" in rows.column_names:
-            return rows if self.access.is_admin else rows.filter(pc.field("user") == self.access.user)
-        by, known = ("dataset", self.datasets()) if "dataset" in rows.column_names else (None, iter(()))
-        if by is None and "connection" in rows.column_names:
-            by, known = "connection", self.connections()
+        known: dict[str, Iterable[str]] = {
+            "user": (self.access.user,),
+            "role": self.access.roles,
+            "dataset": self.datasets(),
+            "connection": self.connections(),
+        }
+        by = next((name for name in known if name in rows.column_names), None)
         if by is None:
+            raise ForbiddenError("permission denied for rows that say nothing of whose they are")
+        if by in ("user", "role") and self.access.is_admin:
             return rows
-        return rows.filter(
-            pc.is_in(rows.column(by), value_set=pa.array(list(known), rows.schema.field(by).type))
-        )
+        names = pa.array(list(known[by]), rows.schema.field(by).type)
+        return rows.filter(pc.is_in(rows.column(by), value_set=names))
 
 
 def sight_of(world: World, access: Access, database: Database = ANY_DATABASE) -> Sight:

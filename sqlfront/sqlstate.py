@@ -47,14 +47,22 @@ class SqlError(WaylineError):
         message: one line.
         sqlstate: five characters of PostgreSQL's appendix A.
         hint: what to do about it.
+        detail: a second sentence on what was wrong.
         position: 1-based character of the statement's text, if known.
     """
 
     def __init__(
-        self, message: str, sqlstate: str, *, hint: str | None = None, position: int | None = None
+        self,
+        message: str,
+        sqlstate: str,
+        *,
+        hint: str | None = None,
+        detail: str | None = None,
+        position: int | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.sqlstate = sqlstate
+        self.detail = detail
         self.position = position
 
 

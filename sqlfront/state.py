@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from engine.errors import ForbiddenError
+from engine.errors import ForbiddenError, UnsupportedError
 from sqlfront.auth import Login
 from sqlfront.gate import Gate, OpenGate
 from sqlfront.peer import Peer
@@ -16,6 +16,8 @@ from sqlfront.portal import Portal, Prepared
 from sqlfront.query import Query
 from sqlfront.settings import REPORTED, Settings, arrow_zone
 from sqlfront.sqlstate import SqlError
+from sqlfront.temporaries import HINT
+from sqlfront.temporary_rows import Tables
 from sqlfront.transaction import FAILED, IDLE, TransactionBlock
 from sqlfront.wire import replies
 
@@ -32,16 +34,18 @@ class Caller:
         process: number of the session, as in ``pg_backend_pid()``.
         settings: values by name in lower case, as they are whenever they are read: a statement is prepared
             under some and may run under others.
-        about: returns what else the catalogs may tell of the user, by name: who has which role.
         peer: where the question comes from.
+        about: returns what else the catalogs may tell of the user, by name: who has which role.
+        temporaries: returns the session's temporary tables as they are then.
     """
 
     user: str
     database: str
     process: int
     settings: Mapping[str, str]
-    about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False)
     peer: Peer = _HERE
+    about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False)
+    temporaries: Callable[[], Tables] = field(default=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,14 @@ class SessionState:
 
     def caller(self) -> Caller:
         """Return who asks now."""
-        return Caller(self.user, self.database, self.process, _Current(self.block), peer=self.peer)
+        return Caller(
+            self.user,
+            self.database,
+            self.process,
+            _Current(self.block),
+            peer=self.peer,
+            temporaries=lambda: self.block.tables,
+        )
 
     @property
     def zone(self) -> str:
@@ -149,6 +160,16 @@ class SessionState:
         """Tell whether cursors last beyond the statement: in a block, or in a script."""
         return self.in_script or self.block.status != IDLE
 
+    def temporary(self, name: str) -> pa.Table:
+        """Return a temporary table.
+
+        Raises:
+            UnsupportedError: there is none of that name, and no other kind of table can be written.
+        """
+        if name not in self.block.tables:
+            raise UnsupportedError(f'"{name}" is no temporary table, and no other can be written', hint=HINT)
+        return self.block.tables[name]
+
     def prepare(self, name: str, prepared: Prepared) -> None:
         """Remember a prepared statement; only the unnamed one may be replaced."""
         if name and name in self._prepared:
@@ -161,11 +182,15 @@ class SessionState:
             raise SqlError(f'prepared statement "{name}" does not exist', "26000")
         return self._prepared[name]
 
+    def find_prepared(self, name: str) -> Prepared | None:
+        """Return a prepared statement, None if there is none of that name."""
+        return self._prepared.get(name)
+
     def forget_prepared(self, name: str | None) -> bool:
-        """Forget a prepared statement, or all; tell whether there was one."""
+        """Forget a prepared statement, or all that have a name; tell whether there was one."""
         if name is not None:
             return self._prepared.pop(name, None) is not None
-        self._prepared.clear()
+        self._prepared = {name: prepared for name, prepared in self._prepared.items() if not name}
         return True
 
     def open_portal(self, name: str, portal: Portal) -> None:
@@ -181,6 +206,10 @@ class SessionState:
             raise SqlError(f'{kind} "{name}" does not exist', "34000")
         return self._portals[name]
 
+    def find_portal(self, name: str) -> Portal | None:
+        """Return a portal or cursor, None if there is none of that name."""
+        return self._portals.get(name)
+
     def close_portal(self, name: str) -> bool:
         """Close a portal or cursor; tell whether there was one."""
         portal = self._portals.pop(name, None)
@@ -188,13 +217,35 @@ class SessionState:
             portal.close()
         return portal is not None
 
-    def close_portals(self, *, held_too: bool = False) -> None:
-        """Close all portals and cursors, or those that do not outlive their transaction."""
-        for name in [name for name, portal in self._portals.items() if held_too or not portal.hold]:
-            self.close_portal(name)
+    def close_portals(self, *, but: Portal | None = None) -> None:
+        """Close all portals and cursors, but one."""
+        for name, portal in list(self._portals.items()):
+            if portal is not but:
+                self.close_portal(name)
+
+    def end_portals(self, *, committed: bool) -> None:
+        """Close the portals and cursors that end with their transaction, those to be held if it failed."""
+        for name, portal in list(self._portals.items()):
+            portal.held = portal.hold and (committed or portal.held)
+            if not portal.held:
+                self.close_portal(name)
+
+    def fail(self) -> None:
+        """Note that a statement failed."""
+        self.block.fail()
+        if self.block.status == IDLE:
+            self.end_portals(committed=False)
+
+    def end_group(self) -> None:
+        """Keep what a group of messages, or a script, has left behind; outside of a block that is little."""
+        self.in_script = False
+        self.block.end_group()
+        if self.block.status == IDLE:
+            self.end_portals(committed=True)
 
     def discard_all(self) -> None:
         """Go back to how the session began."""
-        self.close_portals(held_too=True)
+        self.close_portals()
         self.forget_prepared(None)
         self.block.settings = self.block.settings.reset()
+        self.block.tables = {}

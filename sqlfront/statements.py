@@ -12,7 +12,21 @@ from typing import Final
 
 from engine.errors import UnsupportedError
 from sqlfront.canned import canned
+from sqlfront.configuring import SetConfig, read_set_config
 from sqlfront.copying import Copy, read_copy
+from sqlfront.preparing import Execute, Prepare, read_execute, read_prepare
+from sqlfront.temporaries import (
+    HINT,
+    CreateTemporary,
+    Drop,
+    Insert,
+    Truncate,
+    read_create,
+    read_drop,
+    read_insert,
+    read_select_into,
+    read_truncate,
+)
 from sqlfront.tokens import Piece, Token, TokenReader, string_value, tokens
 
 
@@ -41,10 +55,14 @@ class Show:
 
 @dataclass(frozen=True)
 class Transaction:
-    """BEGIN, COMMIT, ROLLBACK; or SAVEPOINT, RELEASE, ``ROLLBACK TO`` with a name."""
+    """BEGIN, COMMIT, ROLLBACK; or SAVEPOINT, RELEASE, ``ROLLBACK TO`` with a name.
+
+    A tag is what its completion is called, if not by the action.
+    """
 
     action: str
     name: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +123,13 @@ Control = (
     | Deallocate
     | Discard
     | Copy
+    | Prepare
+    | Execute
+    | SetConfig
+    | CreateTemporary
+    | Insert
+    | Drop
+    | Truncate
     | Nothing
 )
 
@@ -116,12 +141,14 @@ def control(piece: Piece) -> Control | None:
         SqlError: it begins like one but is malformed.
         UnsupportedError: it is one that we do not serve.
     """
-    if _QUESTION.match(piece.sql) or canned(piece.sql) is not None:
+    if _QUESTION.match(piece.sql):
+        return read_set_config(piece) or read_select_into(piece)
+    if canned(piece.sql) is not None:
         return None
     reader = TokenReader(piece)
     word = reader.word()
     if word in _REFUSED:
-        raise UnsupportedError(f"{word} is not supported", hint=_REFUSED_HINT)
+        raise UnsupportedError(f"{word} is not supported", hint=HINT)
     read = _READERS.get(word)
     if read is None:
         raise reader.problem(next(iter(reader.rest()), None))
@@ -131,8 +158,13 @@ def control(piece: Piece) -> Control | None:
     return statement
 
 
+def question_of(found: Control) -> Piece | None:
+    """Return the question that a control statement holds, if it holds one."""
+    return found.query if isinstance(found, _WITH_QUESTIONS) else None
+
+
 def check_question(piece: Piece) -> None:
-    """Raise unless a piece that another statement holds (DECLARE, COPY) is a question."""
+    """Raise unless a piece that another statement holds (DECLARE, COPY, PREPARE) is a question."""
     if control(piece) is not None:
         raise TokenReader(piece).problem(next(tokens(piece.sql)))
 
@@ -214,7 +246,8 @@ def _begin(reader: TokenReader) -> Control:
 def _start(reader: TokenReader) -> Control:
     if not reader.accept("TRANSACTION"):
         raise reader.problem(next(iter(reader.rest()), None))
-    return _begin(reader)
+    reader.rest()
+    return Transaction("BEGIN", tag="START TRANSACTION")
 
 
 def _commit(reader: TokenReader) -> Control:
@@ -315,13 +348,12 @@ def _nothing(tag: str) -> Callable[[TokenReader], Control]:
 _QUESTION: Final = re.compile(r"(?:SELECT|WITH|VALUES|TABLE|EXPLAIN)(?![\w$])|\(", re.IGNORECASE)
 _REFUSED: Final = frozenset(
     (
-        *("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COMMENT"),
+        *("UPDATE", "DELETE", "MERGE", "ALTER", "COMMENT"),
         *("GRANT", "REVOKE", "REASSIGN", "SECURITY", "IMPORT", "REFRESH", "REINDEX", "CLUSTER"),
         *("VACUUM", "ANALYZE", "ANALYSE", "CHECKPOINT", "LOAD", "LOCK", "NOTIFY", "CALL", "DO"),
-        *("PREPARE", "EXECUTE"),
     )
 )
-_REFUSED_HINT: Final = "Questions are: SELECT, WITH, VALUES, TABLE, EXPLAIN. Data comes by ingest."
+_WITH_QUESTIONS: Final = (Declare, Copy, Prepare, Execute, CreateTemporary, Insert)
 _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "SET": _set,
     "RESET": _reset,
@@ -343,4 +375,10 @@ _READERS: Final[dict[str, Callable[[TokenReader], Control]]] = {
     "LISTEN": _nothing("LISTEN"),
     "UNLISTEN": _nothing("UNLISTEN"),
     "COPY": read_copy,
+    "CREATE": read_create,
+    "INSERT": read_insert,
+    "DROP": read_drop,
+    "TRUNCATE": read_truncate,
+    "PREPARE": read_prepare,
+    "EXECUTE": read_execute,
 }

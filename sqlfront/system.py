@@ -12,6 +12,7 @@ import pyarrow as pa
 from engine.alarms import ALARMS, identity_alarms
 from engine.quality import BIGGEST, QUALITY, Check, biggest_persons, stitching_quality
 from engine.world import Home, World
+from sqlfront.people import GRANTS, ROLES, TOKENS, USERS, people
 from sqlfront.querylog import QUERIES, query_rows
 from sqlfront.sight import Sight
 from sqlfront.workspace import Cache
@@ -122,9 +123,70 @@ _QUERIES: Final = SystemRelation(
     is_kept=False,
 )
 
-RELATIONS: Final[Mapping[str, SystemRelation]] = {
-    relation.name: relation for relation in (_QUALITY, _BIGGEST, _ALARMS, _QUERIES)
-}
+_USERS: Final = SystemRelation(
+    "users",
+    "Who may log in: you, and for administrators all",
+    USERS,
+    {
+        "user": "Name",
+        "roles": "What the user may read comes from these",
+        "is_admin": "Reads everything",
+        "created_at": "When the user was added, UTC",
+        "disabled_at": "Since when the user may not log in; empty: may",
+        "valid_until": "From when on the user may not log in; empty: never",
+    },
+    lambda home, _, __: people("users", home),
+    is_kept=False,
+)
+_TOKENS: Final = SystemRelation(
+    "tokens",
+    "Secrets that count as passwords, without the secrets: yours, and for administrators all",
+    TOKENS,
+    {
+        "token": "Its id, by which it is revoked",
+        "user": "Whose",
+        "label": "What for",
+        "created_at": "When it was made, UTC",
+        "expires_at": "From when on it does not count; empty: never",
+        "last_used_at": "When it last opened a session, to the minute",
+        "revoked_at": "Since when it does not count; empty: it was not revoked",
+    },
+    lambda home, _, __: people("tokens", home),
+    is_kept=False,
+)
+_ROLES: Final = SystemRelation(
+    "roles",
+    "What users have in common: your roles, and for administrators all. Empty limits are the server's",
+    ROLES,
+    {
+        "role": "Name",
+        "description": "What it is for",
+        "statements": "Statements at once",
+        "memory_percent": "Share of the memory",
+        "timeout_ms": "Longest time of a statement",
+        "queue_ms": "Longest wait of a statement",
+        "connections": "Sessions at once",
+    },
+    lambda home, _, __: people("roles", home),
+    is_kept=False,
+)
+_GRANTS: Final = SystemRelation(
+    "grants",
+    "What roles may read: of your roles, and for administrators of all",
+    GRANTS,
+    {
+        "role": "Who may read it",
+        "kind": "view, dataset or system",
+        "object": "Its name, * for all of the kind",
+        "rule": "Segment of which the events may be read, as JSON; empty: all of them",
+        "granted_at": "When, UTC",
+    },
+    lambda home, _, __: people("grants", home),
+    is_kept=False,
+)
+_ALL: Final = (_QUALITY, _BIGGEST, _ALARMS, _QUERIES, _USERS, _TOKENS, _ROLES, _GRANTS)
+
+RELATIONS: Final[Mapping[str, SystemRelation]] = {relation.name: relation for relation in _ALL}
 """By name."""
 
 _KNOWN: Final[Cache[pa.Table]] = Cache(2 * len(RELATIONS))

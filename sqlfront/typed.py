@@ -8,12 +8,12 @@ import pyarrow as pa
 from sqlglot import exp
 from sqlglot.expressions import DType
 
-from sqlfront.catalog.rewrite import type_name as written_name
+from sqlfront.cast_types import pg_type
 from sqlfront.literals import literal, type_name
 from sqlfront.trees import rewrite
 from sqlfront.wire.moments import Beyond
 from sqlfront.wire.parameters import decode_parameter
-from sqlfront.wire.types import BY_NAME, NUMERIC, named_type
+from sqlfront.wire.types import NUMERIC, named_type
 
 _READ_HERE: Final = frozenset(("bool", "bytea", "oid", "char", "name", "interval", "uuid"))
 """Scalars whose texts DuckDB reads otherwise, or not at all."""
@@ -27,27 +27,6 @@ _STORED: Final = {
     "jsonb": "JSON",
 }
 _CUT: Final = {"char": 1, "name": 63}
-
-
-def pg_type(cast: exp.Expr) -> str:
-    """Return what ``pg_type`` calls the type of a cast, without its modifiers; empty if there is none.
-
-    >>> from sqlfront.dialect import parse
-    >>> pg_type(parse("select x::pg_catalog.int4[][]")[0].tree.expressions[0])
-    '_int4'
-    """
-    target, depth = cast.args["to"], 0
-    while target.args.get("nested") and target.expressions:
-        target, depth = target.expressions[0], depth + 1
-    if target.is_type(DType.CHAR):
-        return f"{'_' if depth else ''}bpchar"
-    name = written_name(exp.Cast(this=exp.null(), to=target)).partition("(")[0].strip()
-    name = _WITH_MODIFIERS.get(name, name)
-    known = name.lstrip("_") in BY_NAME
-    return f"_{name}" if known and depth and name[0] != "_" else name if known else ""
-
-
-_WITH_MODIFIERS: Final = {"decimal": "numeric", "float": "float8", "character": "bpchar"}
 
 
 def typed_casts(tree: exp.Expr) -> exp.Expr:

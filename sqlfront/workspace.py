@@ -62,7 +62,7 @@ class Workspace:
         admission: to its work.
         plans: planned statements.
         unique: whether a relation is unique on a key.
-        schemas: of the answers of reports.
+        empty: answers of reports over no events.
     """
 
     def __init__(self, datasets: Path, places: int = PLACES) -> None:
@@ -77,7 +77,7 @@ class Workspace:
             self._database.execute(setting)
         self.plans: Cache[Any] = Cache(1024)
         self.unique: Cache[bool] = Cache(1024)
-        self.schemas: Cache[Any] = Cache(1024)
+        self.empty: Cache[Any] = Cache(1024)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own to the database; the caller closes it."""

@@ -7,7 +7,7 @@ standard ones that every view has. Names and types here are what SQL clients see
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -26,11 +26,14 @@ from engine.definitions.model import (
     AttributionDefinition,
     DatasetDefinition,
     DataViewDefinition,
+    DateRangeDefinition,
     Definitions,
     DimensionDefinition,
     FieldDefinition,
     MetricDefinition,
+    SavedSegmentDefinition,
 )
+from engine.definitions.saved import date_ranges
 from engine.errors import DefinitionError, UnknownColumnError, UnknownNameError, did_you_mean
 
 LOCAL_TIME = pa.timestamp("us")
@@ -120,12 +123,16 @@ class DataView:
     Attributes:
         components: in listing order: special, dimensions, metrics.
         datasets: those of its connection, in their order.
+        segments: id → segment that can be chosen here.
+        date_ranges: name → date range that can be chosen.
     """
 
     name: str
     definition: DataViewDefinition
     components: Mapping[str, Component]
     datasets: tuple[str, ...]
+    segments: Mapping[str, SavedSegmentDefinition] = field(default_factory=dict)
+    date_ranges: Mapping[str, DateRangeDefinition] = field(default_factory=dict)
 
     @cached_property
     def settings(self) -> str:
@@ -245,7 +252,9 @@ def _resolve_anew(definitions: Definitions, name: str) -> DataView:
     )
     _refuse_doubles(name, components)
     by_id = {component.id: component for component in components}
-    return DataView(name, definition, by_id, tuple(connection.datasets))
+    segments = {key: saved for key, saved in definitions.segments.items() if saved.is_of(name)}
+    ranges = date_ranges(definitions.date_ranges.values())
+    return DataView(name, definition, by_id, tuple(connection.datasets), segments, ranges)
 
 
 def _refuse_doubles(view: str, components: tuple[Component, ...]) -> None:

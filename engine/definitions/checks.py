@@ -16,6 +16,7 @@ from engine.definitions.model import (
     FieldDefinition,
 )
 from engine.definitions.problem import Path, Problem
+from engine.definitions.saved import saved_problems
 from engine.errors import DefinitionError, did_you_mean
 
 _FORBIDDEN = frozenset(' .,;{}()\n\t="')
@@ -69,6 +70,7 @@ def problems(definitions: Definitions) -> Iterator[Problem]:
         yield Problem(("data_views", name), message, "Rename the data view.")
     for name, view in definitions.data_views.items():
         yield from _data_view(("data_views", name), view, definitions)
+    yield from saved_problems(definitions.segments, definitions.date_ranges, definitions.data_views)
 
 
 def check_evolution(old: Definitions, new: Definitions) -> None:

@@ -24,6 +24,7 @@ from engine.definitions.identity import (
     StitchingDefinition,
     path_of,
 )
+from engine.definitions.saved import DateRangeDefinition, SavedSegmentDefinition
 from engine.definitions.schedule import ReplaySchedule
 from engine.definitions.settings import (
     COUNTABLE,
@@ -55,6 +56,7 @@ __all__ = [
     "ConnectionDefinition",
     "DataViewDefinition",
     "DatasetDefinition",
+    "DateRangeDefinition",
     "Definition",
     "Definitions",
     "DimensionDefinition",
@@ -67,6 +69,7 @@ __all__ = [
     "NamespaceType",
     "PersistenceDefinition",
     "ReplaySchedule",
+    "SavedSegmentDefinition",
     "SegmentDefinition",
     "SessionDefinition",
     "StitchingDefinition",
@@ -285,6 +288,8 @@ class Definitions(Definition):
     Attributes:
         namespaces: code → namespace, beside the standard ones.
         identities: without it there is no identity graph.
+        segments: id → segment that a question may choose.
+        date_ranges: id → date range that a question may choose.
     """
 
     namespaces: dict[Code, NamespaceDefinition] = Field(default_factory=dict)
@@ -292,6 +297,8 @@ class Definitions(Definition):
     datasets: dict[Name, DatasetDefinition] = Field(default_factory=dict)
     connections: dict[Name, ConnectionDefinition] = Field(default_factory=dict)
     data_views: dict[Name, DataViewDefinition] = Field(default_factory=dict)
+    segments: dict[Name, SavedSegmentDefinition] = Field(default_factory=dict)
+    date_ranges: dict[Name, DateRangeDefinition] = Field(default_factory=dict)
 
     def namespace(self, code: str) -> NamespaceDefinition:
         """Return what is known of a namespace; one that nobody declared names persons across devices."""

@@ -62,6 +62,8 @@ def merge(old: Definitions, new: Definitions) -> Definitions:
         datasets={**old.datasets, **new.datasets},
         connections={**old.connections, **new.connections},
         data_views={**old.data_views, **new.data_views},
+        segments={**old.segments, **new.segments},
+        date_ranges={**old.date_ranges, **new.date_ranges},
     )
 
 

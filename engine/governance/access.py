@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -192,6 +193,7 @@ def limits_of(roles: Sequence[Role]) -> Limits:
     return Limits(**found)
 
 
+_lock = threading.Lock()
 _known: dict[tuple[int, str], tuple[Definitions, Definitions]] = {}
 
 
@@ -204,11 +206,12 @@ def restricted(definitions: Definitions, access: Access) -> Definitions:
     if access.views is None:
         return definitions
     key = (id(definitions), access.key)
-    known = _known.get(key)
-    if known is None or known[0] is not definitions:
-        while len(_known) >= _RESTRICTED:
-            _known.pop(next(iter(_known)), None)
-        known = _known[key] = (definitions, _restricted(definitions, access))
+    with _lock:
+        known = _known.get(key)
+        if known is None or known[0] is not definitions:
+            if len(_known) >= _RESTRICTED:
+                del _known[next(iter(_known))]
+            known = _known[key] = (definitions, _restricted(definitions, access))
     return known[1]
 
 

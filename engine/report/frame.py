@@ -16,7 +16,7 @@ from sqlglot import exp
 from attribution.models import Mask
 from engine.dataview.components import LOCAL_TIME, Component, Role, Scope
 from engine.dataview.local_time import local_times
-from engine.dataview.segments import Container
+from engine.dataview.segments import Container, Segment
 from engine.dataview.values import (
     combined,
     element_values,
@@ -128,12 +128,19 @@ class Frame:
         return pa.array(local_times(times, self.plan.view.definition.time_zone)).cast(LOCAL_TIME)
 
     @cached_property
+    def ruled(self) -> Mask | None:
+        """uint8[N]: the event is in all segments of the view, which hold whoever asks."""
+        return self._in_all(self.plan.segments[: len(self.plan.view.definition.segments)])
+
+    @cached_property
     def segment(self) -> Mask | None:
         """uint8[N]: the event is in all segments of the view and the request."""
-        found = None
-        for segment in self.plan.segments:
-            found = both(found, belonging(segment, self._found, self._containers))
-        return both(found, self.matches(self.plan.request.segment))
+        asked = self._in_all(self.plan.segments[len(self.plan.view.definition.segments) :])
+        return both(both(self.ruled, asked), self.matches(self.plan.request.segment))
+
+    def _in_all(self, segments: Iterable[Segment]) -> Mask | None:
+        masks = (belonging(segment, self._found, self._containers) for segment in segments)
+        return reduce(both, masks, None)
 
     def _containers(self, container: Container) -> np.ndarray | None:
         if container is Container.EVENT:
@@ -141,13 +148,16 @@ class Frame:
         return self.session_index if container is Container.SESSION else self.person_index
 
     def matches(self, condition: exp.Expr | None) -> Mask | None:
-        """uint8[N]: the condition holds on the event, or on one of its elements, after persistence."""
-        return None if condition is None else self._found(condition)
+        """uint8[N]: the condition holds on the event, or on one of its elements, after persistence.
 
-    def _found(self, condition: exp.Expr) -> Mask:
+        It is asked of events that the view's segments leave: an error would tell values of others.
+        """
+        return None if condition is None else self._found(condition, self.ruled)
+
+    def _found(self, condition: exp.Expr, chosen: Mask | None = None) -> Mask:
         ids = component_ids([condition])
         array = array_of(self.plan.view.component(name) for name in ids)
-        asked = Asked(frozenset(ids), array, numbers=Numbers.EVENTS, duplicates=True)
+        asked = Asked(frozenset(ids), array, chosen, numbers=Numbers.EVENTS, duplicates=True)
         rows = self.statements.run(opened_rows(self, asked), matching(condition, self.plan.view))
         matches = np.zeros(self.chunk.times.size, np.uint8)
         matches[combined(rows.column(ROW_INDEX)).to_numpy()] = 1

@@ -115,11 +115,10 @@ def _merged(job: Job, partials: list[Partials]) -> pa.Table:
     return statements.run_named(PARTIALS, _all_partials(planned, partials, statements), merged(planned))
 
 
-def result_schema(request: ReportRequest, world: World) -> pa.Schema:
-    """Return the names and types of a request's answer, without reading any data."""
-    planned = plan(request, world.definitions)
-    schema = answer(planned, [], world.definitions, Cancellation()).schema
-    return pa.schema([(field.name, field.type) for field in schema])
+def empty_answer(request: ReportRequest, world: World) -> pa.Table:
+    """Return a request's answer over no events: its names and types, and one row where nothing is grouped."""
+    table = answer(plan(request, world.definitions), [], world.definitions, Cancellation())
+    return table.cast(pa.schema([(field.name, field.type) for field in table.schema]))
 
 
 def report_loads(planned: ReportPlan, home: Home, world: World, cancellation: Cancellation) -> list[Load]:

@@ -19,7 +19,7 @@ from attribution.rows import marked_rows, mask_at, mask_of
 from engine.cancellation import Cancellation
 from engine.dataview.components import LOCAL_TIME, Component, DataView, Scope, data_view
 from engine.dataview.segments import Container, Path, Segment, SegmentError, segments_of, walk
-from engine.definitions.model import Definitions, SegmentDefinition
+from engine.definitions.model import Definitions, SavedSegmentDefinition, SegmentDefinition
 from engine.definitions.problem import Problem
 from engine.errors import UnsupportedError
 from engine.report.columns import ROW_INDEX, array_of, column_name, component_ids
@@ -64,7 +64,7 @@ def _spread(found: Mask, index: Rows | None) -> Mask:
 
 
 def problems(definitions: Definitions) -> Iterator[Problem]:
-    """Yield what is wrong with the segments of data views: one problem for each view.
+    """Yield what is wrong with segments: one problem for each view, and for each saved one in a view.
 
     Args:
         definitions: without other faults.
@@ -74,6 +74,18 @@ def problems(definitions: Definitions) -> Iterator[Problem]:
             checked(definition.segments, data_view(definitions, name), ("data_views", name, "segments"))
         except SegmentError as error:
             yield Problem(error.path, error.reason, error.hint)
+    for key, saved in definitions.segments.items():
+        for name in filter(saved.is_of, definitions.data_views):
+            yield from _problem_of(saved, key, data_view(definitions, name))
+
+
+def _problem_of(saved: SavedSegmentDefinition, key: str, view: DataView) -> Iterator[Problem]:
+    try:
+        checked((saved.segment,), view, ("segments", key))
+    except SegmentError as error:
+        path = ("segments", key, "segment", *error.path[3:])
+        hint = None if saved.data_views else f"{error.hint or ''} Or name its data_views.".strip()
+        yield Problem(path, f'in data view "{view.name}": {error.reason}', hint or error.hint)
 
 
 def checked(

@@ -13,7 +13,8 @@ from sqlglot import exp
 
 from sqlfront.catalog.naming import column_name
 from sqlfront.catalog.rewrite import column_type, type_name
-from sqlfront.wire.types import BY_NAME, NamedType, parameter_type, storage_type
+from sqlfront.parameters import inferred
+from sqlfront.wire.types import BY_NAME, NamedType, named_type
 
 _NAMED: Final = frozenset(
     (
@@ -56,33 +57,11 @@ def named(name: str, storage: pa.DataType) -> pa.DataType:
 
 def parameter_types(tree: exp.Expr, declared: Sequence[pa.DataType | None]) -> tuple[pa.DataType, ...]:
     """Return the types of ``$1``, ``$2``, …: as declared, by their cast, or by what they meet."""
-    found: dict[int, pa.DataType] = {}
-    for parameter in tree.find_all(exp.Parameter):
-        number = int(parameter.name)
-        known = declared[number - 1] if number <= len(declared) else None
-        found.setdefault(number, known or _by_context(parameter) or pa.string())
-    return tuple(found.get(number, pa.string()) for number in range(1, max(found, default=0) + 1))
-
-
-def _by_context(parameter: exp.Expr) -> pa.DataType | None:
-    parent = parameter.parent
-    if isinstance(parent, exp.Cast):
-        return _parameter_type(type_name(parent))
-    while isinstance(parent, exp.Paren | exp.Any):
-        parent = parent.parent
-    if not isinstance(parent, exp.Binary | exp.In):
-        return None
-    columns = [node for node in (parent.this, parent.expression) if isinstance(node, exp.Column)]
-    name = column_type(columns[0].name) if columns else ""
-    return _parameter_type(f"_{name}" if parameter.parent is not parent else name)
+    return inferred(tree, declared, lambda column: _parameter_type(column_type(column.name)))
 
 
 def _parameter_type(name: str) -> pa.DataType | None:
-    element = name.removeprefix("_")
-    if element not in BY_NAME:
-        return None
-    kind = parameter_type(BY_NAME[element].array if name.startswith("_") else BY_NAME[element].oid)
-    return None if kind is None else named(name, storage_type(kind))
+    return named_type(name) if name.removeprefix("_") in BY_NAME else None
 
 
 def _first_select(tree: exp.Expr) -> exp.Select | None:

@@ -22,6 +22,7 @@ from sqlfront.catalog.output import named, output_types, parameter_types, types_
 from sqlfront.catalog.relations import Relations
 from sqlfront.catalog.rewrite import REG_TYPES, rewrite, type_name
 from sqlfront.catalog.rows import catalog_tables
+from sqlfront.peer import Tls
 from sqlfront.query import Query, ResultColumn
 from sqlfront.state import Caller
 from sqlfront.workspace import Cache
@@ -206,5 +207,12 @@ def _about(caller: Caller) -> dict[str, str]:
             "user": caller.user,
             "database": caller.database,
             "process": str(caller.process),
+            **_of_encryption(caller.peer.tls),
         }
     )
+
+
+def _of_encryption(tls: Tls | None) -> dict[str, str]:
+    if tls is None:
+        return {}
+    return {"ssl_version": tls.version, "ssl_cipher": tls.cipher, "ssl_bits": str(tls.bits)}

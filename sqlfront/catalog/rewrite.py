@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlglot import exp
 
+from sqlfront.cast_types import type_name as type_name
 from sqlfront.catalog.build import SCHEMAS, sql_type
 from sqlfront.catalog.differing import grouped_output, joined_format
 from sqlfront.catalog.rows import catalog_tables
@@ -67,27 +68,6 @@ def rewrite(tree: exp.Expr) -> exp.Expr:
                 current = changed
     rewritten: exp.Expr = root.this
     return rewritten
-
-
-def type_name(cast: exp.Expr) -> str:
-    """Return the PostgreSQL name of the type in a cast: ``regclass``, ``char``, ``_text``."""
-    target = cast.args["to"]
-    name = target.sql("postgres").lower().replace('"', "").removeprefix("pg_catalog.")
-    name = _ALIASES.get(name.removesuffix("[]"), name.removesuffix("[]")) + "[]" * name.endswith("[]")
-    return f"_{name[:-2].removeprefix('pg_catalog.')}" if name.endswith("[]") else name
-
-
-_ALIASES: Final = {
-    "smallint": "int2",
-    "integer": "int4",
-    "int": "int4",
-    "bigint": "int8",
-    "boolean": "bool",
-    "real": "float4",
-    "double precision": "float8",
-    "decimal": "numeric",
-    "pg_catalog.text": "text",
-}
 
 
 def _call(name: str, *arguments: exp.Expr) -> exp.Expr:

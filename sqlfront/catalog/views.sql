@@ -42,6 +42,10 @@ FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE 
 SELECT c.oid AS relid, n.nspname AS schemaname, c.relname
 FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname = 'public';
+-- view pg_catalog.pg_stat_ssl
+SELECT CAST(pg.caller('process') AS INTEGER) AS pid, pg.caller('ssl_version') IS NOT NULL AS ssl,
+    pg.caller('ssl_version') AS version, pg.caller('ssl_cipher') AS cipher,
+    CAST(pg.caller('ssl_bits') AS INTEGER) AS bits;
 -- view pg_catalog.pg_timezone_names
 SELECT name, abbrev, CAST(utc_offset AS VARCHAR) AS utc_offset, is_dst FROM pg_timezone_names();
 -- view information_schema.schemata

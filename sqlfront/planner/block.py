@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from engine.errors import UnknownColumnError
 from sqlfront.planner.scope import Scope
+from sqlfront.planner.ties import ranked
 from sqlfront.problems import GroupingError
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import bare, conjuncts, guarded, is_query, own, replaced
@@ -90,7 +91,7 @@ def assembled(block: Block, source: exp.Select, where: Sequence[exp.Expr] = ()) 
         select.set(clause, getattr(block, clause))
     if block.windows:
         select.set("windows", [window.copy() for window in block.windows])
-    return select
+    return ranked(select, block.order)
 
 
 class Binder:

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from engine.dataview.components import EVENTS, Component, DataView
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn
+from sqlfront.planner.compat import whole_range
 from sqlfront.planner.conditions import Conditions, range_or_segment, read_terms
 from sqlfront.planner.context import Planning
 from sqlfront.planner.lookups import on_events
@@ -97,7 +98,8 @@ class ReportBuilder:
         """Read the terms of WHERE; return those that filter the answer's rows, over its columns."""
         found = read_terms(terms, self.view, lambda term: self.outside(term) is not None)
         segment = tuple(on_events(term, self._lookups) for term in found.segment)
-        self._conditions = replace(found, segment=segment)
+        window = whole_range(found, self.view) if self.planning.compat else found.range
+        self._conditions = replace(found, range=window, segment=segment)
         filters = (self.outside(term) for term in found.filters)
         return [term for term in filters if term is not None]
 
@@ -206,6 +208,7 @@ class ReportBuilder:
             range=self._conditions.range + part.range,
             constants=self._conditions.constants,
             segment=self._conditions.segment,
+            chosen=self._conditions.chosen,
             lookups=self._lookups,
             readings=self._conditions.readings,
         )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.dataview.components import DataView
-from sqlfront.planner.relations import RangeTerm, Reading
+from sqlfront.planner.choices import RANGE_NAME, chosen
+from sqlfront.planner.relations import Chosen, RangeTerm, Reading
 from sqlfront.planner.terms import is_constant, reading, refuse_metrics, refuse_special
 from sqlfront.planner.timerange import range_terms
 
@@ -21,6 +22,7 @@ class Conditions:
         range: bounds of the report's range.
         constants: terms without columns.
         segment: terms of the ad-hoc event segment.
+        chosen: saved segments and date ranges.
         filters: terms on grouped columns only, which filter the answer's rows.
     """
 
@@ -28,6 +30,7 @@ class Conditions:
     constants: tuple[exp.Expr, ...] = ()
     segment: tuple[exp.Expr, ...] = ()
     filters: tuple[exp.Expr, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
     readings: tuple[Reading, ...] = ()
 
 
@@ -40,12 +43,19 @@ def read_terms(
         is_grouped: tells whether a term reads grouped expressions only.
 
     Raises:
-        UnsupportedError: a term names a metric, a saved segment or a named date range.
+        UnsupportedError: a term names a metric, or says of a saved segment more than that it holds.
+        UnknownChoiceError: there is no such segment or date range.
     """
     found: dict[str, list[exp.Expr]] = {"constants": [], "segment": [], "filters": []}
     ranges: list[RangeTerm] = []
     readings: list[Reading] = []
+    choices: list[Chosen] = []
     for term in terms:
+        choice = chosen(term, view)
+        if choice is not None:
+            choices.append(choice)
+            readings.append(reading(term, "range" if choice.column == RANGE_NAME else "saved"))
+            continue
         refuse_special(term, view)
         refuse_metrics(term, view, "WHERE")
         bounds = range_terms(term, view)
@@ -56,7 +66,7 @@ def read_terms(
             found[how].append(term)
         readings.append(reading(term, how))
     kinds = {name: tuple(members) for name, members in found.items()}
-    return Conditions(range=tuple(ranges), readings=tuple(readings), **kinds)
+    return Conditions(range=tuple(ranges), chosen=tuple(choices), readings=tuple(readings), **kinds)
 
 
 def _kind(term: exp.Expr, is_grouped: Callable[[exp.Expr], bool]) -> str:

@@ -18,6 +18,8 @@ CALL = "_call"
 """Prefix of the table that stands for a call of a function of schema ``system``."""
 DATASET = "_dataset_"
 """Prefix of the table that stands for a dataset in a planned statement."""
+TEMPORARY = "_temporary_"
+"""Prefix of the table that stands for a temporary table of the session."""
 SYSTEM = "_system_"
 """Prefix of the table that stands for a relation of schema ``system``."""
 
@@ -30,6 +32,7 @@ class Planning:
         sight: what exists and may be asked.
         names_of: returns a query's column names, asking DuckDB.
         is_unique: tells whether a query's rows differ on the given columns, by reading it.
+        compat: open ends of ranges are closed, and MIN and MAX of time are those of the reference service.
         reports: table name → report, in the order in which they must run.
         calls: table name → the function of schema ``system`` whose rows it lists.
     """
@@ -37,6 +40,7 @@ class Planning:
     sight: Sight
     names_of: Callable[[exp.Expr, Planning], tuple[str, ...]]
     is_unique: Callable[[Rows, tuple[str, ...]], bool]
+    compat: bool = False
     reports: dict[str, Report] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
     _resolved: dict[int, tuple[exp.Expr, Relation]] = field(default_factory=dict)

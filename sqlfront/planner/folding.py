@@ -13,10 +13,12 @@ from sqlglot import exp
 from sqlglot.expressions import DType
 
 from engine.dataview.local_time import to_utc
+from engine.definitions.model import SegmentDefinition
 from engine.report.request import DimensionColumn, LookupJoin, MetricColumn, ReportRequest, TimeRange
 from sqlfront.functions import is_now
 from sqlfront.literals import literal
-from sqlfront.planner.context import DATASET, SYSTEM
+from sqlfront.planner.choices import resolved
+from sqlfront.planner.context import DATASET, SYSTEM, TEMPORARY
 from sqlfront.planner.relations import Lookup, RangeTerm, Report
 from sqlfront.planner.timerange import CEILING, INSTANT
 from sqlfront.trees import column, conjoin, conjuncts, expression, is_query, rewrite
@@ -64,15 +66,21 @@ class Surroundings:
 def folded(report: Report, around: Surroundings) -> ReportRequest | None:
     """Return the request that a report asks; None if it is known to be empty."""
     report = _with_constants(report, around)
-    window = _window(report, around)
-    if window is None:
+    chosen = resolved(report.chosen, report.view, around.answer)
+    window = _window(replace(report, range=report.range + chosen.range), around)
+    if window is None or chosen.is_empty:
         return None
     lookups = tuple(_lookup(lookup, around) for lookup in report.lookups)
-    return request(report, window, lookups)
+    return request(report, window, lookups, chosen.segments)
 
 
-def request(report: Report, window: TimeRange, lookups: Sequence[LookupJoin]) -> ReportRequest:
-    """Return a report as a request with a known range."""
+def request(
+    report: Report,
+    window: TimeRange,
+    lookups: Sequence[LookupJoin],
+    segments: Sequence[SegmentDefinition] = (),
+) -> ReportRequest:
+    """Return a report as a request with a known range and the saved segments that it chooses."""
     segment = conjoin(report.segment)
     return ReportRequest(
         view=report.view_name,
@@ -80,6 +88,7 @@ def request(report: Report, window: TimeRange, lookups: Sequence[LookupJoin]) ->
         metrics=report.metrics,
         range=window,
         segment=None if segment is None else expression(segment),
+        segments=tuple(segments),
         lookups=tuple(lookups),
         row_level=report.row_level,
     )
@@ -96,6 +105,7 @@ def mapped(report: Report, change: Callable[[exp.Expr], exp.Expr]) -> Report:
         segment=tuple(map(change, report.segment)),
         range=tuple(replace(term, bound=change(term.bound)) for term in report.range),
         constants=tuple(map(change, report.constants)),
+        chosen=tuple(replace(choice, values=tuple(map(change, choice.values))) for choice in report.chosen),
         lookups=tuple(
             replace(
                 lookup,
@@ -140,13 +150,22 @@ def _values(table: pa.Table) -> list[exp.Expr]:
     return [literal(value, kind) for value in table.column(0).to_pylist()]
 
 
+def _tuples(table: pa.Table) -> list[exp.Expr]:
+    columns = [
+        [literal(value, field.type) for value in column.to_pylist()]
+        for field, column in zip(table.schema, table.columns, strict=True)
+    ]
+    return [exp.Tuple(expressions=list(row)) for row in zip(*columns, strict=True)]
+
+
 def _one_of(value: exp.Expr, table: pa.Table, around: Surroundings) -> exp.Expr:
     """Return a test for membership: short lists are written out."""
     if table.num_rows > MOST_WRITTEN:
-        kept = around.kept(table.rename_columns(["value"]))
-        query = exp.select(column("value", "kept")).from_(kept.subquery("kept"))
+        names = [f"value_{at}" for at in range(table.num_columns)]
+        kept = around.kept(table.rename_columns(names))
+        query = exp.select(*(column(name, "kept") for name in names)).from_(kept.subquery("kept"))
         return exp.In(this=value, query=exp.Subquery(this=query))
-    values = _values(table)
+    values = _values(table) if table.num_columns == 1 else _tuples(table)
     return exp.In(this=value, expressions=values) if values else exp.false()
 
 
@@ -254,7 +273,7 @@ def with_stored(tree: exp.Expr, stored: Callable[[str], exp.Expr]) -> exp.Expr:
     """Return a query with the tables that stand for what is stored replaced by queries over its rows."""
 
     def change(part: exp.Expr) -> exp.Expr | None:
-        if not (isinstance(part, exp.Table) and part.name.startswith((DATASET, SYSTEM))):
+        if not (isinstance(part, exp.Table) and part.name.startswith((DATASET, SYSTEM, TEMPORARY))):
             return None
         query = stored(part.name).copy()
         return exp.Subquery(this=query, alias=part.args.get("alias"))

@@ -11,11 +11,11 @@ from sqlglot import exp
 from sqlfront.planner.block import Block, assembled
 from sqlfront.planner.builder import ReportBuilder
 from sqlfront.planner.context import Planning
-from sqlfront.planner.lookups import joinable
+from sqlfront.planner.lookups import joinable, pinned_in
 from sqlfront.planner.measures import measure
 from sqlfront.planner.naming import told_apart
 from sqlfront.planner.relations import Lookup, Rows, Scan
-from sqlfront.planner.terms import is_constant, metrics, refuse_metrics, refuse_special
+from sqlfront.planner.terms import is_constant, metrics, refuse_metrics, refuse_pinned, refuse_special
 from sqlfront.problems import GroupingError
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import columns, key, own, replaced
@@ -34,6 +34,8 @@ def grouped(block: Block, scan: Scan, planning: Planning) -> Rows:
     for group in block.groups:
         refuse_metrics(group, scan.view, "GROUP BY")
         refuse_special(group, scan.view)
+    for part in (part for node in block.expressions() for part in own(node) if is_aggregate(part)):
+        refuse_pinned(pinned_in(part, scan.lookups))
     if block.sets is not None:
         return _by_sets(block, scan, planning)
     groups = list({key(group): group for group in block.groups if not is_constant(group)}.values())
@@ -183,11 +185,3 @@ def _ordered_union(union: exp.Expr, block: Block) -> exp.Select:
     )
     alias = exp.TableAlias(this=exp.to_identifier("_sets", quoted=True))
     return assembled(outer, exp.Select().from_(exp.Subquery(this=union, alias=alias)))
-
-
-def is_listing(block: Block) -> bool:
-    """Tell whether a block only lists saved segments or named date ranges, of which there are none."""
-    return bool(block.outputs) and all(
-        isinstance(output, exp.Column) and output.name in ("filterName", "daterangeName", "filterId")
-        for _, output in block.outputs
-    )

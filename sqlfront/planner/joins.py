@@ -18,7 +18,7 @@ from sqlfront.planner.events import as_source, every_event
 from sqlfront.planner.grouped import grouped
 from sqlfront.planner.partials import JoinedGroups, partial_aggregate, refuse_metric
 from sqlfront.planner.relations import Joined, JoinedSource, Rows, Scan
-from sqlfront.planner.terms import not_additive
+from sqlfront.planner.terms import metrics, refuse_aggregated, refuse_pinned
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import columns, conjoin, guarded, own, replaced
 
@@ -31,6 +31,7 @@ def joined_rows(block: Block, joined: Joined, planning: Planning) -> Rows:
     """
     block = replace(block, terms=(*joined.terms, *block.terms))
     block, joined = _pushed_down(block, joined)
+    _refuse_pinned(block, joined)
     if block.is_grouped:
         return _grouped_join(block, joined, planning)
     sources = {
@@ -45,17 +46,17 @@ def joined_rows(block: Block, joined: Joined, planning: Planning) -> Rows:
         for part in columns(output)
         if (metric := sources[part.table].pinned.get(part.name.lower())) is not None
     }
-    _refuse_pinned(block, sources)
     return Rows(assembled(block, _from(joined, sources), block.terms), block.names, pinned=pinned)
 
 
-def _refuse_pinned(block: Block, sources: dict[str, Rows]) -> None:
-    for part in (part for node in block.expressions() for part in own(node)):
-        if is_aggregate(part):
-            for inner in columns(part):
-                pinned = sources[inner.table].pinned.get(inner.name.lower())
-                if pinned is not None:
-                    raise not_additive(pinned)
+def _refuse_pinned(block: Block, joined: Joined) -> None:
+    for part in (part for node in block.expressions() for part in own(node) if is_aggregate(part)):
+        for inner in columns(part):
+            relation = next(s.relation for s in joined.sources if s.alias == inner.table)
+            if isinstance(relation, Rows):
+                refuse_pinned(relation.pinned.get(inner.name.lower()))
+            elif not block.is_grouped:
+                refuse_aggregated(metrics(relation.columns[inner.name], relation.view), "a window function")
 
 
 def _only(scan: Scan, names: Sequence[str]) -> Scan:

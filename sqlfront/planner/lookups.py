@@ -29,8 +29,8 @@ def as_scan(joined: Joined, planning: Planning) -> Scan | None:
     around += joined.terms
     lookups: list[Lookup] = []
     for source in sources[1:]:
-        pairs, rest = _keys(source, first, source.on if source.kind == "LEFT" else around)
-        if not pairs or (source.kind == "LEFT" and rest) or not _is_unique(source, pairs, planning):
+        pairs, rest = ties(source, first, source.on if source.kind == "LEFT" else around)
+        if not pairs or (source.kind == "LEFT" and rest) or not is_unique(source, pairs, planning):
             return None
         used = {id(term) for term in around} - {id(term) for term in rest}
         around = [term for term in around if id(term) not in used] if source.kind != "LEFT" else around
@@ -71,10 +71,15 @@ def _view_first(sources: Sequence[JoinedSource]) -> tuple[JoinedSource, ...] | N
     return (views[0], *(source for source in sources if source is not views[0]))
 
 
-def _keys(
+def ties(
     source: JoinedSource, first: JoinedSource, terms: Iterable[exp.Expr]
 ) -> tuple[list[Pair], list[exp.Expr]]:
-    """Divide terms into equalities between the view and a relation, and the rest."""
+    """Divide terms into equalities between the view and a relation, and the rest.
+
+    Args:
+        source: the relation.
+        first: the view.
+    """
     pairs: list[Pair] = []
     rest: list[exp.Expr] = []
     for term in terms:
@@ -96,7 +101,8 @@ def _pair(term: exp.Expr, relation: str, view: str) -> Pair | None:
     return None
 
 
-def _is_unique(source: JoinedSource, pairs: Sequence[Pair], planning: Planning) -> bool:
+def is_unique(source: JoinedSource, pairs: Sequence[Pair], planning: Planning) -> bool:
+    """Tell whether a relation's rows differ on the columns that tie it to a view."""
     if not isinstance(source.relation, Rows):
         return False
     names = tuple(name for _, name in pairs)
@@ -119,7 +125,14 @@ def _lookup(source: JoinedSource, pairs: Sequence[Pair], first: JoinedSource) ->
     query = source.relation.query
     if isinstance(query, exp.Table):
         query = exp.select(exp.Star()).from_(query.copy())
-    return Lookup(source.alias, query, keys, source.kind == "LEFT")
+    return Lookup(source.alias, query, keys, source.kind == "LEFT", source.relation.pinned)
+
+
+def pinned_in(node: exp.Expr, lookups: Sequence[Lookup]) -> str | None:
+    """Return the distinct metric whose values per event an expression reads from a lookup, if any."""
+    pinned = {(lookup.alias, name): metric for lookup in lookups for name, metric in lookup.pinned.items()}
+    found = (pinned.get((c.table, c.name.lower())) for c in columns(node)) if pinned else ()
+    return next(filter(None, found), None)
 
 
 def joinable(lookups: Sequence[Lookup], grouped: Iterable[exp.Expr]) -> tuple[Lookup, ...]:

@@ -13,6 +13,7 @@ from engine.dataview.components import PEOPLE, PERSON_ID
 from engine.errors import UnsupportedError
 from engine.report.request import Aggregate
 from sqlfront.planner.builder import ReportBuilder, is_plain, zero_when_null
+from sqlfront.planner.compat import extreme
 from sqlfront.planner.terms import is_constant, metrics, refuse_aggregated, refuse_special
 from sqlfront.problems import UnknownFunctionError
 from sqlfront.trees import bare, conjuncts, guarded, queries
@@ -251,7 +252,10 @@ def _average_of(core: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Exp
 def _extreme(aggregate: Aggregate) -> Callable[[exp.Expr, Terms, ReportBuilder], exp.Expr]:
     def handler(core: exp.Expr, terms: Terms, builder: ReportBuilder) -> exp.Expr:
         inner = core.this.expressions[0] if isinstance(core.this, exp.Distinct) else core.this
-        refuse_aggregated(metrics(inner, builder.view), aggregate.value.upper())
+        refuse_aggregated(metrics(inner, builder.view), core.key.upper())
+        known = extreme(core, inner, builder.view) if builder.planning.compat else None
+        if known is not None:
+            return known
         if is_constant(inner) or core.expressions:
             return builder.over_events(core, terms)
         return builder.metric(aggregate, bare(inner), terms)

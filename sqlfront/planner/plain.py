@@ -14,6 +14,7 @@ from sqlfront.planner.relations import Joined, Relation, Rows, Scan
 from sqlfront.planner.scope import Scope, check_column
 from sqlfront.planner.sources import Source, Sources
 from sqlfront.planner.terms import not_additive
+from sqlfront.planner.ties import by_outputs, ranked
 from sqlfront.problems import ColumnCountError
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import columns, is_query, rewrite
@@ -40,7 +41,9 @@ def plain_select(
     for name, value in list(select.args.items()):
         if name not in ("from_", "joins"):
             select.set(name, _with_queries(value, nested))
-    names = tuple(_names(node, sources.scope))
+    outputs = list(_outputs(node, select, sources.scope))
+    names = tuple(name for name, _ in outputs)
+    ranked(select, by_outputs(select.args.get("order"), [output for _, output in outputs], names))
     return Rows(select, names, _carried(node, pinned), _unique(node, names, sources))
 
 
@@ -88,14 +91,14 @@ def _as_item(source: Source) -> exp.Expr:
     return item
 
 
-def _names(node: exp.Select, scope: Scope) -> Iterator[str]:
-    for output in node.expressions:
+def _outputs(node: exp.Select, planned: exp.Select, scope: Scope) -> Iterator[tuple[str, exp.Expr]]:
+    for output, meaning in zip(node.expressions, planned.expressions, strict=True):
         if isinstance(output, exp.Star):
-            yield from (name for name, _ in scope.every())
+            yield from scope.every()
         elif isinstance(output, exp.Column) and output.is_star:
-            yield from (name for name, _ in scope.every(output.table))
+            yield from scope.every(output.table)
         else:
-            yield output.alias_or_name
+            yield output.alias_or_name, meaning.unalias()
 
 
 def _pinned_in(sources: Sources) -> dict[tuple[str, str], str]:

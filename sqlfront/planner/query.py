@@ -12,22 +12,30 @@ from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError, di
 from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
-from sqlfront.planner.context import DATASET, SYSTEM, Planning
+from sqlfront.planner.choices import with_chosen_names
+from sqlfront.planner.context import DATASET, SYSTEM, TEMPORARY, Planning, reports_in
+from sqlfront.planner.correlated import Tools, Untied, lateral, untied
 from sqlfront.planner.credit import credit_rows
-from sqlfront.planner.events import as_source, events, every_event, nothing
-from sqlfront.planner.grouped import grouped, is_listing
+from sqlfront.planner.events import as_source, events, every_event
+from sqlfront.planner.grouped import grouped
 from sqlfront.planner.history import history_rows
 from sqlfront.planner.joins import joined_rows
+from sqlfront.planner.listing import listing
 from sqlfront.planner.lookups import as_scan, over_scan
 from sqlfront.planner.naming import told_apart
 from sqlfront.planner.plain import plain_select, plain_union, recursive_rows, renamed
+from sqlfront.planner.preaggregated import preaggregated
 from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan
 from sqlfront.planner.scope import Scope
-from sqlfront.planner.sources import alias_columns, from_clause, function_rows
-from sqlfront.planner.terms import is_constant, metrics
+from sqlfront.planner.sources import Sources, alias_columns, from_clause, function_rows
+from sqlfront.planner.spine import spine_rows
+from sqlfront.planner.terms import is_constant, metrics, not_additive
 from sqlfront.planner.zones import in_view_zone, reads_time
 from sqlfront.system import RELATIONS, SCHEMA, system_relation
 from sqlfront.trees import bare, column, rewrite
+
+_PLANNED: Final = "planned"
+"""Key in a query's meta: it has been planned, in the middle of one that is left to DuckDB."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +112,14 @@ def _with_ctes(node: exp.Expr, around: Around) -> Around:
 def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) -> Relation:
     sources = from_clause(
         node,
-        lambda table, scope: _item(table, replace(around, outer=scope or around.outer), planning),
+        lambda table, before: _item(table, _behind(around, before), planning),
         planning,
     )
     scope = replace(sources.scope, outer=around.outer, has_view=sources.has_view)
     within = replace(around, outer=scope)
+    untangled = untied(node, scope, _tools(within, planning))
+    if untangled is not node:
+        return _select(untangled, around, planning, is_top)
 
     def nested(query: exp.Expr) -> exp.Expr:
         return rows_of(resolve(query, within, planning), planning).query
@@ -120,6 +131,33 @@ def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) 
     if isinstance(relation, Joined):
         return _over_join(block, relation, planning, is_top)
     return _over_scan(block, relation, planning, is_top)
+
+
+def _behind(around: Around, before: Scope | None) -> Around:
+    """Return what a LATERAL item sees: the items before it, and what is around them."""
+    return around if before is None else replace(around, outer=replace(before, outer=around.outer))
+
+
+def _tools(around: Around, planning: Planning) -> Tools:
+    """Return what untying the sub-queries of a SELECT needs."""
+
+    def sources(select: exp.Select) -> Sources:
+        inside = _with_ctes(select, around)
+        return from_clause(
+            select,
+            lambda table, before: _item(table, _behind(inside, before), planning),
+            planning,
+        )
+
+    def is_unique(select: exp.Select, names: tuple[str, ...]) -> bool:
+        rows = rows_of(resolve(select, around, planning), planning)
+        known = any(each <= set(names) for each in rows.unique)
+        return known or (not reports_in(rows.query, planning) and planning.is_unique(rows, names))
+
+    def grouped_by_ties(found: Untied, sources: Sources) -> Untied:
+        return preaggregated(found, sources, planning.fresh("_groups"))
+
+    return Tools(sources, grouped_by_ties, is_unique, planning.fresh)
 
 
 def _is_projection(block: Block) -> bool:
@@ -140,7 +178,7 @@ def _over_join(block: Block, joined: Joined, planning: Planning, is_top: bool) -
         return _over_scan(block, scan, planning, is_top)
     if _is_projection(block) and not is_top:
         return replace(together, columns=_columns(block))
-    return joined_rows(block, joined, planning)
+    return spine_rows(block, joined, planning) or joined_rows(block, joined, planning)
 
 
 def _over_scan(block: Block, scan: Scan, planning: Planning, is_top: bool) -> Relation:
@@ -152,15 +190,17 @@ def _over_scan(block: Block, scan: Scan, planning: Planning, is_top: bool) -> Re
 
     block = replace(block, terms=(*scan.terms, *block.terms)).mapped(simplified)
     scan = replace(scan, lookups=tuple(_simplified_keys(lookup, simplified) for lookup in scan.lookups))
+    if _is_projection(block) and not is_top:
+        return replace(scan, columns=_columns(block), terms=block.terms)
+    listed = listing(block, scan)
+    if listed is not None:
+        return listed
+    block = with_chosen_names(block, view)
     if block.is_grouped:
         return grouped(block, scan, planning)
-    if is_listing(block) and (is_top or block.distinct is not None):
-        return nothing(block)
     if _lists_values(block, scan):
         groups = tuple(output for _, output in block.outputs if not is_constant(output))
         return grouped(replace(block, groups=groups, is_grouped=True), scan, planning)
-    if _is_projection(block) and not is_top:
-        return replace(scan, columns=_columns(block), terms=block.terms)
     return events(block, scan, planning)
 
 
@@ -182,7 +222,10 @@ def _item(item: exp.Expr, around: Around, planning: Planning) -> Relation:
     if isinstance(item, (exp.Table,)) and isinstance(item.this, exp.Identifier):
         return renamed(_table(item, around, planning), alias_columns(item))
     if isinstance(item, exp.Lateral):
-        return _item(item.this, around, planning)
+        inner = item.this
+        if isinstance(inner, exp.Subquery) and around.outer is not None:
+            inner = lateral(inner, around.outer, _tools(around, planning))
+        return _item(inner, around, planning)
     if isinstance(item, exp.Subquery):
         names = alias_columns(item)
         inner = item.copy()
@@ -205,6 +248,9 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
     if not schema and name.lower() in around.ctes:
         cte = around.ctes[name.lower()]
         return renamed(planning.once(cte.query, lambda: _cte(name, cte, planning)), cte.names)
+    temporary = planning.sight.temporaries.get(name) if schema in ("", "pg_temp") else None
+    if temporary is not None:
+        return _stored(f"{TEMPORARY}{name}", tuple(temporary.column_names))
     if schema in ("", "public"):
         view, dataset = planning.view(name), planning.dataset(name)
         if view is not None:
@@ -252,14 +298,15 @@ def _unknown_relation(table: exp.Table, around: Around, planning: Planning) -> U
 
 
 def _cte(name: str, cte: Cte, planning: Planning) -> Relation:
-    mentions = any(t.name.lower() == name.lower() and not t.db for t in cte.query.find_all(exp.Table))
-    if not (cte.recursive and mentions):
+    if not (cte.recursive and _mentions(cte.query, name)):
         return resolve(cte.query, cte.around, planning)
 
     def change(part: exp.Expr) -> exp.Expr | None:
+        if part.meta_get(_PLANNED):
+            return part
         if not isinstance(part, exp.Table) or not isinstance(part.this, exp.Identifier):
             return None
-        if part.name.lower() == name.lower() and not part.db:
+        if _is_named(part, name):
             return part
         relation = _table(part, cte.around, planning)
         if not isinstance(relation, Rows):
@@ -269,5 +316,27 @@ def _cte(name: str, cte: Cte, planning: Planning) -> Relation:
             )
         return as_source(relation, part.alias_or_name)
 
-    body = rewrite(cte.query.copy(), change, into_queries=True)
+    body = rewrite(_with_first_rows(name, cte, planning), change, into_queries=True)
     return recursive_rows(name, body, cte.names, planning)
+
+
+def _is_named(table: exp.Table, name: str) -> bool:
+    return table.name.lower() == name.lower() and not table.db
+
+
+def _mentions(query: exp.Expr, name: str) -> bool:
+    return any(_is_named(table, name) for table in query.find_all(exp.Table))
+
+
+def _with_first_rows(name: str, cte: Cte, planning: Planning) -> exp.Expr:
+    """Return a recursive query whose first rows, if they do not read itself, are planned by themselves."""
+    body = cte.query.copy()
+    if not isinstance(body, exp.SetOperation) or _mentions(body.left, name):
+        return body
+    rows = rows_of(resolve(body.left, cte.around, planning), planning)
+    for metric in rows.pinned.values():
+        raise not_additive(metric)
+    first = exp.Subquery(this=rows.query.copy())
+    first.meta[_PLANNED] = True
+    body.set("this", first)
+    return body

@@ -41,6 +41,19 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """A saved segment or a date range that a question chooses by its name or id.
+
+    Attributes:
+        column: ``filterId``, ``filterName`` or ``daterangeName``.
+        values: constants; an event belongs to the segment of one of them.
+    """
+
+    column: str
+    values: tuple[exp.Expr, ...]
+
+
+@dataclass(frozen=True)
 class Lookup:
     """A relation joined to a scan, unique on its key.
 
@@ -48,12 +61,14 @@ class Lookup:
         query: the relation; may read reports and datasets.
         keys: (expression over components, column of the relation) pairs.
         outer: keep events without a match.
+        pinned: as of rows: column → distinct metric whose values per event it carries.
     """
 
     alias: str
     query: exp.Expr
     keys: tuple[tuple[exp.Expr, str], ...]
     outer: bool
+    pinned: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,7 @@ class Report:
         range: bounds; the narrowest count.
         constants: conditions without columns; if one does not hold, the report is empty.
         segment: terms of the ad-hoc event segment.
+        chosen: saved segments and date ranges, all of which hold.
         readings: how the statement's terms were read.
     """
 
@@ -74,6 +90,7 @@ class Report:
     range: tuple[RangeTerm, ...] = ()
     constants: tuple[exp.Expr, ...] = ()
     segment: tuple[exp.Expr, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
     lookups: tuple[Lookup, ...] = ()
     row_level: bool = False
     readings: tuple[Reading, ...] = field(default=(), compare=False)

@@ -9,6 +9,8 @@ from sqlglot import exp
 
 from sqlfront.functions import to_duckdb
 from sqlfront.planner.naming import UNNAMED, output_name
+from sqlfront.planner.ties import check_limit, has_ties
+from sqlfront.trees import conjoin, conjuncts, guarded, queries
 from sqlfront.typed import typed_casts
 
 
@@ -33,9 +35,12 @@ def plain_limits(tree: exp.Expr) -> exp.Expr:
     >>> plain_limits(parse("select a from t offset 0 rows fetch first row only")[0].tree).sql("duckdb")
     'SELECT a FROM t LIMIT 1'
     """
-    for query in tree.find_all(exp.Query):
+    for query in list(tree.find_all(exp.Query)):
+        check_limit(query)
         limit, offset = query.args.get("limit"), query.args.get("offset")
-        if isinstance(limit, exp.Fetch):
+        if has_ties(limit):
+            tree = _selected_union(query, tree) if isinstance(query, exp.SetOperation) else tree
+        elif isinstance(limit, exp.Fetch):
             count = limit.args.get("count") or exp.Literal.number(1)
             query.set("limit", exp.Limit(expression=count))
         elif isinstance(limit, exp.Limit) and _is_endless(limit.expression):
@@ -45,8 +50,49 @@ def plain_limits(tree: exp.Expr) -> exp.Expr:
     return tree
 
 
+def _selected_union(union: exp.SetOperation, tree: exp.Expr) -> exp.Expr:
+    """Put a SELECT around a union that keeps ties, as rows of a SELECT are ranked; return the statement."""
+    outer = exp.select(exp.Star())
+    for clause in ("with_", "order", "limit", "offset"):
+        outer.set(clause, union.args.get(clause))
+    inner = union.copy()
+    for clause in ("with_", "order", "limit", "offset"):
+        inner.set(clause, None)
+    if union is not tree:
+        union.replace(outer)
+    outer.from_(inner.subquery("_", copy=False), copy=False)
+    return outer if union is tree else tree
+
+
 def _is_endless(count: exp.Expr | None) -> bool:
     return isinstance(count, exp.Null) or (isinstance(count, exp.Var) and count.name.upper() == "ALL")
+
+
+def inner_conditions(tree: exp.Expr) -> exp.Expr:
+    """Move conditions of joins that hold a sub-query into WHERE, where all joins are inner ones.
+
+    >>> from sqlfront.dialect import parse
+    >>> inner_conditions(parse("select 1 from a join b on x = y and z in (select 2)")[0].tree).sql("duckdb")
+    'SELECT 1 FROM a JOIN b ON x = y WHERE z IN (SELECT 2)'
+    """
+    for select in list(tree.find_all(exp.Select)):
+        joins = select.args.get("joins") or []
+        if all(not join.side and join.kind.upper() in ("", "INNER", "CROSS") for join in joins):
+            for join in joins:
+                _move_queries(join, select)
+    return tree
+
+
+def _move_queries(join: exp.Join, select: exp.Select) -> None:
+    terms = conjuncts(join.args.get("on"))
+    moved = [term for term in terms if any(queries(term))]
+    if moved and not join.method:
+        kept = conjoin(term for term in terms if term not in moved)
+        join.set("on", kept)
+        if kept is None:
+            join.set("kind", "CROSS")
+        for term in moved:
+            select.where(guarded(term.copy()), copy=False)
 
 
 def name_outputs(tree: exp.Expr) -> exp.Expr:
@@ -101,6 +147,7 @@ def _name_columns(values: exp.Values) -> None:
 REWRITES: Final[tuple[Callable[[exp.Expr], exp.Expr], ...]] = (
     fold_identifiers,
     plain_limits,
+    inner_conditions,
     table_queries,
     name_outputs,
     typed_casts,

@@ -10,6 +10,9 @@ from sqlglot import exp
 from engine.errors import UnknownColumnError, UnknownNameError, UnsupportedError, did_you_mean
 from sqlfront.problems import AmbiguousNameError
 
+HIDDEN = "(sub-query) "
+"""Prefix of columns that stand for sub-queries: ``*`` does not show them."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -53,6 +56,8 @@ class Scope:
         for table in chosen:
             for name, meaning in table.columns.items():
                 merged = self.merged.get(name.lower()) if alias is None else None
+                if name.startswith(HIDDEN):
+                    continue
                 if merged is None:
                     yield name, meaning
                 elif name.lower() not in shown:

@@ -65,7 +65,8 @@ def from_clause(select: exp.Select, plan: Item, planning: Planning) -> Sources:
     joins = [(join.this, join) for join in select.args.get("joins") or ()]
     items: list[Source] = []
     for item, join in (*first, *joins):
-        scope = Scope(tuple(_table(source) for source in items))
+        has_view = any(not isinstance(source.relation, Rows) for source in items)
+        scope = Scope(tuple(_table(source) for source in items), has_view=has_view)
         relation = plan(item, scope if _is_lateral(item) else None)
         items.append(Source(_source_name(item), item, relation, join))
     if all(isinstance(source.relation, Rows) for source in items):

@@ -31,12 +31,12 @@ def is_constant(node: exp.Expr) -> bool:
 
 
 def refuse_special(node: exp.Expr, view: DataView) -> None:
-    """Raise for saved segments and named date ranges, which cannot be used yet."""
+    """Raise for saved segments and date ranges, of which an event knows nothing."""
     for component in components(node, view):
         if component.id in LISTED:
             raise UnsupportedError(
-                f'"{component.id}" cannot be used here: there are no saved segments or named ranges yet',
-                hint="Write the condition, such as channel = 'Email' or \"timestamp\" >= '2024-01-01'.",
+                f'"{component.id}" cannot be used here: it holds no value on an event',
+                hint=f"Choose one for the whole question: WHERE \"{component.id}\" = '…', alone or with AND.",
             )
 
 
@@ -81,3 +81,9 @@ def not_additive(metric: str) -> UnsupportedError:
         "window function or join on a key that is not unique",
         hint=f'Aggregate "{metric}" in the innermost SELECT, directly over the data view.',
     )
+
+
+def refuse_pinned(metric: str | None) -> None:
+    """Raise if an aggregate reads a distinct metric's values per event."""
+    if metric is not None:
+        raise not_additive(metric)

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, Final, NoReturn
 
 _TOKEN: Final = re.compile(
-    r'\s*(?:"((?:[^"\\]|\\.)*)"|([{},])|((?:[^",{}\\\s]|\\.|\s+(?=[^",{}\s]))+))\s*', re.DOTALL
+    r'\s*(?:"((?:[^"\\]|\\.)*)"|([{},])|((?:[^",{}\\\s]|\\.|\s+(?=[^",{}\s]))+))\s*', re.DOTALL | re.ASCII
 )
 _BOUNDS: Final = re.compile(r"\s*(?:\[-?\d+:-?\d+\])+\s*=\s*")
 _MOST_DIMENSIONS: Final = 6

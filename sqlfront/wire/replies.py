@@ -140,7 +140,7 @@ def portal_suspended() -> bytes:
 
 
 def error_response(error: WaylineError, severity: str = "ERROR") -> bytes:
-    """An error with its SQLSTATE, hint and position (``position`` attribute: 1-based character)."""
+    """An error with its SQLSTATE and hint, and what else it may have: detail, position (from 1)."""
     return _message(b"E", _fields(severity, error.sqlstate, error.message, error))
 
 
@@ -151,7 +151,9 @@ def notice_response(message: str, sqlstate: str = "00000", severity: str = "NOTI
 
 def _fields(severity: str, sqlstate: str, message: str, error: WaylineError | None) -> bytes:
     fields = {"S": severity, "V": severity, "C": sqlstate, "M": message}
-    position = getattr(error, "position", None)
+    position, detail = getattr(error, "position", None), getattr(error, "detail", None)
+    if detail:
+        fields["D"] = detail
     if error is not None and error.hint:
         fields["H"] = error.hint
     if position is not None:

@@ -5,10 +5,11 @@ import pytest
 from engine import flow
 from engine.catalog import access
 from engine.definitions.model import Definitions
-from engine.errors import DefinitionError, ForbiddenError, UnknownNameError
+from engine.errors import DefinitionError, ForbiddenError, UnknownNameError, WaylineError
 from engine.governance.access import OWNER, access_of, closed_views, limits_of, restricted
 from sqlfront.planner.credit import COLUMNS
 from sqlfront.system import RELATIONS
+from sqlfront.users import add_token
 from tests.access.homes import EMAIL, ask, build, front_of, grant, outcome, planned, revoke, rows, user
 from tests.sqlfront.shop import DEFINITIONS
 
@@ -142,6 +143,31 @@ def test_relations_of_schema_system_need_a_grant_and_tell_of_granted_datasets(ho
     assert ask(front, "dot", listed) == [(len(RELATIONS),)]
 
 
+@pytest.mark.parametrize(("relation", "by"), [("users", "user"), ("roles", "role"), ("grants", "role")])
+def test_who_may_do_what_is_told_of_oneself_and_to_administrators(home, front, relation, by):
+    grant(home, "email", f"system:{relation}")
+    asked = f'select distinct "{by}" from system.{relation} order by 1'
+    mine = {"user": "ben", "role": "email"}[by]
+    assert ask(front, "ben", asked) == [(mine,)]
+    assert ask(front, "dot", asked) == [({"user": "dot", "role": "analysts"}[by],)]
+    everybody = {row[0] for row in ask(front, "root", asked)}
+    assert everybody > {mine} and len(everybody) >= 4
+    assert outcome(front, "ann", asked) == "42501"
+    assert ask(front, "root", f"{asked} limit 1", role="analysts") != []
+
+
+def test_tokens_are_listed_without_their_secrets(home, front):
+    token, _ = add_token(home.catalog, "dot", label="Power BI")
+    add_token(home.catalog, "ann")
+    asked = "select * from system.tokens"
+    (row,) = ask(front, "dot", asked)
+    assert row[:3] == (token.id, "dot", "Power BI")
+    assert len(ask(front, "root", asked)) == 2
+    for name in ("users", "tokens", "roles", "grants"):
+        columns = planned(front, "root", f"select * from system.{name}").columns
+        assert not any("key" in column.name or column.name == "salt" for column in columns)
+
+
 def test_access_is_told_to_administrators_alone(front):
     names = "select rolname from pg_roles where rolname <> 'postgres' order by 1"
     assert ask(front, "ben", names) == [("ben",), ("email",)]
@@ -255,3 +281,33 @@ def test_credit_keeps_to_the_rule(front):
         assert len(listed) < len(everything)
         assert sum(credit or 0 for _, credit in listed) == pytest.approx(total or 0)
     assert "event_id" in COLUMNS
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select sum(revenue) from web where channel::int = 1",
+        "select sum(revenue) filter (where channel::int = 1) from web",
+        "select sum(credited) from web where channel::int = 1",
+        "select channel, sum(credited) filter (where channel::int = 1) from web group by 1",
+        "select * from web where channel::int = 1",
+        "select channel::int, sum(orders) from web group by 1",
+        "select sum(channel::int) from web",
+        "select distinct channel::int from web",
+        "select count(*) from web w join channels c on c.channel = w.channel where w.channel::int = 1",
+        "select c.region, sum(w.orders) from web w join channels c on c.rate = w.channel::int group by 1",
+    ],
+)
+def test_errors_name_no_value_of_a_hidden_event(home, front, sql):
+    grant(home, "email", "dataset:channels")
+    with pytest.raises(WaylineError) as refused:
+        ask(front, "ben", sql)
+    told = str(refused.value) + (refused.value.hint or "")
+    assert not any(hidden in told for hidden in ("Social", "Search", "Direct"))
+
+
+def test_conditions_are_not_tried_on_hidden_events(front):
+    refuses_hidden = "case when channel <> 'Email' then channel::int else 1 end = 1"
+    assert outcome(front, "ann", f"select sum(revenue) from web where {refuses_hidden}") == "22P02"
+    for asked in ("select sum(revenue) from web", "select sum(credited) from web", "select channel from web"):
+        assert ask(front, "ben", f"{asked} where {refuses_hidden}") == ask(front, "ben", asked)

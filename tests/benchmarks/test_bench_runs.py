@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bench_append, bench_graph, bench_replay, bench_report
+from benchmarks import bench_append, bench_graph, bench_replay, bench_report, bench_wire
 from benchmarks import kept as keeping
 from benchmarks.__main__ import document
 from benchmarks.answers import Answer, checksum
@@ -53,6 +53,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {key: pair for key, pair in bench_graph.PAIRS.items() if not key.startswith("scipy.")},
             id="graph",
         ),
+        pytest.param("wire", bench_wire.PAIRS, id="wire", marks=pytest.mark.clients),
     ],
 )
 def test_all_sides_agree(
@@ -69,6 +70,10 @@ def test_the_promised_targets_are_measured() -> None:
     assert list(bench_replay.PAIRS) == ["P5", "P6"]
     assert list(bench_append.PAIRS) == ["P7", "P7.report"]
     assert {"P1", "P1.last7", "P1.runs", "P12", "P12.limit", "P13", "P14"} <= set(bench_report.PAIRS)
+    assert {f"P10.{form}" for form in ("text", "text.nulls", "binary", "binary.nulls")} <= set(
+        bench_wire.PAIRS
+    )
+    assert {"P11.dashboard", "P11.select1", "first.row", "first.memory"} <= set(bench_wire.PAIRS)
     questions = {".".join(filter(None, (model, period))) for model in SETTINGS for period in PERIODS}
     assert {f"P4.{question}" for question in questions} <= set(bench_report.PAIRS)
     assert {f"P3.{question}" for question in questions if not question.startswith("last")} <= set(

@@ -56,6 +56,16 @@ DEFINITIONS = Definitions.model_validate(
                 "metrics": {"revenue": "revenue"},
             },
         },
+        "segments": {
+            "spenders": {"name": "Spenders", "segment": {"container": "person", "where": "revenue > 150"}},
+            "sale": {"name": "On sale", "data_views": ["web"], "segment": "campaign = 'sale'"},
+            "mail": {"name": "By mail", "data_views": ["web"], "segment": "channel = 'Email'"},
+        },
+        "date_ranges": {
+            "january": {"name": "January 2024", "since": "2024-01-01", "before": "2024-02-01"},
+            "until_march": {"name": "Until March", "before": "2024-03-01"},
+            "lately": {"name": "Lately", "since": "start of year - 100 years"},
+        },
     }
 )
 

@@ -25,8 +25,8 @@ from engine.report.pipeline import STEPS
         ("select count(*) from channels where rate between $1 and $2", [pa.float64()] * 2),
         ("select count(*) from channels where region = any($1)", [pa.list_(pa.string())]),
         ("select $2, $1", [pa.string()] * 2),
-        ("select $1 + 1", [pa.int64()]),
-        ("select 1 where $1", [pa.string()]),
+        ("select $1 + 1", [pa.int32()]),
+        ("select 1 where $1", [pa.bool_()]),
     ],
 )
 def test_parameter_types_are_inferred(sql, types, query):

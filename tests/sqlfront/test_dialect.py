@@ -67,9 +67,10 @@ def test_only_questions_are_parsed():
 
 def test_functions_remember_the_name_they_were_called_by():
     names = [
-        f.meta["name"] for f in parse("select now(), char_length('a'), to_char(x, 'Day')")[0].tree.selects
+        f.meta["name"]
+        for f in parse("select now(), char_length('a'), to_char(x, 'Day'), \"lower\"('A')")[0].tree.selects
     ]
-    assert names == ["now", "char_length", "to_char"]
+    assert names == ["now", "char_length", "to_char", "lower"]
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,11 @@ SAME_TEXT = [
     "select channel, sum(revenue) from web group by 1 order by sum(orders) desc limit 2",
     "select channel, sum(revenue) from web group by 1 order by -sum(revenue) fetch next 2 rows only",
     "select channel from web group by channel order by lower(channel) desc",
+    # recursion that begins with groups, sub-queries in a join's condition
+    "with recursive r as (select channel, 1 as n from web group by 1 union all select channel, n + 1 from r"
+    " where n < 3) select channel, sum(n) from r group by 1",
+    "select c.region, count(*) from web w join channels c on w.channel = c.channel and w.page in (select 'pay')"
+    " group by 1",
     # windows over results
     "select channel, sum(revenue), sum(sum(revenue)) over () from web group by channel",
     "select channel, rank() over (order by sum(revenue) desc) from web group by channel",

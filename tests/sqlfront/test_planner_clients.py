@@ -179,11 +179,6 @@ def test_names_are_postgresqls(sql, names, query):
     assert [column.name for column in query(sql).columns] == names
 
 
-@pytest.mark.parametrize("sql", ["select filterName from web", "select distinct daterangeName from web"])
-def test_saved_segments_and_named_ranges_list_as_none(sql, ask):
-    assert ask(sql) == []
-
-
 def test_special_columns_are_null_in_single_events(ask):
     rows = ask("select filterId, daterangeName, channel from web limit 2")
     assert [row[:2] for row in rows] == [(None, None), (None, None)]

@@ -48,6 +48,8 @@ def described(report):
         yield f"  {'from' if term.is_start else 'before'} {sql(term.bound)} ({steps})"
     yield from (f"  constant {sql(term)}" for term in report.constants)
     yield from (f"  segment {sql(term)}" for term in report.segment)
+    for choice in report.chosen:
+        yield f"  chosen {choice.column}: {', '.join(map(sql, choice.values))}"
     for lookup in report.lookups:
         keys = ", ".join(f"{sql(mine)} = {name}" for mine, name in lookup.keys)
         yield f"  {'outer ' if lookup.outer else ''}lookup {lookup.alias} on {keys}: {sql(lookup.query)}"

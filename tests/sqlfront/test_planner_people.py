@@ -143,3 +143,16 @@ def test_a_segment_in_a_column_reads_like_a_segment_of_the_whole(ask):
         "select channel, sum(case when page = 'pay' then credited end), sum(revenue) from web group by 1"
     )
     same_rows([row for row in whole if row[1]], [row[:2] for row in column if row[1]])
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        "\"timestamp\" >= '2024-03-01' and \"timestamp\" < '2024-02-01'",
+        "\"timestamp\" >= '2031-01-01' and \"timestamp\" < '2032-01-01'",
+        "1 = 0",
+    ],
+)
+def test_an_empty_range_has_no_people_whatever_makes_it_empty(nothing, ask):
+    counted = "sum(visits), sum(visitors), count(*), count(distinct page), sum(revenue)"
+    assert ask(f"select {counted} from web where {nothing}") == [(0, 0, 0, 0, None)]

@@ -60,6 +60,11 @@ REWRITES = [
         "select date_part('dow', a), extract('Y' from a)",
         "SELECT EXTRACT(DAYOFWEEK FROM a), EXTRACT(YEAR FROM a)",
     ),
+    (
+        to_duckdb,
+        "select date_trunc('qoy', a), date_trunc('DOY', a), date_trunc('week', a)",
+        "SELECT DATE_TRUNC('QUARTER', a), DATE_TRUNC('DAY', a), DATE_TRUNC('WEEK', a)",
+    ),
     (to_duckdb, "select current_date, now()", "SELECT CAST(NOW() AS DATE), NOW()"),
     (to_duckdb, "select pg_catalog.lower(a), lower(b), t.c", "SELECT LOWER(a), LOWER(b), t.c"),
 ]

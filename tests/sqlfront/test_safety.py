@@ -34,6 +34,8 @@ FORBIDDEN = [
     "select * from st_read('/tmp/x')",
     # the server and its settings
     "select getenv('HOME')",
+    "select \"getenv\"('HOME')",
+    "select * from getenv('HOME').web",
     "select current_setting('allowed_directories')",
     "select set_config('a', 'b', false)",
     "select getvariable('x')",

@@ -8,6 +8,7 @@ import pytest
 from sqlfront.session import Session
 from sqlfront.sqlstate import SqlError
 from sqlfront.wire import messages as m
+from sqlfront.wire import replies
 from tests.sqlfront.fake_front import fake_front
 from tests.sqlfront.wire_client import columns, received, simplified
 
@@ -201,6 +202,28 @@ def test_errors_of_the_extended_protocol(session, messages, sqlstate):
     assert answers[-1] == ("Z", "I")
 
 
+def test_a_failed_script_leaves_nothing_behind(session):
+    query(session, "SET a.b = 1")
+    declare = "DECLARE c CURSOR WITH HOLD FOR SELECT 1 AS a"
+    query(session, f"SET a.b = 2; {declare}; SELECT missing")
+    assert shown(session, "a.b") == "1"
+    assert query(session, "FETCH c")[0][:2] == ("E", "34000")
+    query(session, f"SET a.b = 3; {declare}; SET LOCAL a.b = 4")
+    assert shown(session, "a.b") == "3"
+    assert query(session, "FETCH c")[1] == ("D", "1")
+
+
+def test_rows_of_show_and_fetch_are_taken_a_few_at_a_time(session):
+    query(session, "DECLARE c CURSOR WITH HOLD FOR SELECT i FROM numbers ORDER BY i")
+    ask(session, parse("FETCH 5 FROM c"), bind(portal="p"), SYNC)
+    answers = ask(session, parse("FETCH 5 FROM c"), bind(), execute(2), execute(2), execute(2), SYNC)
+    assert [answer for answer in answers if answer[0] in "DsC"] == [
+        *[("D", "0"), ("D", "1"), ("s",), ("D", "2"), ("D", "3"), ("s",), ("D", "4"), ("C", "FETCH 1")],
+    ]
+    answers = ask(session, parse("SET a.b = 1"), bind(), execute(), execute(), SYNC)
+    assert answers[-2][:2] == ("E", "55000")
+
+
 def test_function_call_is_refused_as_a_group_of_its_own(session):
     answers = ask(session, m.FunctionCall(1), m.SimpleQuery("SELECT 1 AS a"))
     assert [answer[:2] for answer in answers] == [
@@ -218,6 +241,17 @@ def test_replies_leave_before_the_next_message_is_looked_at(session):
     chunks = session.process([*one, SYNC, *one, m.Flush(), *one, m.SimpleQuery("SELECT 2 AS b")])
     kinds = ["".join(answer[0] for answer in simplified(chunk)) for chunk in chunks]
     assert kinds == ["12DCZ", "12DC", "12DCTDCZ"]
+
+
+def test_fields_of_an_error():
+    error = SqlError("wrong", "22023", hint="Do this.", detail="In this way.", position=3)
+    ((_, body),) = received(replies.error_response(error))
+    fields = {part[:1]: part[1:] for part in body.split(b"\0") if part}
+    assert fields[b"D"] == b"In this way."
+    assert fields[b"H"] == b"Do this."
+    assert fields[b"P"] == b"3"
+    ((_, body),) = received(replies.error_response(SqlError("wrong", "22023")))
+    assert {part[:1] for part in body.split(b"\0") if part} == {b"S", b"V", b"C", b"M"}
 
 
 def test_transaction_status(session):
@@ -246,15 +280,15 @@ def shown(session, name):
 
 def test_settings(session):
     assert query(session, "SET application_name = 'report'") == [
-        ("S", "application_name", "report"),
         ("C", "SET"),
+        ("S", "application_name", "report"),
         ("Z", "I"),
     ]
     assert query(session, "SHOW Application_Name")[:2] == [
         ("T", "application_name"),
         ("D", "report"),
     ]
-    assert query(session, "RESET application_name")[0] == ("S", "application_name", "")
+    assert query(session, "RESET application_name")[1] == ("S", "application_name", "")
     query(session, "SET my.thing TO 1, 'two'")
     assert shown(session, "my.thing") == "1, two"
     query(session, "DISCARD ALL")
@@ -262,11 +296,12 @@ def test_settings(session):
     assert len(query(session, "SHOW ALL")) > 20
     assert query(session, "SET server_version = '9'")[0][:2] == ("E", "55P02")
     assert query(session, "SET client_encoding = 'LATIN1'")[0][:2] == ("E", "22023")
-    assert query(session, "SET TIME ZONE 'Europe/Berlin'")[0] == ("S", "TimeZone", "Europe/Berlin")
+    assert query(session, "SET TIME ZONE 'Europe/Berlin'")[1] == ("S", "TimeZone", "Europe/Berlin")
 
 
 def test_rollback_takes_settings_back(session):
-    query(session, "SET a.b = 1; BEGIN; SET a.b = 2; SET LOCAL c.d = 3")
+    query(session, "SET a.b = 1")
+    query(session, "BEGIN; SET a.b = 2; SET LOCAL c.d = 3")
     assert (shown(session, "a.b"), shown(session, "c.d")) == ("2", "3")
     query(session, "ROLLBACK")
     assert shown(session, "a.b") == "1"

@@ -69,7 +69,7 @@ def read(sql):
         ("SET SESSION AUTHORIZATION DEFAULT", statements.SetVariable("session_authorization", None)),
         ("SET SESSION AUTHORIZATION 'root'", statements.SetVariable("session_authorization", "root")),
         ("SHOW TRANSACTION ISOLATION LEVEL", statements.Show("transaction_isolation")),
-        ("START TRANSACTION READ ONLY", statements.Transaction("BEGIN")),
+        ("START TRANSACTION READ ONLY", statements.Transaction("BEGIN", tag="START TRANSACTION")),
         ("END WORK", statements.Transaction("COMMIT")),
         ("ABORT", statements.Transaction("ROLLBACK")),
         ("rollback to x", statements.Transaction("ROLLBACK TO", "x")),
@@ -114,8 +114,12 @@ def test_malformed_control_statements(sql, position):
     [
         "FETCH PRIOR FROM c",
         "COMMIT AND CHAIN",
-        "insert into t values (1)",
+        "update t set a = 1",
         "CREATE TABLE t (a int)",
+        "CREATE VIEW v AS SELECT 1",
+        "DROP VIEW v",
+        "CREATE TEMP TABLE t (a int DEFAULT 1)",
+        "CREATE TEMP TABLE t (a int) ON COMMIT DROP",
         "SHOW DATABASES",
     ],
 )

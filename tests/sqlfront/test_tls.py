@@ -7,12 +7,15 @@ import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.errors import HomeError
 from sqlfront import auth, connection
@@ -180,6 +183,16 @@ def test_session_knows_that_it_is_encrypted(address):
         assert client.execute("SHOW ssl").fetchone() == ("off",)
 
 
+def test_catalogs_tell_how_it_is_encrypted(address):
+    asked = "SELECT ssl, version, bits FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    with connect(address, sslmode="require") as client:
+        is_encrypted, version, bits = client.execute(asked).fetchone()
+        assert (is_encrypted, version) == (True, "TLSv1.3")
+        assert bits >= 128
+    with connect(address, sslmode="disable") as client:
+        assert client.execute(asked).fetchone() == (False, None, None)
+
+
 def test_large_results_and_parameters_pass(address):
     with connect(address, sslmode="require") as client:
         rows = client.execute("SELECT i, repeat('x', 200) AS t FROM range(100000) AS r(i)").fetchall()
@@ -225,6 +238,56 @@ def test_cancel_over_tls(address):
         client.cancel_safe(timeout=10)
         thread.join(10)
         assert outcome == ["57014"]
+
+
+def test_a_handshake_may_come_in_any_pieces(address):
+    """Each byte on its own: what belongs to TLS is kept until the rest is there, and nothing else is."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting().wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+    with plain(address) as carrier:
+        carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def until_done(step):
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    send(outgoing.read())
+                    incoming.write(carrier.recv(1))
+
+        def send(data):
+            for at in range(len(data)):
+                carrier.sendall(data[at : at + 1])
+
+        send(SSL_REQUEST)
+        assert carrier.recv(1) == b"S"
+        until_done(client.do_handshake)
+        client.write(startup(user="ada"))
+        send(outgoing.read())
+        assert until_done(lambda: client.read(1)) == b"R"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rubbish=st.binary(min_size=1, max_size=300), begins=st.sampled_from([b"", SSL_REQUEST, b"\x16\x03\x01"])
+)
+def test_rubbish_ends_its_connection_alone(address, rubbish, begins):
+    with plain(address) as client:
+        client.sendall(begins)
+        if begins == SSL_REQUEST:
+            assert client.recv(1) == b"S"
+        client.sendall(rubbish)
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        with suppress(ConnectionResetError):
+            while part := client.recv(65536):
+                answer += part
+        assert not answer or answer[:1] in (b"E", b"v", b"N", b"S", b"\x15", b"\x16")
+
+
+def test_and_everybody_else_is_served_afterwards(address):
+    connect(address, sslmode="require", channel_binding="require").close()
 
 
 # --- what is refused ---

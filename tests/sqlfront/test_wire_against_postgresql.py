@@ -288,7 +288,7 @@ def test_what_is_no_value_has_postgresqls_sqlstate(postgres, name, value):
         "<+02>-02",
         "EST5EDT",
         "No/Where",
-        "99",
+        "999",
     ],
 )
 def test_time_zones_are_named_and_counted_as_in_postgresql(postgres15, zone):
