@@ -34,9 +34,9 @@ def planned(monkeypatch):
     texts: list[str] = []
     prepare = answer.prepare
 
-    def counting(tree, *rest):
+    def counting(tree, *rest, **options):
         texts.append(tree.sql())
-        return prepare(tree, *rest)
+        return prepare(tree, *rest, **options)
 
     monkeypatch.setattr(answer, "prepare", counting)
     return texts
