@@ -187,6 +187,7 @@ class Session:
         parsed = [self._parsed(piece) for piece in pieces]
         self._state.in_script = len(pieces) > 1
         for statement in parsed:
+            self._began = monotonic()
             prepared = self._planned(statement)
             if not self._state.in_script:
                 self._instant.remember(message.sql, prepared)

@@ -25,15 +25,15 @@ class Sight:
         world: with definitions in which other views do not occur. Datasets do: views are made of them.
         access: what was granted.
         hidden: views that exist beside those, and that are refused by name.
-        temporaries: the session's own temporary tables.
         database: how it wants to be shown.
+        temporaries: the session's own temporary tables.
     """
 
     world: World
     access: Access
     hidden: frozenset[str]
-    temporaries: Mapping[str, pa.Table] = field(default_factory=dict)
     database: Database = ANY_DATABASE
+    temporaries: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def hides_events(self, view: str) -> bool:
         """Whether a rule of a role keeps events of a view from whoever asks, even how many there are."""

@@ -141,10 +141,10 @@ def control(piece: Piece) -> Control | None:
         SqlError: it begins like one but is malformed.
         UnsupportedError: it is one that we do not serve.
     """
-    if canned(piece.sql) is not None:
-        return None
     if _QUESTION.match(piece.sql):
         return read_set_config(piece) or read_select_into(piece)
+    if canned(piece.sql) is not None:
+        return None
     reader = TokenReader(piece)
     word = reader.word()
     if word in _REFUSED:

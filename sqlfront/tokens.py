@@ -149,11 +149,13 @@ class TokenReader:
 
     def in_brackets(self) -> Piece:
         """Take brackets with all that is between them, and return that as a statement of its own."""
-        opening, depth = self.take(), 1
+        self.take()
+        start, end, depth = self.place(), self.place(), 1
         while depth:
             token = self.take()
             depth += {"(": 1, ")": -1}.get(token.text, 0)
-        return self._piece(opening.end, token.start)
+            end = token.end if depth else end
+        return self._piece(start, end)
 
     def since(self, start: int) -> Piece:
         """Return the text from a place up to the last token taken."""

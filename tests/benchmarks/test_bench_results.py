@@ -149,7 +149,7 @@ def test_the_document_has_the_promised_keys() -> None:
 
 
 def test_every_benchmark_is_known() -> None:
-    assert command.known() == ["append", "graph", "replay", "report"]
+    assert command.known() == ["append", "graph", "replay", "report", "wire"]
 
 
 def test_an_unknown_benchmark_is_named() -> None:

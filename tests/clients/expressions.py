@@ -15,9 +15,9 @@ from pathlib import Path
 import psycopg
 
 from engine.world import Home
-from sqlfront.auth import verifier
 from sqlfront.front import open_front
 from sqlfront.server import running
+from sqlfront.users import add_user
 from tests.postgres import PostgreSQL, running_postgresql
 
 HERE = Path(__file__).parent
@@ -62,7 +62,7 @@ def wayline() -> Iterator[psycopg.Connection]:
     """A connection to a server of an empty home."""
     with tempfile.TemporaryDirectory(prefix="wayline-expressions-") as folder:
         home = Home.create(Path(folder) / "home")
-        home.catalog.set_user("ann", verifier("secret"))
+        add_user(home.catalog, "ann", "secret")
         options = {"user": "ann", "password": "secret", "dbname": "wayline", "sslmode": "disable"}
         try:
             with (

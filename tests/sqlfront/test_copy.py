@@ -36,6 +36,12 @@ def rows(messages):
     return [body for tag, body in messages if tag == "d"]
 
 
+@pytest.mark.parametrize("query", ["( SELECT 1 )", "(\n-- one\nSELECT 1)", "(SELECT 1 /* ) */)"])
+def test_blanks_and_comments_in_the_brackets_are_no_part_of_the_question(query):
+    copy = statements.control(Piece(f"COPY {query} TO STDOUT", 0))
+    assert copy.query.sql == "SELECT 1"
+
+
 @pytest.mark.parametrize(
     ("options", "form"),
     [

@@ -6,6 +6,7 @@ import pytest
 
 from engine.world import Home
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.session import Session
 from sqlfront.wire import messages as m
 from tests.sqlfront.wire_client import simplified
@@ -17,7 +18,7 @@ ONE = "SELECT 1 AS a"
 @pytest.fixture(scope="module")
 def front(tmp_path_factory):
     home = Home.create(tmp_path_factory.mktemp("instant") / "home")
-    yield replace(open_front(home), login=None)
+    yield replace(open_front(home, OwnersGate()), login=None)
     home.close()
 
 

@@ -284,11 +284,11 @@ def test_each_statement_of_a_script_has_its_own_time():
     def plan(*arguments):
         query = front.plan(*arguments)
         original = query.run
-        query.run = lambda *run: (time.sleep(0.3), original(*run))[1]
+        query.run = lambda *run: (time.sleep(0.5), original(*run))[1]
         return query
 
     with running(replace(front, plan=plan)) as address, connect(address) as client:
-        client.execute("SET statement_timeout = 700")
+        client.execute("SET statement_timeout = 1400")
         client.execute("SELECT 1 AS a; SELECT 2 AS a; SELECT 3 AS a")
 
 

@@ -15,7 +15,9 @@ from tests.sqlfront.conftest import write
 from tests.sqlfront.shop import CHANNELS, DEFINITIONS, EVENTS, FIELDS
 
 TOTAL = "select sum(orders) from web"
-JOINED = "select c.region, sum(w.orders) from web w join channels c on c.channel = w.channel group by 1"
+JOINED = (
+    "select c.region, sum(w.orders) from web w join channels c on c.channel = w.channel group by 1 order by 1"
+)
 
 
 @pytest.fixture
@@ -34,9 +36,9 @@ def planned(monkeypatch):
     texts: list[str] = []
     prepare = answer.prepare
 
-    def counting(tree, *rest):
+    def counting(tree, *rest, **options):
         texts.append(tree.sql())
-        return prepare(tree, *rest)
+        return prepare(tree, *rest, **options)
 
     monkeypatch.setattr(answer, "prepare", counting)
     return texts

@@ -18,7 +18,7 @@ ALL = "daterange > '2020-01-01'"
 @pytest.fixture(scope="session")
 def compatible(home, workspace):
     """Ask with the setting on."""
-    settings = Settings().with_value("Wayline.Compat", "TRUE").values()
+    settings = Settings().with_value("Wayline.Compat", "TRUE").values
 
     def run(sql):
         question = plan(

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,10 @@ def test_the_segments_of_the_page_can_be_applied(tmp_path):
     base = blocks("python.md", "yaml")[0]
     for number, block in enumerate(blocks("segments.md", "yaml")):
         path = tmp_path / f"{number}.yaml"
-        path.write_text(base + "".join(f"    {line}\n" for line in block.splitlines()))
-        assert project.load(path).data_views["shop"].segments
+        of_view = "\n  - " in block
+        path.write_text(base + (textwrap.indent(block, "    ") if of_view else block))
+        loaded = project.load(path)
+        assert loaded.data_views["shop"].segments if of_view else loaded.segments
 
 
 def test_importing_wayline_takes_nothing_along():
