@@ -192,7 +192,6 @@ class Session:
             if not self._state.in_script:
                 self._instant.remember(message.sql, prepared)
             yield from self._asked(prepared)
-            self._began = monotonic()
 
     def _asked(self, prepared: Prepared) -> Iterator[Data]:
         """Describe and run a statement of the simple protocol."""
