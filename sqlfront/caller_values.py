@@ -13,6 +13,7 @@ from typing import Final
 from sqlglot import exp
 
 from sqlfront.dialect import Statement
+from sqlfront.forbidden import check_shown
 from sqlfront.functions import called
 from sqlfront.planner.naming import output_name
 from sqlfront.settings import SERVER_VERSION, role_of
@@ -45,6 +46,7 @@ def with_caller(statement: Statement, caller: Caller) -> Statement:
 
     Raises:
         SqlError: it asks for a setting that there is not.
+        ForbiddenError: it asks for one that concerns the server.
     """
     if statement.tree is None or not _HINT.search(statement.text):
         return statement
@@ -82,5 +84,6 @@ def _setting(node: exp.Expr, caller: Caller) -> str | None:
         return None
     name = arguments[0].name.lower()
     if name not in caller.settings:
+        check_shown(name)
         raise SqlError(f'unrecognized configuration parameter "{arguments[0].name}"', "42704")
     return caller.settings[name]
