@@ -130,9 +130,14 @@ class Home:
         self._pins.close()
         self.catalog.close()
 
+    @property
+    def datasets(self) -> Path:
+        """The folder of the Delta tables of all datasets."""
+        return self.root / "datasets"
+
     def dataset_path(self, name: str) -> Path:
         """Return the Delta table of a dataset."""
-        return self.root / "datasets" / name
+        return self.datasets / name
 
     def journeys_path(self, connection: str) -> Path:
         """Return the Delta table of a connection's journeys."""

@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from engine.cancellation import Cancellation
 from sqlfront.dialect import Statement
+from sqlfront.forbidden import check_shown
 from sqlfront.functions import called
 from sqlfront.planner.naming import output_name
 from sqlfront.problems import ResultChangedError
@@ -90,6 +91,7 @@ def with_caller(statement: Statement, caller: Caller) -> Statement:
 
     Raises:
         SqlError: it asks for a setting that there is not.
+        ForbiddenError: it asks for one that concerns the server.
     """
     if statement.tree is None or not _HINT.search(statement.text):
         return statement
@@ -127,5 +129,6 @@ def _setting(node: exp.Expr, caller: Caller) -> str | None:
         return None
     name = arguments[0].name.lower()
     if name not in caller.settings:
+        check_shown(name)
         raise SqlError(f'unrecognized configuration parameter "{arguments[0].name}"', "42704")
     return caller.settings[name]

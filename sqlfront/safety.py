@@ -7,11 +7,13 @@ is refused, so a function or clause that the database gains one day is closed un
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from sqlglot import exp
 
 from engine.errors import ForbiddenError, UnsupportedError, did_you_mean
+from sqlfront.forbidden import HINT
 from sqlfront.functions import AGGREGATES, SAFE, TABLE_FUNCTIONS, called, system_function
 from sqlfront.problems import UnknownFunctionError
 from sqlfront.trees import is_query
@@ -123,12 +125,18 @@ SYNTAX: Final = (
 """Functions that the parser reads by rules of their own, so that the name they had is not kept."""
 
 _SECRET: Final = re.compile(
-    r"read_|write_|scan_|parquet_|glob$|getenv|getvariable|query|duckdb_|pragma_|sniff_|pg_read|pg_ls|"
+    r"caller$|read_|write_|scan_|parquet_|glob$|getenv|getvariable|query|duckdb_|pragma_|sniff_|pg_read|pg_ls|"
     r"pg_stat_file|lo_|dblink|copy|load|install|attach|which_secret|current_setting|set_config|"
     r"pg_sleep|pg_terminate|pg_cancel|nextval|setval|currval|http|sqlite_|postgres_|mysql_|delta_|"
     r"iceberg_|st_read|arrow_scan|seq_scan|index_scan|pandas_scan|python_|test_|force_|"
-    r"checkpoint|from_substrait|get_substrait|json_execute|json_serialize|sql_auto|write_log|log_"
+    r"checkpoint|from_substrait|get_substrait|json_execute|json_serialize|sql_auto|write_log|log_|"
+    r".*_to_xml|xpath|xmlparse|txid_|pg_.*_xact|pg_current_xact|pg_advisory|pg_reload|pg_rotate|pg_notify|"
+    r"pg_logical|pg_create|pg_drop|pg_switch|pg_backup|pg_promote|pg_replication|pg_wal|pg_relation_file|"
+    r"pg_tablespace_location|secret|"
+    r"binary_upgrade|current_query|ts_stat|table_to|cursor_to|schema_to|parse_path|export|import"
 )
+_PLAIN: Final = re.compile(r"[\w$ .]+")
+"""What names of functions are made of; escapes and paths are not."""
 
 
 def check(tree: exp.Expr) -> None:
@@ -197,8 +205,14 @@ def _check_table(table: exp.Table) -> None:
     if isinstance(table.this, exp.Func):
         if system_function(table) is None:
             _check_source(table.this)
+    elif not all(isinstance(part, exp.Identifier) for part in _qualifiers(table)):
+        raise ForbiddenError("only names stand before the name of a table", hint=HINT)
     elif not isinstance(table.this, exp.Identifier):
         raise UnsupportedError("a table name has at most a database and a schema in front")
+
+
+def _qualifiers(table: exp.Table) -> Iterator[object]:
+    return filter(None, (table.args.get("db"), table.args.get("catalog")))
 
 
 def _check_source(function: exp.Expr) -> None:
@@ -210,10 +224,10 @@ def _check_source(function: exp.Expr) -> None:
 
 def unknown_function(name: str) -> ForbiddenError | UnknownFunctionError:
     """Return the error for a function that may not be called: forbidden, or not there at all."""
-    if _SECRET.match(name):
+    if _SECRET.match(name.lower()) or not _PLAIN.fullmatch(name):
         return ForbiddenError(
             f"function {name} is not allowed",
-            hint="Data is reached through the tables that the catalog lists.",
+            hint=HINT,
         )
     return UnknownFunctionError(f"function {name} does not exist", hint=did_you_mean(name, SAFE))
 

@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 from engine.errors import InputError
 from engine.report.moments import instant_of
 from sqlfront.durations import MOST, NoDurationError, milliseconds, shown
+from sqlfront.forbidden import check_set, check_shown
 from sqlfront.known_settings import known_settings
 from sqlfront.sqlstate import SqlError
 
@@ -114,12 +115,14 @@ class Settings:
 
         Raises:
             SqlError: it is not known and has not been set.
+            ForbiddenError: it concerns the server.
         """
         name = canonical(name)
         if name in self.changed:
             return self.changed[name]
         if name in self.initial:
             return self.initial[name]
+        check_shown(name)
         if name not in known_settings():
             raise SqlError(f'unrecognized configuration parameter "{name}"', "42704")
         return known_settings()[name]
@@ -129,8 +132,11 @@ class Settings:
 
         Raises:
             SqlError: it cannot be changed, or not to this.
+            ForbiddenError: it concerns the server.
         """
         name = canonical(name)
+        if name not in _DEFAULTS:
+            check_set(name)
         if name in _FIXED:
             raise SqlError(f'parameter "{name}" cannot be changed', "55P02")
         return replace(self, changed={**self.changed, name: _checked(name, value)})

@@ -79,7 +79,7 @@ def to_wayline_error(error: BaseException) -> WaylineError:
         return SqlError("the statement is nested too deeply", "54001", hint=hint)
     _LOG.error("internal error", exc_info=error)
     return SqlError(
-        f"internal error: {type(error).__name__}: {_first_line(str(error))}",
+        f"internal error: {type(error).__name__}",
         "XX000",
         hint="This is a bug in wayline; the server's log has the details.",
     )
@@ -95,7 +95,3 @@ def _from_duckdb(error: duckdb.Error) -> SqlError:
     shown, _, rest = message.partition("\n")
     suggestion = re.search(r"Did you mean[^\n]*|Candidate bindings:[^\n]*", rest)
     return SqlError(_PREFIX.sub("", shown), sqlstate, hint=suggestion[0] if suggestion else None)
-
-
-def _first_line(message: str) -> str:
-    return message.partition("\n")[0]

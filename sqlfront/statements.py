@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.errors import UnsupportedError
+from engine.errors import ForbiddenError, UnsupportedError
 from sqlfront.canned import canned
 from sqlfront.configuring import SetConfig, read_set_config
 from sqlfront.copying import Copy, read_copy
@@ -140,15 +140,16 @@ def control(piece: Piece) -> Control | None:
     Raises:
         SqlError: it begins like one but is malformed.
         UnsupportedError: it is one that we do not serve.
+        ForbiddenError: it would reach files or other databases.
     """
     if _QUESTION.match(piece.sql):
+        _check_explained(piece)
         return read_set_config(piece) or read_select_into(piece)
     if canned(piece.sql) is not None:
         return None
     reader = TokenReader(piece)
     word = reader.word()
-    if word in _REFUSED:
-        raise UnsupportedError(f"{word} is not supported", hint=HINT)
+    _check_word(word)
     read = _READERS.get(word)
     if read is None:
         raise reader.problem(next(iter(reader.rest()), None))
@@ -156,6 +157,35 @@ def control(piece: Piece) -> Control | None:
     statement = read(reader)
     reader.end()
     return statement
+
+
+def _check_word(word: str) -> None:
+    """Raise if a statement that begins with a word is never served."""
+    if word in _FORBIDDEN:
+        raise ForbiddenError(f"{word} is not allowed", hint=HINT)
+    if word in _REFUSED:
+        raise UnsupportedError(f"{word} is not supported", hint=HINT)
+
+
+def _check_explained(piece: Piece) -> None:
+    """Raise if EXPLAIN asks about a statement that is never served, or that is no question."""
+    if not _EXPLAIN.match(piece.sql):
+        return
+    reader = TokenReader(piece)
+    reader.accept("EXPLAIN")
+    if reader.word() == "(" and not _is_question(reader):
+        reader.in_brackets()
+    while reader.any_of("ANALYZE", "ANALYSE", "VERBOSE"):
+        continue
+    word = reader.word()
+    _check_word(word)
+    if word in _READERS:
+        raise UnsupportedError(f"EXPLAIN of {word} is not supported", hint=HINT)
+
+
+def _is_question(reader: TokenReader) -> bool:
+    """Tell whether the bracket that comes next holds a question, and not options."""
+    return _QUESTION.match(reader.piece.sql[reader.place() :].lstrip("( \t\r\n")) is not None
 
 
 def question_of(found: Control) -> Piece | None:
@@ -170,6 +200,8 @@ def check_question(piece: Piece) -> None:
 
 
 def _set(reader: TokenReader) -> Control:
+    if what := reader.any_of("GLOBAL", "VARIABLE", "PERSIST"):
+        raise ForbiddenError(f"SET {what} is not allowed", hint="SET sets what is of the session.")
     local = reader.any_of("LOCAL", "SESSION") == "LOCAL"
     if reader.any_of("TRANSACTION", "CHARACTERISTICS", "CONSTRAINTS"):
         reader.rest()
@@ -239,6 +271,8 @@ def _show(reader: TokenReader) -> Control:
 
 
 def _begin(reader: TokenReader) -> Control:
+    if reader.word() == "ATOMIC":
+        raise reader.problem(reader.take())
     reader.rest()
     return Transaction("BEGIN")
 
@@ -346,11 +380,16 @@ def _nothing(tag: str) -> Callable[[TokenReader], Control]:
 
 
 _QUESTION: Final = re.compile(r"(?:SELECT|WITH|VALUES|TABLE|EXPLAIN)(?![\w$])|\(", re.IGNORECASE)
+_EXPLAIN: Final = re.compile(r"EXPLAIN(?![\w$])", re.IGNORECASE)
+_FORBIDDEN: Final = frozenset(
+    ("ATTACH", "DETACH", "INSTALL", "LOAD", "EXPORT", "IMPORT", "PRAGMA", "FORCE", "CHECKPOINT", "USE")
+)
 _REFUSED: Final = frozenset(
     (
-        *("UPDATE", "DELETE", "MERGE", "ALTER", "COMMENT"),
-        *("GRANT", "REVOKE", "REASSIGN", "SECURITY", "IMPORT", "REFRESH", "REINDEX", "CLUSTER"),
-        *("VACUUM", "ANALYZE", "ANALYSE", "CHECKPOINT", "LOAD", "LOCK", "NOTIFY", "CALL", "DO"),
+        *("DELETE", "MERGE", "ALTER", "COMMENT"),
+        *("GRANT", "REVOKE", "REASSIGN", "SECURITY", "REFRESH", "REINDEX", "CLUSTER"),
+        *("VACUUM", "ANALYZE", "ANALYSE", "LOCK", "NOTIFY", "CALL", "DO"),
+        *("SUMMARIZE", "DESCRIBE", "DESC", "PIVOT", "UNPIVOT", "FROM", "UPDATE", "RESTORE", "REPLACE"),
     )
 )
 _WITH_QUESTIONS: Final = (Declare, Copy, Prepare, Execute, CreateTemporary, Insert)

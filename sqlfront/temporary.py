@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import exp
 
+from engine.folders import scratch
+
 
 class TemporaryFiles:
     """Files of one statement; leaving the block, or letting go of the object, removes them."""
@@ -26,7 +28,7 @@ class TemporaryFiles:
     def query(self, table: pa.Table) -> exp.Select:
         """Write a table and return a query that reads it."""
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="wayline-")
+            self._folder = tempfile.TemporaryDirectory(dir=scratch())
         self._count += 1
         path = Path(self._folder.name) / f"{self._count}.parquet"
         pq.write_table(table, path)

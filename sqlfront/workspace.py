@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 import duckdb
 
 from engine import memory
+from engine.locking import locked
 from sqlfront.admission import PLACES, Admission
 
 Value = TypeVar("Value")
@@ -19,13 +20,6 @@ _SETTINGS: Final = (
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL integer_division = true",
     "SET GLOBAL error_on_division_by_zero = false",
-    "SET GLOBAL python_enable_replacements = false",
-    "SET GLOBAL autoinstall_known_extensions = false",
-    "SET GLOBAL autoload_known_extensions = false",
-)
-_LOCK: Final = (
-    "SET GLOBAL enable_external_access = false",
-    "SET GLOBAL lock_configuration = true",
 )
 
 
@@ -71,10 +65,7 @@ class Workspace:
         self._database = duckdb.connect(":memory:", config=memory.duckdb_settings())
         for setting in _SETTINGS:
             self._database.execute(setting)
-        folders = sorted({str(datasets.absolute()), str(datasets.resolve())})
-        self._database.execute("SET GLOBAL allowed_directories = ?", [folders])
-        for setting in _LOCK:
-            self._database.execute(setting)
+        locked(self._database, (datasets,))
         self.plans: Cache[Any] = Cache(1024)
         self.unique: Cache[bool] = Cache(1024)
         self.empty: Cache[Any] = Cache(1024)

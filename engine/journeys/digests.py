@@ -8,6 +8,8 @@ from functools import lru_cache
 import duckdb
 import polars as pl
 
+from engine.locking import locked
+
 
 def ask(query: str, given: pl.DataFrame, parameters: Sequence[str] = ()) -> pl.DataFrame:
     """Return what a query over the table ``given`` yields, in UTC."""
@@ -42,4 +44,5 @@ def _database() -> duckdb.DuckDBPyConnection:
     """Open the process's database for digests; each question has a cursor of its own."""
     database = duckdb.connect()
     database.execute("SET GLOBAL TimeZone = 'UTC'")
+    locked(database)
     return database

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -80,7 +81,7 @@ def run(
 
     def find(trace: Trace) -> pa.Table:
         chunks = report_loads(planned, home, world, cancellation)
-        return answer(planned, chunks, world.definitions, cancellation, trace)
+        return answer(planned, chunks, world.definitions, cancellation, trace, home.datasets)
 
     if trace is not None:
         folder = home.journeys_path(planned.connection)
@@ -95,9 +96,14 @@ def answer(
     definitions: Definitions,
     cancellation: Cancellation,
     trace: Trace | None = None,
+    stored: Path | None = None,
 ) -> pa.Table:
-    """Evaluate a plan over chunks, however many and however cut, and merge."""
-    job = prepared(planned, cancellation, trace or Trace(counting=False))
+    """Evaluate a plan over chunks, however many and however cut, and merge.
+
+    Args:
+        stored: the folder of the datasets that look-ups may read.
+    """
+    job = prepared(planned, cancellation, trace or Trace(counting=False), stored)
     partials = _in_threads(job, chunks) or [evaluated_chunk(job, empty_chunk(planned, definitions))]
     with job.trace.step(MERGE) as made:
         merged_table = _merged(job, partials)
@@ -135,9 +141,11 @@ def report_loads(planned: ReportPlan, home: Home, world: World, cancellation: Ca
     )
 
 
-def prepared(planned: ReportPlan, cancellation: Cancellation, trace: Trace) -> Job:
-    """Return what is done with each chunk of a plan; look-ups are read for it."""
-    lookups = _lookup_tables(planned, cancellation)
+def prepared(
+    planned: ReportPlan, cancellation: Cancellation, trace: Trace, stored: Path | None = None
+) -> Job:
+    """Return what is done with each chunk of a plan; look-ups are read for it, from what is stored."""
+    lookups = _lookup_tables(planned, Statements(cancellation, {}, stored))
     return Job(planned, aggregations(planned), lookups, cancellation, trace)
 
 
@@ -203,8 +211,7 @@ def evaluated_chunk(job: Job, chunk: Chunk) -> Partials:
     return evaluated(frame, job.aggregations, job.trace)
 
 
-def _lookup_tables(planned: ReportPlan, cancellation: Cancellation) -> dict[str, pa.Table]:
-    statements = Statements(cancellation, {})
+def _lookup_tables(planned: ReportPlan, statements: Statements) -> dict[str, pa.Table]:
     return {relation_name(lookup): statements.fetch(lookup.relation) for lookup in planned.request.lookups}
 
 

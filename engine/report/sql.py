@@ -1,6 +1,8 @@
-"""SQL over Arrow tables inside the report engine: one DuckDB for the process, one cursor per thread.
+"""SQL over Arrow tables inside the report engine: DuckDBs for the process, one cursor per thread.
 
-Users' statements never run here; what runs are trees that the report engine builds.
+Users' expressions run here inside trees that the report engine builds. What may be called is checked
+before; should something slip through, there is nothing to reach: files cannot be read, save those of
+the folders that a look-up needs, and settings cannot be changed.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -15,16 +18,18 @@ from sqlglot import exp
 
 from engine import memory
 from engine.cancellation import Cancellation
+from engine.folders import scratch
+from engine.locking import locked
 
 _lock = threading.Lock()
 
 
-@lru_cache(maxsize=1)
-def _database() -> duckdb.DuckDBPyConnection:
+@lru_cache(maxsize=8)
+def _database(folder: Path | None) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(":memory:", config=memory.duckdb_settings())
     database.execute("SET TimeZone = 'UTC'")
     database.execute("SET integer_division = true")
-    database.execute("SET python_enable_replacements = false")
+    locked(database, () if folder is None else (folder, scratch()))
     return database
 
 
@@ -34,17 +39,21 @@ class Statements:
     Args:
         cancellation: checked before each statement, interrupts a running one.
         relations: tables that every statement may join, by name.
+        folder: whose files statements may read; None for none.
     """
 
-    def __init__(self, cancellation: Cancellation, relations: Mapping[str, pa.Table]) -> None:
+    def __init__(
+        self, cancellation: Cancellation, relations: Mapping[str, pa.Table], folder: Path | None = None
+    ) -> None:
         self._cancellation = cancellation
         self._relations = relations
+        self._folder = folder
 
     @cached_property
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """Made when first needed: many questions are added up without a statement."""
         with _lock:
-            cursor = _database().cursor()
+            cursor = _database(self._folder).cursor()
         for name, table in self._relations.items():
             cursor.register(name, table)
         return cursor

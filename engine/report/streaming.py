@@ -55,7 +55,7 @@ class EventStream:
 
     def __init__(self, request: ReportRequest, home: Home, world: World, cancellation: Cancellation) -> None:
         planned = plan(request, world.definitions)
-        self._job = prepared(planned, cancellation, Trace(counting=False))
+        self._job = prepared(planned, cancellation, Trace(counting=False), home.datasets)
         self._schema = _rows(evaluated_chunk(self._job, empty_chunk(planned, world.definitions))).schema
         self._loads = report_loads(planned, home, world, cancellation)
         self._made = self._batches()

@@ -16,6 +16,7 @@ from sqlglot import exp
 from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError
 from sqlfront.catalog.naming import column_name
 from sqlfront.catalog.rows import catalog_tables
+from sqlfront.forbidden import SUPERUSERS, check_relation, check_shown
 from sqlfront.functions import SAFE, TABLE_FUNCTIONS
 from sqlfront.safety import SYNTAX, unknown_function
 
@@ -29,22 +30,6 @@ _OTHERS: Final = frozenset(
     )
 )
 _SECRET: Final = frozenset({"caller"})
-_DENIED: Final = frozenset(
-    (
-        *(
-            "pg_authid",
-            "pg_shadow",
-            "pg_statistic",
-            "pg_statistic_ext_data",
-            "pg_user_mapping",
-            "pg_largeobject",
-        ),
-        *("pg_hba_file_rules", "pg_file_settings", "pg_ident_file_mappings", "pg_config"),
-        *("pg_shmem_allocations", "pg_backend_memory_contexts", "pg_replication_origin_status"),
-    )
-)
-"""Relations of ``pg_catalog`` that PostgreSQL lets only superusers read."""
-
 _WRITES: Final = (exp.DDL, exp.DML, exp.Command, exp.Into, exp.Copy)
 
 
@@ -78,6 +63,8 @@ def _check_function(function: exp.Func) -> None:
     if isinstance(function, SYNTAX):
         return
     name = column_name(function)
+    if name == "current_setting" and function.expressions and function.expressions[0].is_string:
+        check_shown(function.expressions[0].name)
     if name not in functions():
         raise ForbiddenError(f"function {name} is not allowed") if name in _SECRET else unknown_function(name)
 
@@ -87,12 +74,13 @@ def _check_table(table: exp.Table, ctes: set[str]) -> None:
     if not schema and name in ctes:
         return
     if f"{schema or 'pg_catalog'}.{name}" in catalog_tables():
-        if name in _DENIED and schema != "information_schema":
+        if name in SUPERUSERS and schema != "information_schema":
             raise ForbiddenError(
                 f"permission denied for relation {name}", hint="Only superusers may read it."
             )
         return
-    if schema in ("pg_catalog", "information_schema") or "/" in name or name.startswith("pg_"):
+    check_relation(table)
+    if schema in ("pg_catalog", "information_schema") or name.startswith("pg_"):
         raise UnknownNameError(f'relation "{table.sql("postgres")}" does not exist')
     raise UnsupportedError(
         f'"{table.sql("postgres")}" cannot be asked together with the catalogs',

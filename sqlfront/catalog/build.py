@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from engine.locking import locked
 from sqlfront.catalog.relations import Relations
 from sqlfront.catalog.rows import CatalogTable, Given, catalog_tables, given_catalogs, given_relations
 from sqlfront.wire.types import SCALARS
@@ -85,8 +86,7 @@ def build() -> duckdb.DuckDBPyConnection:
     connection.execute((files(__package__) / "macros.sql").read_text())
     for name, body in views.items():
         connection.execute(_view(connection, catalog_tables()[name], body))
-    connection.execute("SET autoload_known_extensions = false; SET autoinstall_known_extensions = false")
-    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+    locked(connection)
     return connection
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from sqlglot import exp
 
 from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError, did_you_mean
+from sqlfront.forbidden import check_relation
 from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
 from sqlfront.planner.casts import without_idle_casts
@@ -264,6 +265,7 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
             if not planning.sight.access.may_read_system(relation.name):
                 raise ForbiddenError(f"permission denied for view {relation.name}")
             return _stored(f"{SYSTEM}{relation.name}", tuple(relation.schema.names))
+    check_relation(table)
     raise _unknown_relation(table, around, planning)
 
 
@@ -300,6 +302,8 @@ def _unknown_relation(table: exp.Table, around: Around, planning: Planning) -> U
 def _cte(name: str, cte: Cte, planning: Planning) -> Relation:
     if not (cte.recursive and _mentions(cte.query, name)):
         return resolve(cte.query, cte.around, planning)
+    # A name of ours: that of the statement might be one that stands for a dataset.
+    table = planning.fresh("_recursive")
 
     def change(part: exp.Expr) -> exp.Expr | None:
         if part.meta_get(_PLANNED):
@@ -307,7 +311,8 @@ def _cte(name: str, cte: Cte, planning: Planning) -> Relation:
         if not isinstance(part, exp.Table) or not isinstance(part.this, exp.Identifier):
             return None
         if _is_named(part, name):
-            return part
+            alias = part.args.get("alias") or exp.TableAlias(this=exp.to_identifier(name, quoted=True))
+            return exp.Table(this=exp.to_identifier(table, quoted=True), alias=alias)
         relation = _table(part, cte.around, planning)
         if not isinstance(relation, Rows):
             raise UnsupportedError(
@@ -317,7 +322,7 @@ def _cte(name: str, cte: Cte, planning: Planning) -> Relation:
         return as_source(relation, part.alias_or_name)
 
     body = rewrite(_with_first_rows(name, cte, planning), change, into_queries=True)
-    return recursive_rows(name, body, cte.names, planning)
+    return recursive_rows(table, body, cte.names, planning)
 
 
 def _is_named(table: exp.Table, name: str) -> bool:

@@ -37,7 +37,7 @@ REFUSED = {
     "SELECT nope FROM shop": "42703",
     "SELECT nope FROM pg_class": "42703",
     "SELECT * FROM nope": "42P01",
-    "SELECT * FROM '/etc/passwd'": "42P01",
+    "SELECT * FROM '/etc/passwd'": "42501",
     "SELECT * FROM read_text('/etc/passwd')": "42501",
     "SELECT 'a'::int": "22P02",
     "SELECT 1::nope": "42704",

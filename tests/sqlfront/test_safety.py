@@ -147,8 +147,6 @@ def test_an_unknown_function_gets_a_suggestion():
         'select * from "/tmp/x.parquet"',
         "select * from 'x.csv'",
         "select * from duckdb_tables",
-        "select * from information_schema.tables",
-        "select * from pg_catalog.pg_class",
         "select * from _report_1",
         "select * from _dataset_events",
         "select * from main.events",
@@ -156,6 +154,23 @@ def test_an_unknown_function_gets_a_suggestion():
     ],
 )
 def test_only_tables_of_the_catalog_are_read(sql, ask):
+    with pytest.raises(WaylineError) as caught:
+        ask(sql)
+    assert caught.value.sqlstate == "42501"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from nope",
+        "select * from information_schema.tables",
+        "select * from pg_catalog.pg_class",
+        "select * from reports_1",
+        "select * from main_events",
+        'select * from "my report.v2"',
+    ],
+)
+def test_plain_names_that_are_unknown_do_not_exist(sql, ask):
     with pytest.raises(WaylineError) as caught:
         ask(sql)
     assert caught.value.sqlstate == "42P01"
