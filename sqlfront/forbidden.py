@@ -22,7 +22,6 @@ SUPERUSERS: Final = frozenset(
         *("pg_authid", "pg_shadow", "pg_statistic", "pg_statistic_ext_data", "pg_user_mapping"),
         *("pg_largeobject", "pg_hba_file_rules", "pg_file_settings", "pg_ident_file_mappings", "pg_config"),
         *("pg_shmem_allocations", "pg_backend_memory_contexts", "pg_replication_origin_status"),
-        *("pg_subscription", "pg_user_mappings"),
     )
 )
 """Relations of ``pg_catalog`` that PostgreSQL lets only superusers read."""
