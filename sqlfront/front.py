@@ -41,40 +41,43 @@ def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places
             asks is not noted in the query log.
         places: so many statements work at once.
     """
-    workspace = Workspace(home.root / "datasets", places)
     doors = gate or UsersGate(home.catalog)
-    log = None if isinstance(doors, OwnersGate) else QueryLog(home)
+    planner = _Planner(home, doors, places)
+    login = doors.login if isinstance(doors, UsersGate) else None
+    return Front(_parsed, planner.plan, login, doors, planner.close, planner.listing.check)
 
-    def access_of(caller: Caller) -> Access:
-        return doors.access(caller.user, role_of(caller.settings))
 
-    listing, constants = Listing(home, access_of), Constants()
-    catalog = Catalog(listing.relations)
+class _Planner:
+    """Guards what all sessions of a server share, and plans their statements."""
 
-    def plan_for(
+    def __init__(self, home: Home, doors: UsersGate | OwnersGate, places: int) -> None:
+        self._home = home
+        self._doors = doors
+        self._workspace = Workspace(home.root / "datasets", places)
+        self._log = None if isinstance(doors, OwnersGate) else QueryLog(home)
+        self._constants = Constants()
+        self.listing = Listing(home, self._access)
+        self._catalog = Catalog(self.listing.relations)
+
+    def plan(
+        self,
         question: Statement | CatalogQuestion | Sleep,
         caller: Caller,
         parameter_types: Sequence[pa.DataType | None],
     ) -> Query:
+        """Plan a parsed question of a caller, under the parameter types that the client declared."""
         if isinstance(question, Sleep):
             return question
         if isinstance(question, CatalogQuestion):
-            about = replace(caller, about=lambda: doors.about(caller.user))
-            return catalog.plan(question, about, parameter_types)
+            about = replace(caller, about=lambda: self._doors.about(caller.user))
+            return self._catalog.plan(question, about, parameter_types)
         asked = with_caller(question, caller)
 
         def planned(statement: Statement) -> Query:
-            return plan(
-                statement,
-                home=home,
-                world=home.current(),
-                workspace=workspace,
-                settings=caller.settings,
-                access=lambda: access_of(caller),
-                database=read_database(caller.database),
-                parameter_types=parameter_types,
-                temporaries=caller.temporaries,
-            )
+            return self._over_data(statement, caller, parameter_types)
+
+        if asked is question and is_constant(asked):
+            return self._constants.planned(asked, lambda: planned(asked))
 
         def answered() -> Query:
             query = planned(asked)
@@ -82,13 +85,30 @@ def open_front(home: Home, gate: UsersGate | OwnersGate | None = None, *, places
                 return query
             return CallersQuery(query, asked.text, lambda: with_caller(question, caller), planned)
 
-        if asked is question and is_constant(asked):
-            return constants.planned(asked, answered)
-        return answered() if log is None else log.planned(_asker(caller), question.text, answered)
+        return answered() if self._log is None else self._log.planned(_asker(caller), question.text, answered)
 
-    login = doors.login if isinstance(doors, UsersGate) else None
-    close = (lambda: None) if log is None else log.close
-    return Front(_parsed, plan_for, login, doors, close, listing.check)
+    def close(self) -> None:
+        """Write what is left of the query log."""
+        if self._log is not None:
+            self._log.close()
+
+    def _access(self, caller: Caller) -> Access:
+        return self._doors.access(caller.user, role_of(caller.settings))
+
+    def _over_data(
+        self, statement: Statement, caller: Caller, parameter_types: Sequence[pa.DataType | None]
+    ) -> Query:
+        return plan(
+            statement,
+            home=self._home,
+            world=self._home.current(),
+            workspace=self._workspace,
+            settings=caller.settings,
+            access=lambda: self._access(caller),
+            database=read_database(caller.database),
+            parameter_types=parameter_types,
+            temporaries=caller.temporaries,
+        )
 
 
 def _asker(caller: Caller) -> Asker:
