@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import pyarrow as pa
 from sqlglot import exp
@@ -11,6 +12,10 @@ from engine.dataview.components import data_view
 from engine.definitions.model import Definitions
 from sqlfront.database import view_id
 from sqlfront.inference import TEXT, Columns, needed
+from sqlfront.problems import UndefinedParameterError
+
+_MOST: Final = 65_535
+"""Parameters that a message can have values for."""
 
 
 def parameter_types(
@@ -35,17 +40,28 @@ def parameter_types(
 def inferred(
     tree: exp.Expr, declared: Sequence[pa.DataType | None], columns: Columns
 ) -> tuple[pa.DataType, ...]:
-    """Return a type for every parameter, text where nothing says otherwise."""
+    """Return a type for every parameter, text where nothing says otherwise.
+
+    Raises:
+        UndefinedParameterError: a number that no parameter can have.
+    """
     uses: dict[int, list[exp.Parameter]] = {}
     for node in tree.find_all(exp.Parameter, bfs=False):
         if isinstance(node.this, exp.Literal):
-            uses.setdefault(int(node.name), []).append(node)
+            uses.setdefault(_number(node.name), []).append(node)
     types: list[pa.DataType] = []
     for number in range(1, max([len(declared), *uses], default=0) + 1):
         given = declared[number - 1] if number <= len(declared) else None
         found = (needed(node, columns) for node in uses.get(number, ()))
         types.append(given or next((kind for kind in found if kind is not None), TEXT))
     return tuple(types)
+
+
+def _number(name: str) -> int:
+    number = int(name) if name.isdecimal() and len(name) <= len(str(_MOST)) else 0
+    if not 1 <= number <= _MOST:
+        raise UndefinedParameterError(f"there is no parameter ${name}")
+    return number
 
 
 def _column_types(tree: exp.Expr, definitions: Definitions) -> dict[str, pa.DataType]:

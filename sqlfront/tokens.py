@@ -12,6 +12,9 @@ from typing import Final
 
 from sqlfront.sqlstate import SqlError
 
+LONGEST: Final = 4 << 20
+"""Characters of a text: reading one of these takes seconds, in which nobody else is answered."""
+
 _TOKEN: Final = re.compile(
     r"""
       (?P<space>\s+|--[^\n]*)
@@ -77,7 +80,17 @@ def _comment_end(sql: str, start: int) -> int:
 
 
 def split(sql: str) -> list[Piece]:
-    """Return the statements of a text that are not empty."""
+    """Return the statements of a text that are not empty.
+
+    Raises:
+        SqlError: the text is so long that others would have to wait while it is read.
+    """
+    if len(sql) > LONGEST:
+        raise SqlError(
+            f"the text has {len(sql):,} characters, and {LONGEST:,} are the most",
+            "54000",
+            hint="Send the statements one by one, and values as parameters.",
+        )
     if _HAS_ONE.fullmatch(sql):
         return [Piece(sql.strip(), len(sql) - len(sql.lstrip()))]
     pieces: list[Piece] = []

@@ -116,6 +116,13 @@ def test_values_arrive_as_they_were(kind, value, ask):
     assert ask("select $1", value, types=[kind]) == [(value,)]
 
 
+@pytest.mark.parametrize("number", ["0", "65536", "9e", "99999999999999999999"])
+def test_numbers_that_no_parameter_can_have(number, query):
+    with pytest.raises(WaylineError) as caught:
+        query(f"select ${number}")
+    assert caught.value.sqlstate == "42P02"
+
+
 def test_a_missing_value_is_an_error(query):
     with pytest.raises(WaylineError) as caught:
         query("select $1::int").run((), Cancellation())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.errors import UnsupportedError
 from sqlfront import statements
 from sqlfront.sqlstate import SqlError
-from sqlfront.tokens import Piece, split, string_value, tokens
+from sqlfront.tokens import LONGEST, Piece, split, string_value, tokens
 
 PARTS = st.sampled_from(
     [
@@ -140,3 +140,9 @@ def test_unsupported_control_statements(sql):
 )
 def test_string_literals(literal, value):
     assert string_value(literal) == value
+
+
+def test_a_text_that_is_too_long_is_not_read():
+    with pytest.raises(SqlError) as caught:
+        split("SELECT '" + "x" * LONGEST + "'")
+    assert caught.value.sqlstate == "54000"
