@@ -1,8 +1,8 @@
 """SQL over Arrow tables inside the report engine: DuckDBs for the process, one cursor per thread.
 
 Users' expressions run here inside trees that the report engine builds. What may be called is checked
-before; should something slip through, there is nothing to reach: files cannot be read, save those of
-the folders that a look-up needs, and settings cannot be changed.
+before; should something slip through, there is nothing to reach: files cannot be read, save results on
+their way into a report and those of the folders that a look-up needs, and settings cannot be changed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _database(folder: Path | None) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(":memory:", config=memory.duckdb_settings())
     database.execute("SET TimeZone = 'UTC'")
     database.execute("SET integer_division = true")
-    locked(database, () if folder is None else (folder, scratch()))
+    locked(database, (scratch(),) if folder is None else (folder, scratch()))
     return database
 
 
@@ -39,7 +39,7 @@ class Statements:
     Args:
         cancellation: checked before each statement, interrupts a running one.
         relations: tables that every statement may join, by name.
-        folder: whose files statements may read; None for none.
+        folder: whose files statements may read besides this process's own results.
     """
 
     def __init__(

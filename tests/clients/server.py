@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,7 +68,7 @@ def served_shop(folder: Path) -> Iterator[Served]:
         try:
             yield Served(home, *_address(server, log))
         finally:
-            server.send_signal(signal.SIGINT)
+            server.terminate()
             server.wait(timeout=30)
             home.close()
 
