@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from engine.world import Home
 from sqlfront.front import open_front
+from sqlfront.gate import OwnersGate
 from sqlfront.server import running
 from sqlfront.wire import compiled
 
@@ -57,7 +58,7 @@ def main() -> None:
     """Serve until the standard input ends."""
     compiled.load()
     with closing(Home.open(Path(sys.argv[1]))) as home:
-        front = replace(open_front(home), login=None)
+        front = open_front(home, OwnersGate())
         with running(front) as address:
             print(address.port, flush=True)
             sys.stdin.read()

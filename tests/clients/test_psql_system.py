@@ -11,6 +11,7 @@ import pytest
 
 from sqlfront.front import open_front
 from sqlfront.server import running
+from sqlfront.system import RELATIONS
 from sqlfront.users import add_user
 from tests.journeys.support import definitions, ingest_rows, new_home
 
@@ -39,11 +40,7 @@ def psql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str
 
 def test_listed_in_its_schema_only(psql: Callable[..., str]) -> None:
     listed = psql("\\dv system.*", "-At").split()
-    assert listed == [
-        "system|biggest_persons|view|postgres",
-        "system|identity_alarms|view|postgres",
-        "system|stitching_quality|view|postgres",
-    ]
+    assert listed == [f"system|{name}|view|postgres" for name in sorted(RELATIONS)]
     assert "system" not in psql("\\d", "-At")
 
 
