@@ -1,14 +1,18 @@
 -- Rows of our relations, and of the catalogs themselves, from what is given of each relation and column.
 -- What is left out here has its column's default: zero, false, empty, NULL.
+INSERT INTO own.pg_namespace BY NAME
+SELECT DISTINCT g.listing, g.schema AS oid, 'pg_temp_1' AS nspname, g.owner AS nspowner
+FROM given_relations AS g WHERE g.schema = 13002;
 INSERT INTO own.pg_type BY NAME
-SELECT g.listing, g.row_type AS oid, g.name AS typname, g.schema AS typnamespace, 10 AS typowner, -1 AS typlen,
+SELECT g.listing, g.row_type AS oid, g.name AS typname, g.schema AS typnamespace, g.owner AS typowner, -1 AS typlen,
     'c' AS typtype, 'C' AS typcategory, true AS typisdefined, ',' AS typdelim, g.oid AS typrelid,
     2290 AS typinput, 2291 AS typoutput, 2402 AS typreceive, 2403 AS typsend, 'd' AS typalign, 'x' AS typstorage,
     -1 AS typtypmod
 FROM given_relations AS g WHERE g.row_type <> 0;
 INSERT INTO own.pg_class BY NAME
-SELECT g.listing, g.oid, g.name AS relname, g.schema AS relnamespace, g.row_type AS reltype, 10 AS relowner,
-    CASE g.kind WHEN 'r' THEN 2 ELSE 0 END AS relam, -1 AS reltuples, 'p' AS relpersistence, g.kind AS relkind,
+SELECT g.listing, g.oid, g.name AS relname, g.schema AS relnamespace, g.row_type AS reltype, g.owner AS relowner,
+    CASE g.kind WHEN 'r' THEN 2 ELSE 0 END AS relam, -1 AS reltuples,
+    CASE g.schema WHEN 13002 THEN 't' ELSE 'p' END AS relpersistence, g.kind AS relkind,
     g.columns AS relnatts, g.kind = 'v' AS relhasrules, true AS relispopulated,
     CASE g.kind WHEN 'r' THEN 'd' ELSE 'n' END AS relreplident
 FROM given_relations AS g;

@@ -19,7 +19,7 @@ from sqlfront.catalog.allowed import check
 from sqlfront.catalog.listings import shared_listings
 from sqlfront.catalog.naming import column_name
 from sqlfront.catalog.output import named, output_types, parameter_types, types_by_name
-from sqlfront.catalog.relations import Relations
+from sqlfront.catalog.relations import Relations, temporary_relations
 from sqlfront.catalog.rewrite import REG_TYPES, rewrite, type_name
 from sqlfront.catalog.rows import catalog_tables
 from sqlfront.peer import Tls
@@ -143,7 +143,11 @@ class Catalog:
 
     def cursor(self, caller: Caller) -> duckdb.DuckDBPyConnection:
         """Return a cursor in which the catalogs tell a caller what there is now."""
-        return shared_listings().cursor(self._owner, self._relations(caller), _about(caller))
+        listed, own = self._relations(caller), caller.temporaries()
+        if not own:
+            return shared_listings().cursor(self._owner, (listed,), _about(caller))
+        about = {**_about(caller), "temporaries": "t"}
+        return shared_listings().cursor(self._owner, (listed, temporary_relations(own)), about)
 
     def plan(
         self,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import pyarrow as pa
 
+from sqlfront.temporary_rows import TEMPORARY_SCHEMA
+
 PUBLIC: Final = 2200
 SYSTEM: Final = 13_001
 PG_CATALOG: Final = 11
+TEMPORARY: Final = 13_002
 INFORMATION_SCHEMA: Final = 13_000
 _FIRST_OID: Final = 100_000
 _OIDS: Final = 2**31 - _FIRST_OID
@@ -41,7 +44,7 @@ class RelationColumn:
 
 @dataclass(frozen=True)
 class Relation:
-    """A data view or dataset, in the schema ``public``, or one of wayline's own, in ``system``.
+    """A data view or dataset in ``public``, one of wayline's own in ``system``, or a temporary table.
 
     Attributes:
         definition: what a view is made of, as SQL to read.
@@ -71,6 +74,20 @@ class Relations:
 
     version: Hashable
     relations: tuple[Relation, ...]
+
+
+def temporary_relations(tables: Mapping[str, pa.Table]) -> Relations:
+    """Return the temporary tables of a session, by their names."""
+    version = tuple((name, table.schema) for name, table in tables.items())
+    relations = (
+        Relation(name, Kind.TABLE, _columns(table.schema), schema=TEMPORARY_SCHEMA)
+        for name, table in tables.items()
+    )
+    return Relations(version, tuple(relations))
+
+
+def _columns(schema: pa.Schema) -> tuple[RelationColumn, ...]:
+    return tuple(RelationColumn(field.name, field.type) for field in schema)
 
 
 def stable_oids(names: Iterable[str]) -> dict[str, int]:

@@ -16,11 +16,13 @@ from sqlfront.catalog.relations import (
     PG_CATALOG,
     PUBLIC,
     SYSTEM,
+    TEMPORARY,
     Kind,
     Relation,
     Relations,
     stable_oids,
 )
+from sqlfront.temporary_rows import TEMPORARY_SCHEMA
 from sqlfront.wire.types import pg_modifier, pg_name
 
 SCHEMAS: Final = {
@@ -28,13 +30,17 @@ SCHEMAS: Final = {
     "public": PUBLIC,
     "system": SYSTEM,
     "information_schema": INFORMATION_SCHEMA,
+    TEMPORARY_SCHEMA: TEMPORARY,
 }
+_POSTGRES: Final = 10
+_CALLER: Final = 16_385
 _RELATIONS: Final = pa.schema(
     {
         "listing": pa.int64(),
         "oid": pa.int64(),
         "name": pa.string(),
         "schema": pa.int64(),
+        "owner": pa.int64(),
         "kind": pa.string(),
         "columns": pa.int16(),
         "row_type": pa.int64(),
@@ -94,7 +100,10 @@ def given_catalogs(listing: int) -> Given:
     """Return PostgreSQL's own relations."""
     tables = catalog_tables().values()
     relations = (
-        (listing, table.oid, table.name, SCHEMAS[table.schema], table.kind, len(table.columns), 0, "", "")
+        (
+            *(listing, table.oid, table.name, SCHEMAS[table.schema], _POSTGRES),
+            *(table.kind, len(table.columns), 0, "", ""),
+        )
         for table in tables
     )
     columns = (
@@ -111,7 +120,8 @@ def given_relations(listing: int, relations: Relations) -> Given:
     oids = stable_oids([*keys, *map(_row_type, keys)])
     rows = (
         (
-            *(listing, oids[each.key], each.name, SCHEMAS[each.schema], each.kind.value, len(each.columns)),
+            *(listing, oids[each.key], each.name, SCHEMAS[each.schema]),
+            *(_CALLER if each.schema == TEMPORARY_SCHEMA else _POSTGRES, each.kind.value, len(each.columns)),
             *(oids[_row_type(each.key)], each.comment, each.definition),
         )
         for each in relations.relations

@@ -54,8 +54,9 @@ SELECT pg.caller('database') AS catalog_name, nspname AS schema_name,
 FROM pg.pg_namespace;
 -- view information_schema.tables
 SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
-    CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'BASE TABLE' END AS table_type,
-    'NO' AS is_insertable_into, 'NO' AS is_typed
+    CASE WHEN n.nspname = 'pg_temp_1' THEN 'LOCAL TEMPORARY' WHEN c.relkind = 'v' THEN 'VIEW'
+        ELSE 'BASE TABLE' END AS table_type,
+    CASE n.nspname WHEN 'pg_temp_1' THEN 'YES' ELSE 'NO' END AS is_insertable_into, 'NO' AS is_typed
 FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace;
 -- view information_schema.views
 SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
