@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -19,9 +19,10 @@ from engine.report.streaming import EventStream
 from engine.report.trace import Trace
 from engine.world import Home
 from sqlfront import planner
-from sqlfront.announced import announced
+from sqlfront.announced import announced, with_composites
 from sqlfront.binding import with_values
 from sqlfront.calls import rows_of_call
+from sqlfront.catalog import Relations
 from sqlfront.description import Description
 from sqlfront.literals import TEXT, rows_query
 from sqlfront.parameters import parameter_types
@@ -80,8 +81,12 @@ def prepare(
     workspace: Workspace,
     *,
     compat: bool = False,
+    listed: Callable[[], Sequence[Relations]] = tuple,
 ) -> Planned:
     """Plan a parsed question and find out its columns; no data is read, save to see if a join is unique.
+
+    Args:
+        listed: returns the relations whose composite types a client knows.
 
     Raises:
         WaylineError: it cannot be answered.
@@ -108,9 +113,8 @@ def prepare(
         schema, kinds = description.described(plan.query)
         names = plan.names if len(plan.names) == len(schema) else schema.names
         types_shown = announced(schema, kinds, tree)
-        columns = tuple(
-            ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True)
-        )
+        shown = tuple(ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True))
+        columns = with_composites(shown, tree, listed)
         return Planned(plan, types, columns, description.empty, sight.world.id if looked_at else None)
     finally:
         cursor.close()

@@ -6,10 +6,15 @@ CREATE VIEW pg.classes AS SELECT oid, relname, nspname, place,
 FROM (SELECT c.oid, c.relname, n.nspname,
           CASE n.nspname WHEN 'pg_temp_1' THEN 1 WHEN 'pg_catalog' THEN 2 WHEN 'public' THEN 3 END AS place
       FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace);
-CREATE VIEW pg.type_names AS SELECT t.oid, t.typname AS name,
-    CASE WHEN t.typelem <> 0 AND t.typlen = -1 AND t.typcategory = 'A' AND t.typname LIKE '\_%' ESCAPE '\'
-        THEN coalesce(e.display, substr(t.typname, 2)) || '[]' ELSE coalesce(d.display, t.typname) END AS display
-FROM pg.pg_type AS t LEFT JOIN pg.displays AS d ON d.oid = t.oid LEFT JOIN pg.displays AS e ON e.oid = t.typelem;
+CREATE MACRO pg.quote_ident(_name) AS CASE WHEN regexp_full_match(_name, '[a-z_][a-z0-9_$]*')
+    THEN _name ELSE '"' || replace(_name, '"', '""') || '"' END;
+CREATE VIEW pg.type_names AS SELECT t.oid, t.typname AS name, CASE
+    WHEN n.nspname IN ('pg_catalog', 'public', 'pg_temp_1') THEN '' ELSE pg.quote_ident(n.nspname) || '.' END || CASE
+    WHEN t.typelem <> 0 AND t.typlen = -1 AND t.typcategory = 'A' AND t.typname LIKE '\_%' ESCAPE '\'
+        THEN coalesce(e.display, pg.quote_ident(substr(t.typname, 2))) || '[]'
+    ELSE coalesce(d.display, pg.quote_ident(t.typname)) END AS display
+FROM pg.pg_type AS t JOIN pg.pg_namespace AS n ON n.oid = t.typnamespace
+LEFT JOIN pg.displays AS d ON d.oid = t.oid LEFT JOIN pg.displays AS e ON e.oid = t.typelem;
 INSERT INTO own.pg_namespace (oid, nspname, nspowner)
 VALUES (11, 'pg_catalog', 10), (2200, 'public', 10), (13001, 'system', 10), (13000, 'information_schema', 10);
 INSERT INTO own.pg_description (objoid, classoid, objsubid, description)
@@ -73,6 +78,9 @@ CREATE MACRO pg.format_type(_oid, _modifier) AS
         WHEN _oid IN (1042, 1043) THEN '(' || (_modifier - 4) || ')'
         WHEN _oid = 1700 THEN '(' || ((_modifier - 4) // 65536) || ',' || ((_modifier - 4) % 65536) || ')'
         ELSE '' END END;
+CREATE MACRO pg.standard_type(_oid, _kind, _element, _size) AS CASE
+    WHEN _element <> 0 AND _size = -1 THEN 'ARRAY' WHEN _kind = 'c' THEN 'USER-DEFINED'
+    ELSE pg.regtype_name(_oid) END;
 CREATE MACRO pg.regtype_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
     (SELECT min(_names.oid) FROM pg.type_names AS _names
      WHERE replace(replace(lower(_name), 'pg_catalog.', ''), '"', '') IN (_names.name, _names.display)));
@@ -89,12 +97,11 @@ CREATE MACRO pg.regproc_name(_oid) AS CASE WHEN _oid = 0 THEN '-' ELSE coalesce(
 CREATE MACRO pg.regproc_oid(_name) AS
     (SELECT min(_procs.oid) FROM pg.pg_proc AS _procs
      WHERE _procs.proname = replace(_name, 'pg_catalog.', ''));
-CREATE MACRO pg.quote_ident(_name) AS CASE WHEN regexp_full_match(_name, '[a-z_][a-z0-9_$]*')
-    THEN _name ELSE '"' || replace(_name, '"', '""') || '"' END;
 CREATE MACRO pg.regclass_name(_oid) AS coalesce(
     (SELECT CASE WHEN _classes.visible THEN '' ELSE _classes.nspname || '.' END
          || pg.quote_ident(_classes.relname)
-     FROM pg.classes AS _classes WHERE _classes.oid = _oid), CAST(_oid AS VARCHAR));
+     FROM pg.classes AS _classes WHERE _classes.oid = _oid),
+    CASE WHEN _oid = 0 THEN '-' ELSE CAST(_oid AS VARCHAR) END);
 CREATE MACRO pg.regclass_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
     (SELECT min(_classes.oid) FROM pg.classes AS _classes
      WHERE regexp_replace(replace(_name, '"', ''), '^pg_temp\.', 'pg_temp_1.')

@@ -17,15 +17,19 @@ SYSTEM: Final = 13_001
 PG_CATALOG: Final = 11
 TEMPORARY: Final = 13_002
 INFORMATION_SCHEMA: Final = 13_000
-_FIRST_OID: Final = 100_000
-_OIDS: Final = 2**31 - _FIRST_OID
+_OIDS: Final = range(100_000, 2_000_000_000)
+_TEMPORARY_OIDS: Final = range(_OIDS.stop, 2**31)
 
 
 class Kind(StrEnum):
-    """``pg_class.relkind`` of a relation: data views and ours are views, raw datasets are tables."""
+    """``pg_class.relkind`` of a relation: data views and ours are views, raw datasets are tables.
+
+    Columns of objects have composite types, which stand there as well.
+    """
 
     VIEW = "v"
     TABLE = "r"
+    COMPOSITE = "c"
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,12 @@ class Relations:
     Attributes:
         version: differs whenever the relations do; the catalogs take them once per version.
         relations: data views, datasets and wayline's own; keys are unique.
+        oids: what their numbers are taken from.
     """
 
-    version: Hashable
-    relations: tuple[Relation, ...]
+    version: Hashable = None
+    relations: tuple[Relation, ...] = ()
+    oids: range = _OIDS
 
 
 def temporary_relations(tables: Mapping[str, pa.Table]) -> Relations:
@@ -83,14 +89,14 @@ def temporary_relations(tables: Mapping[str, pa.Table]) -> Relations:
         Relation(name, Kind.TABLE, _columns(table.schema), schema=TEMPORARY_SCHEMA)
         for name, table in tables.items()
     )
-    return Relations(version, tuple(relations))
+    return Relations(version, tuple(relations), _TEMPORARY_OIDS)
 
 
 def _columns(schema: pa.Schema) -> tuple[RelationColumn, ...]:
     return tuple(RelationColumn(field.name, field.type) for field in schema)
 
 
-def stable_oids(names: Iterable[str]) -> dict[str, int]:
+def stable_oids(names: Iterable[str], oids: range = _OIDS) -> dict[str, int]:
     """Return a number for each name that does not change when other names come or go.
 
     Only if two names hash alike, the later of them takes the next free number.
@@ -98,8 +104,8 @@ def stable_oids(names: Iterable[str]) -> dict[str, int]:
     taken: dict[int, str] = {}
     for name in sorted(names):
         digest = hashlib.blake2s(name.encode(), digest_size=4).digest()
-        oid = _FIRST_OID + int.from_bytes(digest) % _OIDS
+        oid = oids[int.from_bytes(digest) % len(oids)]
         while oid in taken:
-            oid += 1
+            oid = oids[(oid + 1 - oids.start) % len(oids)]
         taken[oid] = name
     return {name: oid for oid, name in taken.items()}

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from engine.errors import WaylineError
 from sqlfront.wire import binary, text
-from sqlfront.wire.types import BY_NAME, is_unconstrained, pg_name, pg_oid, storage_type
+from sqlfront.wire.types import BY_NAME, is_unconstrained, kept_type, pg_name, pg_oid, storage_type
 from sqlfront.wire.zones import local_times
 
 Encoder = Callable[[Any], bytes]
@@ -169,7 +169,7 @@ def _boxes(array: pa.Array, kind: pa.DataType) -> Iterator[bytes | None]:
             yield None
             continue
         sizes, values = _box(parts, 1)
-        yield binary.array_binary(encode_values(pa.array(values, storage_type(leaf)), leaf, True), oid, sizes)
+        yield binary.array_binary(encode_values(pa.array(values, kept_type(leaf)), leaf, True), oid, sizes)
 
 
 def _box(parts: list[Any] | None, depth: int) -> tuple[list[int], list[Any]]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlfront.wire.text import INFINITE_TIME
+from sqlfront.wire.types import CompositeType
 
 SECOND: Final = 1_000_000
 UTC: Final = "UTC"
@@ -27,6 +28,8 @@ def in_zone(arrow_type: pa.DataType, zone: str) -> pa.DataType:
         return pa.list_(field.with_type(in_zone(field.type, zone)))
     if pa.types.is_map(arrow_type):
         return pa.map_(in_zone(arrow_type.key_type, zone), in_zone(arrow_type.item_type, zone))
+    if isinstance(arrow_type, CompositeType):
+        return arrow_type.over(in_zone(arrow_type.storage_type, zone))
     if pa.types.is_struct(arrow_type):
         return pa.struct([field.with_type(in_zone(field.type, zone)) for field in arrow_type])
     return arrow_type

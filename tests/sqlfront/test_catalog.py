@@ -170,7 +170,7 @@ def test_columns_with_types_and_descriptions(catalog):
         ["received", "timestamp with time zone", "timestamptz", None, None],
         ["amount", "numeric", "numeric", 12, 2],
         ["tags", "ARRAY", "_text", None, None],
-        ["device", "record", "record", None, None],
+        ["device", "USER-DEFINED", "web_raw_device", None, None],
     ]
     assert rows(catalog, "SELECT obj_description('web'::regclass, 'pg_class')") == [["All web events"]]
 
@@ -233,7 +233,7 @@ def test_every_relation_has_a_row_type(catalog):
         catalog,
         "SELECT t.typname, t.typtype, format_type(t.oid, NULL) FROM pg_class c JOIN pg_type t ON t.oid = c.reltype "
         "WHERE t.typrelid = c.oid AND c.relnamespace = 'public'::regnamespace ORDER BY 1",
-    ) == [["web", "c", "web"], ["web_raw", "c", "web_raw"]]
+    ) == [["web", "c", "web"], ["web_raw", "c", "web_raw"], ["web_raw_device", "c", "web_raw_device"]]
 
 
 def test_objects_print_as_names(catalog):
@@ -259,7 +259,8 @@ def test_settings_that_we_have_no_use_for(catalog):
 def test_statements_of_pgjdbc(catalog, name):
     answer = rows(catalog, PGJDBC[name])
     if name.startswith("getTables"):
-        assert [row[2:4] for row in answer] == [["web_raw", "TABLE"], ["web", "VIEW"]]
+        types = [["web_raw_device", "TYPE"]] if name == "getTables_all" else []
+        assert [row[2:4] for row in answer] == [["web_raw", "TABLE"], *types, ["web", "VIEW"]]
     elif name == "getColumns":
         assert [row[2] for row in answer] == [
             *("timestamp", "channel", "commerce.order.total", "visits"),
