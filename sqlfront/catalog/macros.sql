@@ -34,8 +34,8 @@ CREATE MACRO pg.caller_name() AS
 CREATE MACRO pg.lines(_what) AS
     list_transform(list_filter(string_split(coalesce(pg.caller(_what), ''), chr(10)),
         lambda _line: _line <> ''), lambda _line: string_split(_line, chr(9)));
-CREATE MACRO pg.role_oid(_name) AS CASE _name WHEN NULL THEN NULL WHEN 'postgres' THEN 10 WHEN pg.caller('user') THEN 16385
-    ELSE 16386 + CAST(hash(_name) % 2000000000 AS BIGINT) END;
+CREATE MACRO pg.role_oid(_name) AS CASE WHEN _name IS NULL THEN NULL WHEN _name = 'postgres' THEN 10
+    WHEN _name = pg.caller('user') THEN 16385 ELSE 16386 + CAST(hash(_name) % 2000000000 AS BIGINT) END;
 CREATE MACRO pg.pg_my_temp_schema() AS CASE WHEN pg.caller('temporaries') IS NULL THEN 0 ELSE 13002 END;
 CREATE MACRO pg.current_schemas(_implicit) AS
     CASE WHEN NOT _implicit THEN ['public'] WHEN pg.pg_my_temp_schema() = 0 THEN ['pg_catalog', 'public']
@@ -102,11 +102,14 @@ CREATE MACRO pg.regclass_name(_oid) AS coalesce(
          || pg.quote_ident(_classes.relname)
      FROM pg.classes AS _classes WHERE _classes.oid = _oid),
     CASE WHEN _oid = 0 THEN '-' ELSE CAST(_oid AS VARCHAR) END);
+CREATE MACRO pg.plain_name(_name) AS CASE WHEN contains(_name, '"') THEN replace(_name, '"', '')
+    WHEN EXISTS (SELECT 1 FROM pg.pg_class AS _known WHERE _known.relname = _name) THEN _name
+    ELSE lower(_name) END;
 CREATE MACRO pg.regclass_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
     (SELECT min(_classes.oid) FROM pg.classes AS _classes
-     WHERE regexp_replace(replace(_name, '"', ''), '^pg_temp\.', 'pg_temp_1.')
+     WHERE regexp_replace(pg.plain_name(_name), '^pg_temp\.', 'pg_temp_1.')
             = _classes.nspname || '.' || _classes.relname
-        OR (_classes.visible AND replace(_name, '"', '') = _classes.relname)));
+        OR (_classes.visible AND pg.plain_name(_name) = _classes.relname)));
 CREATE MACRO pg.to_regclass(_name) AS pg.regclass_oid(_name);
 CREATE MACRO pg.to_regtype(_name) AS pg.regtype_oid(_name);
 CREATE MACRO pg.to_regproc(_name) AS pg.regproc_oid(_name);
@@ -134,6 +137,15 @@ CREATE MACRO pg.regproc_names(_oids) AS
 CREATE MACRO pg.regnamespace_oid(_name) AS
     (SELECT _spaces.oid FROM pg.pg_namespace AS _spaces WHERE _spaces.nspname = _name);
 CREATE MACRO pg.to_regnamespace(_name) AS pg.regnamespace_oid(_name);
+-- What a text is cast to: the number of what has that name, and an error if nothing has.
+CREATE MACRO pg.found(_oid, _name, _what) AS CASE WHEN _name IS NULL THEN NULL WHEN _name = '-' THEN 0
+    ELSE coalesce(_oid, error(_what || ' "' || _name || '" does not exist')) END;
+CREATE MACRO pg.regclass_cast(_name) AS pg.found(pg.regclass_oid(_name), _name, 'relation');
+CREATE MACRO pg.regtype_cast(_name) AS pg.found(pg.regtype_oid(_name), _name, 'type');
+CREATE MACRO pg.regproc_cast(_name) AS pg.found(pg.regproc_oid(_name), _name, 'function');
+CREATE MACRO pg.regoper_cast(_name) AS pg.found(pg.regoper_oid(_name), _name, 'operator');
+CREATE MACRO pg.regcollation_cast(_name) AS pg.found(pg.regcollation_oid(_name), _name, 'collation');
+CREATE MACRO pg.regnamespace_cast(_name) AS pg.found(pg.regnamespace_oid(_name), _name, 'schema');
 CREATE MACRO pg.quote_literal(_text) AS '''' || replace(_text, '''', '''''') || '''';
 CREATE MACRO pg.pg_get_userbyid(_oid) AS CASE _oid WHEN 10 THEN 'postgres'
     WHEN 16385 THEN pg.caller('user') ELSE coalesce(
@@ -145,6 +157,7 @@ CREATE MACRO pg.regrole_name(_oid) AS pg.quote_ident(
 CREATE MACRO pg.regrole_oid(_name) AS coalesce(try_cast(_name AS BIGINT), pg.role_oid(
     list_filter(list_append(list_transform(pg.lines('principals'), lambda _who: _who[1]), 'postgres'),
         lambda _known: _known = replace(_name, '"', ''))[1]));
+CREATE MACRO pg.regrole_cast(_name) AS pg.found(pg.regrole_oid(_name), _name, 'role');
 CREATE MACRO pg.to_regrole(_name) AS pg.regrole_oid(_name);
 CREATE MACRO pg.pg_table_is_visible(_oid) AS coalesce(
     (SELECT _classes.visible FROM pg.classes AS _classes

@@ -92,7 +92,17 @@ def test_not_recognised(sql):
             "SELECT pg_catalog.pg_am.oid FROM pg_catalog.pg_am",
             "SELECT pg_am.oid FROM pg.pg_am AS pg_am",
         ),
-        ("SELECT 'a'::regclass::oid", "SELECT CAST(REGCLASS_OID('a') AS BIGINT)"),
+        ("SELECT 'a'::regclass::oid", "SELECT CAST(REGCLASS_CAST('a') AS BIGINT)"),
+        ("SELECT 'a'::regclass", "SELECT REGCLASS_NAME(REGCLASS_CAST('a'))"),
+        (
+            "SELECT ('a'::regclass)::text AS b",
+            "SELECT CAST((REGCLASS_NAME(REGCLASS_CAST('a'))) AS TEXT) AS b",
+        ),
+        ("SELECT 1 WHERE 'a'::regclass = 1", "SELECT 1 WHERE REGCLASS_CAST('a') = 1"),
+        (
+            "SELECT x FROM (SELECT 'a'::regclass AS x) AS y",
+            "SELECT x FROM (SELECT REGCLASS_CAST('a') AS x) AS y",
+        ),
         ("SELECT a::regtype::text", "SELECT CAST(REGTYPE_NAME(a) AS TEXT)"),
         ("SELECT typinput::text", "SELECT REGPROC_NAME(typinput)"),
         ('SELECT a::"char", b::name[]', "SELECT CAST(a AS TEXT), CAST(b AS TEXT[])"),
