@@ -16,7 +16,8 @@ from sqlglot import exp
 from sqlfront.cast_types import pg_type
 from sqlfront.catalog import Relations, named, numbered
 from sqlfront.query import ResultColumn
-from sqlfront.wire.types import NamedType, pg_name
+from sqlfront.wire.types import NamedType, named_type, pg_name
+from sqlfront.zoned_times import ZONED_TIME
 
 _FROM_DUCKDB: Final = {"UUID": "uuid", "JSON": "json"}
 _BY_CAST: Final = frozenset(("name", "char", "varchar", "bpchar", "oid", "jsonb", "xid"))
@@ -62,6 +63,8 @@ def _has_struct(kind: pa.DataType) -> bool:
 
 def _of_duckdb(kind: Any, arrow_type: pa.DataType) -> pa.DataType:
     """Return a column's type with our names for what DuckDB knows and Arrow does not."""
+    if str(kind) == ZONED_TIME:
+        return named_type("timetz")
     name = _FROM_DUCKDB.get(str(kind))
     if name is not None:
         return NamedType(name, arrow_type)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import duckdb
@@ -44,6 +44,7 @@ from sqlfront.system import RELATIONS, system_rows
 from sqlfront.temporary import TemporaryFiles
 from sqlfront.trees import column, render
 from sqlfront.workspace import Workspace
+from sqlfront.zoned_times import with_zoned_times_as_text
 
 BATCH_ROWS: Final = 16_384
 """Rows per batch of a streamed answer."""
@@ -111,6 +112,7 @@ def prepare(
         description.register(plan.reports)
         description.register_calls(plan.calls)
         schema, kinds = description.described(plan.query)
+        plan = replace(plan, query=with_zoned_times_as_text(plan.query, kinds))
         names = plan.names if len(plan.names) == len(schema) else schema.names
         types_shown = announced(schema, kinds, tree)
         shown = tuple(ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True))

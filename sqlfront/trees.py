@@ -149,6 +149,6 @@ def render(node: exp.Expr) -> str:
     """Return the node as DuckDB SQL, written as it stands.
 
     The parser's library warns of differences between dialects, such as the zone in which EXTRACT reads an
-    instant; trees say what they mean in DuckDB before they come here, and a server's log is no place for that.
+    instant; trees say what they mean in DuckDB before they come here, and no log need hear of that.
     """
     return str(node.sql(dialect="duckdb", unsupported_level=ErrorLevel.IGNORE))

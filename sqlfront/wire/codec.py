@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from engine.errors import WaylineError
 from sqlfront.wire import binary, text
+from sqlfront.wire.moments import timetz_binary
 from sqlfront.wire.types import BY_NAME, is_unconstrained, kept_type, pg_name, pg_oid, storage_type
 from sqlfront.wire.zones import local_times
 
@@ -50,6 +51,7 @@ _BINARY: Final[dict[str, Encoder]] = {
     "numeric": binary.numeric_binary,
     "date": binary.date_binary,
     "time": struct.Struct("!q").pack,
+    "timetz": timetz_binary,
     "timestamp": binary.timestamp_binary,
     "timestamptz": binary.timestamp_binary,
     "interval": lambda parts: binary.interval_binary(*parts),

@@ -130,6 +130,7 @@ _VALUES: Final[dict[str, pa.DataType]] = {
     "char": pa.string(),
     "date": pa.date32(),
     "time": pa.time64("us"),
+    "timetz": pa.string(),
     "timestamp": pa.timestamp("us"),
     "timestamptz": pa.timestamp("us", tz="UTC"),
     "interval": pa.month_day_nano_interval(),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlfront.wire.text import INFINITE_TIME
+from sqlfront.wire.text import INFINITE_TIME, offset_text
 from sqlfront.wire.types import CompositeType
 
 SECOND: Final = 1_000_000
@@ -60,12 +60,3 @@ def local_times(array: pa.Array) -> list[tuple[int, str] | None]:
         None if micros is None else (micros + seconds * SECOND, offset_text(seconds))
         for micros, seconds in zip(utc, ahead, strict=True)
     ]
-
-
-def offset_text(seconds: int) -> str:
-    """Return ``+02``, ``-03:30``, ``+00:53:28``."""
-    minutes, second = divmod(abs(seconds), 60)
-    hour, minute = divmod(minutes, 60)
-    text = f"{'-' if seconds < 0 else '+'}{hour:02d}"
-    text += f":{minute:02d}" if minute or second else ""
-    return text + (f":{second:02d}" if second else "")
