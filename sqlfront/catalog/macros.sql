@@ -8,7 +8,7 @@ FROM (SELECT c.oid, c.relname, n.nspname,
       FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace);
 CREATE MACRO pg.quote_ident(_name) AS CASE WHEN regexp_full_match(_name, '[a-z_][a-z0-9_$]*')
     THEN _name ELSE '"' || replace(_name, '"', '""') || '"' END;
-CREATE VIEW pg.type_names AS SELECT t.oid, t.typname AS name, CASE
+CREATE VIEW pg.type_names AS SELECT t.oid, n.nspname AS space, t.typname AS name, CASE
     WHEN n.nspname IN ('pg_catalog', 'public', 'pg_temp_1') THEN '' ELSE pg.quote_ident(n.nspname) || '.' END || CASE
     WHEN t.typelem <> 0 AND t.typlen = -1 AND t.typcategory = 'A' AND t.typname LIKE '\_%' ESCAPE '\'
         THEN coalesce(e.display, pg.quote_ident(substr(t.typname, 2))) || '[]'
@@ -83,7 +83,9 @@ CREATE MACRO pg.standard_type(_oid, _kind, _element, _size) AS CASE
     ELSE pg.regtype_name(_oid) END;
 CREATE MACRO pg.regtype_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
     (SELECT min(_names.oid) FROM pg.type_names AS _names
-     WHERE replace(replace(lower(_name), 'pg_catalog.', ''), '"', '') IN (_names.name, _names.display)));
+     WHERE list_has_any([replace(_name, '"', ''), lower(replace(_name, '"', ''))],
+         [_names.name, replace(_names.display, '"', ''), _names.space || '.' || _names.name,
+          _names.space || '.' || replace(_names.display, '"', '')])));
 CREATE MACRO pg.regtype_names(_oids) AS
     (SELECT list(coalesce(_names.display, CAST(_each.oid AS VARCHAR)) ORDER BY _each.place)
      FROM (SELECT unnest(_oids) AS oid, unnest(range(len(_oids))) AS place) AS _each

@@ -35,7 +35,7 @@ _HINT: Final = re.compile(
     re.IGNORECASE,
 )
 _FUNCTION: Final = re.compile(
-    r"pg_\w+|version|current_(?:database|schema|schemas|setting|catalog|user|role)|set_config"
+    r"pg_(?!typeof)\w+|version|current_(?:database|schema|schemas|setting|catalog|user|role)|set_config"
     r"|has_\w+_privilege|session_user|user|format_type|(?:obj|col|shobj)_description|to_reg\w+"
     r"|inet_(?:server|client)_(?:addr|port)|quote_ident|txid_\w+|getdatabaseencoding|_pg_\w+",
 )

@@ -68,6 +68,7 @@ def test_recognised(sql):
         "SELECT now(), current_date",
         "SELECT * FROM web",
         "SELECT current_user FROM web",
+        "SELECT pg_typeof(1)",
         'SELECT "user" FROM web',
         "SELECT x FROM web WHERE y = 'pg_class'",
         "SELECT pg_sum FROM web",
