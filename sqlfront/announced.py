@@ -5,7 +5,8 @@ DuckDB keeps a UUID apart from a text, and PostgreSQL a ``name`` or ``jsonb`` as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -13,7 +14,10 @@ from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
 from sqlfront.cast_types import pg_type
-from sqlfront.wire.types import NamedType, pg_name
+from sqlfront.catalog import Relations, named, numbered
+from sqlfront.query import ResultColumn
+from sqlfront.wire.types import NamedType, named_type, pg_name
+from sqlfront.zoned_times import ZONED_TIME
 
 _FROM_DUCKDB: Final = {"UUID": "uuid", "JSON": "json"}
 _BY_CAST: Final = frozenset(("name", "char", "varchar", "bpchar", "oid", "jsonb", "xid"))
@@ -35,8 +39,32 @@ def announced(schema: pa.Schema, kinds: Sequence[DuckDBPyType], tree: exp.Expr) 
     return tuple(_cast_to(name, kind) for name, kind in zip(casts, types, strict=True))
 
 
+def with_composites(
+    columns: Sequence[ResultColumn], tree: exp.Expr, listed: Callable[[], Sequence[Relations]]
+) -> tuple[ResultColumn, ...]:
+    """Return columns of an answer in which objects are of the composite types of the relations that it reads.
+
+    Args:
+        tree: the statement as it was written.
+        listed: returns relations that clients know by name; asked only where there are objects.
+    """
+    if not any(map(_has_struct, (column.type for column in columns))):
+        return tuple(columns)
+    read = {table.name.lower() for table in tree.find_all(exp.Table)}
+    known = [each for part in listed() for each in numbered(part) if each.owner.lower() in read]
+    return tuple(replace(column, type=named(column.type, column.name, known)) for column in columns)
+
+
+def _has_struct(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind):
+        return _has_struct(kind.value_type)
+    return bool(pa.types.is_struct(kind))
+
+
 def _of_duckdb(kind: Any, arrow_type: pa.DataType) -> pa.DataType:
     """Return a column's type with our names for what DuckDB knows and Arrow does not."""
+    if str(kind) == ZONED_TIME:
+        return named_type("timetz")
     name = _FROM_DUCKDB.get(str(kind))
     if name is not None:
         return NamedType(name, arrow_type)

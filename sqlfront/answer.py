@@ -16,6 +16,7 @@ from engine.governance.access import Access
 from engine.memory import Share
 from engine.world import Home, World
 from sqlfront.admission import group_of
+from sqlfront.catalog import Relations, temporary_relations
 from sqlfront.database import ANY_DATABASE, Database
 from sqlfront.dialect import Statement
 from sqlfront.execution import Execution, Planned, prepare
@@ -40,6 +41,7 @@ def plan(
     database: Database = ANY_DATABASE,
     parameter_types: Sequence[pa.DataType | None] = (),
     temporaries: Callable[[], Tables] = dict,
+    listed: Callable[[], Relations] = Relations,
 ) -> Query:
     """Plan a question (a statement of kind ``select``, ``explain`` or ``analyze``).
 
@@ -50,12 +52,13 @@ def plan(
         database: how the client wants it to be shown.
         parameter_types: what the client declared, None where it left a type open.
         temporaries: returns the session's temporary tables, asked at each run.
+        listed: returns the relations whose composite types the client may know.
 
     Raises:
         WaylineError: the question cannot be answered; the message says why.
     """
     question = Question(
-        statement, home, workspace, tuple(parameter_types), access, database, settings, temporaries
+        statement, home, workspace, tuple(parameter_types), access, database, settings, temporaries, listed
     )
     planned = question.planned(question.sight(world))
     return Answer(question, planned) if statement.kind == "select" else Explanation(question, planned)
@@ -73,6 +76,7 @@ class Question:
     database: Database = ANY_DATABASE
     settings: Mapping[str, str] = field(default_factory=dict)
     temporaries: Callable[[], Tables] = dict
+    listed: Callable[[], Relations] = Relations
 
     def sight(self, world: World) -> Sight:
         """Return a world as whoever asks may see it now."""
@@ -90,6 +94,9 @@ class Question:
         cancellation.share = None if percent is None else Share(group_of(sight.access), percent)
         return self.workspace.admission.admitted(sight.access, cancellation, goes_on=goes_on)
 
+    def _listed(self) -> tuple[Relations, Relations]:
+        return self.listed(), temporary_relations(self.temporaries())
+
     def planned(self, sight: Sight) -> Planned:
         """Return the statement's plan in a world, from the cache if it was planned before.
 
@@ -101,7 +108,9 @@ class Question:
         compat = is_compatible(self.settings)
 
         def make() -> Planned:
-            return prepare(tree, self.declared, self.home, sight, self.workspace, compat=compat)
+            return prepare(
+                tree, self.declared, self.home, sight, self.workspace, compat=compat, listed=self._listed
+            )
 
         if _reads_any(tree, sight.temporaries):
             return make()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import duckdb
@@ -19,9 +19,10 @@ from engine.report.streaming import EventStream
 from engine.report.trace import Trace
 from engine.world import Home
 from sqlfront import planner
-from sqlfront.announced import announced
+from sqlfront.announced import announced, with_composites
 from sqlfront.binding import with_values
 from sqlfront.calls import rows_of_call
+from sqlfront.catalog import Relations
 from sqlfront.description import Description
 from sqlfront.literals import TEXT, rows_query
 from sqlfront.parameters import parameter_types
@@ -43,6 +44,7 @@ from sqlfront.system import RELATIONS, system_rows
 from sqlfront.temporary import TemporaryFiles
 from sqlfront.trees import column, render
 from sqlfront.workspace import Workspace
+from sqlfront.zoned_times import with_zoned_times_as_text
 
 BATCH_ROWS: Final = 16_384
 """Rows per batch of a streamed answer."""
@@ -80,8 +82,12 @@ def prepare(
     workspace: Workspace,
     *,
     compat: bool = False,
+    listed: Callable[[], Sequence[Relations]] = tuple,
 ) -> Planned:
     """Plan a parsed question and find out its columns; no data is read, save to see if a join is unique.
+
+    Args:
+        listed: returns the relations whose composite types a client knows.
 
     Raises:
         WaylineError: it cannot be answered.
@@ -106,11 +112,11 @@ def prepare(
         description.register(plan.reports)
         description.register_calls(plan.calls)
         schema, kinds = description.described(plan.query)
+        plan = replace(plan, query=with_zoned_times_as_text(plan.query, kinds))
         names = plan.names if len(plan.names) == len(schema) else schema.names
         types_shown = announced(schema, kinds, tree)
-        columns = tuple(
-            ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True)
-        )
+        shown = tuple(ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True))
+        columns = with_composites(shown, tree, listed)
         return Planned(plan, types, columns, description.empty, sight.world.id if looked_at else None)
     finally:
         cursor.close()

@@ -108,6 +108,7 @@ class _Planner:
             database=read_database(caller.database),
             parameter_types=parameter_types,
             temporaries=caller.temporaries,
+            listed=lambda: self.listing.relations(caller),
         )
 
 

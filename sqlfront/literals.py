@@ -13,7 +13,7 @@ from sqlglot import exp
 from engine.errors import InputError
 from engine.types import sql_type
 from sqlfront.problems import NumberRangeError
-from sqlfront.wire.types import plain_type
+from sqlfront.wire.types import named_type, plain_type
 
 TEXT: Final = pa.string()
 _OTHER_NAMES: Final[dict[pa.DataType, str]] = {
@@ -26,11 +26,14 @@ _OTHER_NAMES: Final[dict[pa.DataType, str]] = {
     pa.uuid(): "UUID",
     pa.json_(): "JSON",
 }
+_ZONED_TIME: Final = named_type("timetz")
 _MOST_DIGITS: Final = 38
 
 
 def type_name(arrow_type: pa.DataType) -> str:
     """Return the DuckDB spelling of an Arrow type; text for one that has none."""
+    if arrow_type == _ZONED_TIME:
+        return "TIMETZ"
     arrow_type = plain_type(arrow_type)
     if arrow_type in _OTHER_NAMES:
         return _OTHER_NAMES[arrow_type]
@@ -51,9 +54,11 @@ def typed_null(arrow_type: pa.DataType) -> exp.Expr:
 
 def literal(value: object, arrow_type: pa.DataType) -> exp.Expr:
     """Return a value as a typed literal; texts stay untyped, so that they are read by their context."""
-    arrow_type = plain_type(arrow_type)
     if value is None:
         return typed_null(arrow_type)
+    if arrow_type == _ZONED_TIME:
+        return exp.cast(_written(value), "TIMETZ", dialect="duckdb")
+    arrow_type = plain_type(arrow_type)
     if isinstance(value, str) and _is_text(arrow_type):
         return exp.Literal.string(value)
     if isinstance(value, list):

@@ -35,6 +35,10 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"must appear in the GROUP BY"), "42803"),
     (re.compile(r"Ambiguous reference"), "42702"),
     (re.compile(r"division by zero", re.IGNORECASE), "22012"),
+    (re.compile(r'^Invalid Input Error: relation ".*" does not exist'), "42P01"),
+    (re.compile(r'^Invalid Input Error: (?:function|operator) ".*" does not exist'), "42883"),
+    (re.compile(r'^Invalid Input Error: schema ".*" does not exist'), "3F000"),
+    (re.compile(r'^Invalid Input Error: (?:type|role|collation) ".*" does not exist'), "42704"),
     (re.compile(r"Type with name|unrecognized configuration parameter"), "42704"),
 )
 _PREFIX: Final = re.compile(r"^(?:[A-Z][A-Za-z]* )+Error: ")

@@ -14,6 +14,7 @@ from engine.errors import UnsupportedError
 from sqlfront.cast_types import cast_type
 from sqlfront.preparing import parenthesised, text_of
 from sqlfront.sqlstate import SqlError
+from sqlfront.temporary_rows import TEMPORARY_SCHEMAS
 from sqlfront.tokens import Piece, Token, TokenReader, tokens
 from sqlfront.wire.types import kept_type, storage_type
 
@@ -21,7 +22,6 @@ HINT: Final = "Questions are: SELECT, WITH, VALUES, TABLE, EXPLAIN. Data comes b
 _INTO: Final = re.compile(r"\binto\b", re.IGNORECASE)
 _TEMPORARY: Final = ("TEMP", "TEMPORARY")
 _SCOPES: Final = ("LOCAL", "GLOBAL")
-_SCHEMA: Final = "pg_temp."
 _CONSTRAINTS: Final = frozenset(("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "EXCLUDE", "LIKE"))
 _BEHIND_TYPE: Final = frozenset(
     ("NOT", "NULL", "PRIMARY", "UNIQUE", "CONSTRAINT", "REFERENCES", "CHECK", "COLLATE")
@@ -153,17 +153,22 @@ def _into(piece: Piece, into: Token, following: list[Token]) -> CreateTemporary 
     return CreateTemporary(name, (), Piece(piece.sql[: into.start] + blanks + piece.sql[end:], piece.offset))
 
 
+def _without_schema(name: str) -> str:
+    schema, dot, own = name.partition(".")
+    return own if dot and schema in TEMPORARY_SCHEMAS else name
+
+
 def _name(reader: TokenReader) -> str:
-    name = reader.name().removeprefix(_SCHEMA)
+    name = _without_schema(reader.name())
     if "." in name:
         raise SqlError(f'"{name}" is in no temporary schema', "42P16", hint="Leave the schema out.")
     return name
 
 
 def _names(reader: TokenReader) -> tuple[str, ...]:
-    names = [reader.name().removeprefix(_SCHEMA)]
+    names = [_without_schema(reader.name())]
     while reader.accept(","):
-        names.append(reader.name().removeprefix(_SCHEMA))
+        names.append(_without_schema(reader.name()))
     return tuple(names)
 
 

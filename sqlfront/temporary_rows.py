@@ -15,6 +15,10 @@ from sqlfront.wire.parameters import decode_parameter
 from sqlfront.wire.types import kept_type, pg_name
 
 Tables = Mapping[str, pa.Table]
+TEMPORARY_SCHEMA: Final = "pg_temp_1"
+"""What each session calls the schema of its own temporary tables; nobody sees those of another."""
+TEMPORARY_SCHEMAS: Final = ("pg_temp", TEMPORARY_SCHEMA)
+"""What a client may call that schema."""
 MOST_BYTES: Final = 64 * 1024 * 1024
 """All temporary tables of a session together may take this much memory."""
 

@@ -16,7 +16,7 @@ from sqlfront.wire.moments import Beyond
 from sqlfront.wire.parameters import decode_parameter
 from sqlfront.wire.types import NUMERIC, named_type
 
-_READ_HERE: Final = frozenset(("bool", "bytea", "oid", "char", "name", "interval", "uuid"))
+_READ_HERE: Final = frozenset(("bool", "bytea", "oid", "char", "name", "interval", "uuid", "time", "timetz"))
 """Scalars whose texts DuckDB reads otherwise, or not at all."""
 _DATED: Final = frozenset(("date", "timestamp", "timestamptz"))
 _STORED: Final = {

@@ -1,7 +1,8 @@
 """PostgreSQL's catalogs over our views and datasets, so that clients find what there is to ask."""
 
+from sqlfront.catalog.composites import named, numbered
 from sqlfront.catalog.plan import Catalog, CatalogQuestion, mentions, recognise
-from sqlfront.catalog.relations import Kind, Relation, RelationColumn, Relations
+from sqlfront.catalog.relations import Kind, Relation, RelationColumn, Relations, temporary_relations
 
 __all__ = [
     "Catalog",
@@ -11,5 +12,8 @@ __all__ = [
     "RelationColumn",
     "Relations",
     "mentions",
+    "named",
+    "numbered",
     "recognise",
+    "temporary_relations",
 ]

@@ -7,7 +7,7 @@ listing has a number that its rows carry, and a cursor sees the rows of one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -25,7 +25,7 @@ from sqlfront.wire.types import SCALARS
 SCHEMAS: Final = {"pg_catalog": "pg", "information_schema": "info"}
 """Our schema for each of PostgreSQL's; DuckDB has schemas of the same names of its own."""
 
-LISTED: Final = ("pg_class", "pg_attribute", "pg_attrdef", "pg_type", "pg_description")
+LISTED: Final = ("pg_class", "pg_attribute", "pg_attrdef", "pg_type", "pg_description", "pg_namespace")
 """Tables of ``pg_catalog`` with rows of our relations."""
 
 STATIC: Final = tuple(
@@ -37,10 +37,11 @@ STATIC: Final = tuple(
 )
 """Tables with rows taken over from PostgreSQL, and two of our own: keywords and settings."""
 
-FILLED: Final = frozenset((*LISTED, *STATIC, "pg_namespace"))
+FILLED: Final = frozenset((*LISTED, *STATIC))
 """Tables that have rows at all."""
 
 _EVERYWHERE: Final = 0
+_LISTINGS: Final = "CAST(string_split(getvariable('caller')['listings'], ',') AS BIGINT[])"
 _SQL_TYPES: Final = {
     "bool": "BOOLEAN",
     "int2": "SMALLINT",
@@ -102,11 +103,12 @@ def remove_listing(connection: duckdb.DuckDBPyConnection, listing: int) -> None:
 
 
 def prepare_cursor(
-    connection: duckdb.DuckDBPyConnection, caller: dict[str, str], listing: int
+    connection: duckdb.DuckDBPyConnection, caller: dict[str, str], listings: Sequence[int]
 ) -> duckdb.DuckDBPyConnection:
-    """Return a cursor in which the catalogs answer a certain caller."""
+    """Return a cursor in which the catalogs answer a certain caller, of some listings."""
     cursor = connection.cursor()
-    told = {**caller, "listing": str(listing)}
+    seen = ",".join(map(str, (_EVERYWHERE, *listings)))
+    told = {**caller, "listing": str(listings[0]), "listings": seen}
     cursor.execute("SET VARIABLE caller = $1", [{"key": list(told), "value": list(told.values())}])
     cursor.execute("SET search_path = 'pg,main'")
     return cursor
@@ -135,7 +137,7 @@ def _table(table: CatalogTable) -> str:
     return (
         f"CREATE TABLE own.{table.name} ({columns}, {own}, listing BIGINT DEFAULT {_EVERYWHERE}); "
         f"CREATE VIEW {_name(table)} AS SELECT * EXCLUDE (listing) FROM own.{table.name} "
-        f"WHERE listing IN ({_EVERYWHERE}, CAST(getvariable('caller')['listing'] AS BIGINT))"
+        f"WHERE list_contains({_LISTINGS}, listing)"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import cache
 from itertools import count
 from typing import Final
@@ -27,28 +27,28 @@ class Listings:
         self._known: OrderedDict[Hashable, int] = OrderedDict()
 
     def cursor(
-        self, owner: Hashable, relations: Relations, caller: dict[str, str]
+        self, owner: Hashable, relations: Sequence[Relations], caller: dict[str, str]
     ) -> duckdb.DuckDBPyConnection:
         """Return a cursor in which the catalogs tell a caller of some relations.
 
         Args:
             owner: whose versions of relations these are.
-            relations: what to tell of.
+            relations: what to tell of, in parts that do not know each other.
             caller: what the macros may read of who asks.
         """
-        key = (owner, relations.version)
         with self._lock:
-            if key not in self._known:
-                self._add(key, relations)
-            self._known.move_to_end(key)
-            return prepare_cursor(self._connection, caller, self._known[key])
+            numbers = [self._number((owner, part.version), part) for part in relations]
+            return prepare_cursor(self._connection, caller, numbers)
 
-    def _add(self, key: Hashable, relations: Relations) -> None:
-        number = next(self._numbers)
-        add_listing(self._connection, number, relations)
-        self._known[key] = number
-        while len(self._known) > _MOST:
-            remove_listing(self._connection, self._known.popitem(last=False)[1])
+    def _number(self, key: Hashable, relations: Relations) -> int:
+        if key not in self._known:
+            number = next(self._numbers)
+            add_listing(self._connection, number, relations)
+            self._known[key] = number
+            while len(self._known) > _MOST:
+                remove_listing(self._connection, self._known.popitem(last=False)[1])
+        self._known.move_to_end(key)
+        return self._known[key]
 
 
 @cache

@@ -1,12 +1,21 @@
 -- PostgreSQL's catalog functions as DuckDB macros. Macros are not hygienic: what they read inside
 -- must not be named like anything in a client's statement, hence the aliases with underscores.
-CREATE VIEW pg.classes AS SELECT c.oid, c.relname, n.nspname
-FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace;
-CREATE VIEW pg.type_names AS SELECT t.oid, t.typname AS name,
-    CASE WHEN t.typelem <> 0 AND t.typlen = -1 AND t.typcategory = 'A' AND t.typname LIKE '\_%' ESCAPE '\'
-        THEN coalesce(e.display, substr(t.typname, 2)) || '[]' ELSE coalesce(d.display, t.typname) END AS display
-FROM pg.pg_type AS t LEFT JOIN pg.displays AS d ON d.oid = t.oid LEFT JOIN pg.displays AS e ON e.oid = t.typelem;
-INSERT INTO pg.pg_namespace (oid, nspname, nspowner)
+-- place: of the schema among those that are searched for names without one.
+CREATE VIEW pg.classes AS SELECT oid, relname, nspname, place,
+    coalesce(place = min(place) OVER (PARTITION BY relname), false) AS visible
+FROM (SELECT c.oid, c.relname, n.nspname,
+          CASE n.nspname WHEN 'pg_temp_1' THEN 1 WHEN 'pg_catalog' THEN 2 WHEN 'public' THEN 3 END AS place
+      FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace);
+CREATE MACRO pg.quote_ident(_name) AS CASE WHEN regexp_full_match(_name, '[a-z_][a-z0-9_$]*')
+    THEN _name ELSE '"' || replace(_name, '"', '""') || '"' END;
+CREATE VIEW pg.type_names AS SELECT t.oid, n.nspname AS space, t.typname AS name, CASE
+    WHEN n.nspname IN ('pg_catalog', 'public', 'pg_temp_1') THEN '' ELSE pg.quote_ident(n.nspname) || '.' END || CASE
+    WHEN t.typelem <> 0 AND t.typlen = -1 AND t.typcategory = 'A' AND t.typname LIKE '\_%' ESCAPE '\'
+        THEN coalesce(e.display, pg.quote_ident(substr(t.typname, 2))) || '[]'
+    ELSE coalesce(d.display, pg.quote_ident(t.typname)) END AS display
+FROM pg.pg_type AS t JOIN pg.pg_namespace AS n ON n.oid = t.typnamespace
+LEFT JOIN pg.displays AS d ON d.oid = t.oid LEFT JOIN pg.displays AS e ON e.oid = t.typelem;
+INSERT INTO own.pg_namespace (oid, nspname, nspowner)
 VALUES (11, 'pg_catalog', 10), (2200, 'public', 10), (13001, 'system', 10), (13000, 'information_schema', 10);
 INSERT INTO own.pg_description (objoid, classoid, objsubid, description)
 VALUES (11, 2615, 0, 'system catalog schema'), (2200, 2615, 0, 'Data views and datasets'),
@@ -25,10 +34,12 @@ CREATE MACRO pg.caller_name() AS
 CREATE MACRO pg.lines(_what) AS
     list_transform(list_filter(string_split(coalesce(pg.caller(_what), ''), chr(10)),
         lambda _line: _line <> ''), lambda _line: string_split(_line, chr(9)));
-CREATE MACRO pg.role_oid(_name) AS CASE _name WHEN NULL THEN NULL WHEN 'postgres' THEN 10 WHEN pg.caller('user') THEN 16385
-    ELSE 16386 + CAST(hash(_name) % 2000000000 AS BIGINT) END;
+CREATE MACRO pg.role_oid(_name) AS CASE WHEN _name IS NULL THEN NULL WHEN _name = 'postgres' THEN 10
+    WHEN _name = pg.caller('user') THEN 16385 ELSE 16386 + CAST(hash(_name) % 2000000000 AS BIGINT) END;
+CREATE MACRO pg.pg_my_temp_schema() AS CASE WHEN pg.caller('temporaries') IS NULL THEN 0 ELSE 13002 END;
 CREATE MACRO pg.current_schemas(_implicit) AS
-    CASE WHEN _implicit THEN ['pg_catalog', 'public'] ELSE ['public'] END;
+    CASE WHEN NOT _implicit THEN ['public'] WHEN pg.pg_my_temp_schema() = 0 THEN ['pg_catalog', 'public']
+    ELSE ['pg_temp_1', 'pg_catalog', 'public'] END;
 CREATE MACRO pg.current_setting(_name, _missing_ok := false) AS
     coalesce(pg.caller('setting.' || lower(_name)),
         (SELECT min(_known.shown) FROM pg.settings AS _known WHERE lower(_known.name) = lower(_name)),
@@ -37,7 +48,6 @@ CREATE MACRO pg.current_setting(_name, _missing_ok := false) AS
 CREATE MACRO pg.set_config(_name, _value, _local) AS _value;
 CREATE MACRO pg.pg_backend_pid() AS CAST(pg.caller('process') AS INTEGER);
 CREATE MACRO pg.pg_is_in_recovery() AS false;
-CREATE MACRO pg.pg_my_temp_schema() AS 0;
 CREATE MACRO pg.pg_is_other_temp_schema(_oid) AS false;
 CREATE MACRO pg.pg_advisory_unlock_all() AS CAST(NULL AS VARCHAR);
 CREATE MACRO pg.pg_postmaster_start_time() AS CAST(pg.caller('started') AS TIMESTAMPTZ);
@@ -68,9 +78,14 @@ CREATE MACRO pg.format_type(_oid, _modifier) AS
         WHEN _oid IN (1042, 1043) THEN '(' || (_modifier - 4) || ')'
         WHEN _oid = 1700 THEN '(' || ((_modifier - 4) // 65536) || ',' || ((_modifier - 4) % 65536) || ')'
         ELSE '' END END;
+CREATE MACRO pg.standard_type(_oid, _kind, _element, _size) AS CASE
+    WHEN _element <> 0 AND _size = -1 THEN 'ARRAY' WHEN _kind = 'c' THEN 'USER-DEFINED'
+    ELSE pg.regtype_name(_oid) END;
 CREATE MACRO pg.regtype_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
     (SELECT min(_names.oid) FROM pg.type_names AS _names
-     WHERE replace(replace(lower(_name), 'pg_catalog.', ''), '"', '') IN (_names.name, _names.display)));
+     WHERE list_has_any([replace(_name, '"', ''), lower(replace(_name, '"', ''))],
+         [_names.name, replace(_names.display, '"', ''), _names.space || '.' || _names.name,
+          _names.space || '.' || replace(_names.display, '"', '')])));
 CREATE MACRO pg.regtype_names(_oids) AS
     (SELECT list(coalesce(_names.display, CAST(_each.oid AS VARCHAR)) ORDER BY _each.place)
      FROM (SELECT unnest(_oids) AS oid, unnest(range(len(_oids))) AS place) AS _each
@@ -84,16 +99,19 @@ CREATE MACRO pg.regproc_name(_oid) AS CASE WHEN _oid = 0 THEN '-' ELSE coalesce(
 CREATE MACRO pg.regproc_oid(_name) AS
     (SELECT min(_procs.oid) FROM pg.pg_proc AS _procs
      WHERE _procs.proname = replace(_name, 'pg_catalog.', ''));
-CREATE MACRO pg.quote_ident(_name) AS CASE WHEN regexp_full_match(_name, '[a-z_][a-z0-9_$]*')
-    THEN _name ELSE '"' || replace(_name, '"', '""') || '"' END;
 CREATE MACRO pg.regclass_name(_oid) AS coalesce(
-    (SELECT CASE WHEN _classes.nspname IN ('pg_catalog', 'public') THEN '' ELSE _classes.nspname || '.' END
+    (SELECT CASE WHEN _classes.visible THEN '' ELSE _classes.nspname || '.' END
          || pg.quote_ident(_classes.relname)
-     FROM pg.classes AS _classes WHERE _classes.oid = _oid), CAST(_oid AS VARCHAR));
+     FROM pg.classes AS _classes WHERE _classes.oid = _oid),
+    CASE WHEN _oid = 0 THEN '-' ELSE CAST(_oid AS VARCHAR) END);
+CREATE MACRO pg.plain_name(_name) AS CASE WHEN contains(_name, '"') THEN replace(_name, '"', '')
+    WHEN EXISTS (SELECT 1 FROM pg.pg_class AS _known WHERE _known.relname = _name) THEN _name
+    ELSE lower(_name) END;
 CREATE MACRO pg.regclass_oid(_name) AS coalesce(try_cast(_name AS BIGINT),
     (SELECT min(_classes.oid) FROM pg.classes AS _classes
-     WHERE replace(_name, '"', '') = _classes.nspname || '.' || _classes.relname
-        OR (_classes.nspname IN ('pg_catalog', 'public') AND replace(_name, '"', '') = _classes.relname)));
+     WHERE regexp_replace(pg.plain_name(_name), '^pg_temp\.', 'pg_temp_1.')
+            = _classes.nspname || '.' || _classes.relname
+        OR (_classes.visible AND pg.plain_name(_name) = _classes.relname)));
 CREATE MACRO pg.to_regclass(_name) AS pg.regclass_oid(_name);
 CREATE MACRO pg.to_regtype(_name) AS pg.regtype_oid(_name);
 CREATE MACRO pg.to_regproc(_name) AS pg.regproc_oid(_name);
@@ -121,6 +139,15 @@ CREATE MACRO pg.regproc_names(_oids) AS
 CREATE MACRO pg.regnamespace_oid(_name) AS
     (SELECT _spaces.oid FROM pg.pg_namespace AS _spaces WHERE _spaces.nspname = _name);
 CREATE MACRO pg.to_regnamespace(_name) AS pg.regnamespace_oid(_name);
+-- What a text is cast to: the number of what has that name, and an error if nothing has.
+CREATE MACRO pg.found(_oid, _name, _what) AS CASE WHEN _name IS NULL THEN NULL WHEN _name = '-' THEN 0
+    ELSE coalesce(_oid, error(_what || ' "' || _name || '" does not exist')) END;
+CREATE MACRO pg.regclass_cast(_name) AS pg.found(pg.regclass_oid(_name), _name, 'relation');
+CREATE MACRO pg.regtype_cast(_name) AS pg.found(pg.regtype_oid(_name), _name, 'type');
+CREATE MACRO pg.regproc_cast(_name) AS pg.found(pg.regproc_oid(_name), _name, 'function');
+CREATE MACRO pg.regoper_cast(_name) AS pg.found(pg.regoper_oid(_name), _name, 'operator');
+CREATE MACRO pg.regcollation_cast(_name) AS pg.found(pg.regcollation_oid(_name), _name, 'collation');
+CREATE MACRO pg.regnamespace_cast(_name) AS pg.found(pg.regnamespace_oid(_name), _name, 'schema');
 CREATE MACRO pg.quote_literal(_text) AS '''' || replace(_text, '''', '''''') || '''';
 CREATE MACRO pg.pg_get_userbyid(_oid) AS CASE _oid WHEN 10 THEN 'postgres'
     WHEN 16385 THEN pg.caller('user') ELSE coalesce(
@@ -132,9 +159,10 @@ CREATE MACRO pg.regrole_name(_oid) AS pg.quote_ident(
 CREATE MACRO pg.regrole_oid(_name) AS coalesce(try_cast(_name AS BIGINT), pg.role_oid(
     list_filter(list_append(list_transform(pg.lines('principals'), lambda _who: _who[1]), 'postgres'),
         lambda _known: _known = replace(_name, '"', ''))[1]));
+CREATE MACRO pg.regrole_cast(_name) AS pg.found(pg.regrole_oid(_name), _name, 'role');
 CREATE MACRO pg.to_regrole(_name) AS pg.regrole_oid(_name);
 CREATE MACRO pg.pg_table_is_visible(_oid) AS coalesce(
-    (SELECT _classes.nspname IN ('pg_catalog', 'public') FROM pg.classes AS _classes
+    (SELECT _classes.visible FROM pg.classes AS _classes
      WHERE _classes.oid = _oid), false);
 CREATE MACRO pg.pg_type_is_visible(_oid) AS true;
 CREATE MACRO pg.pg_function_is_visible(_oid) AS true;
@@ -191,9 +219,10 @@ CREATE MACRO pg.pg_tablespace_location(_oid) AS '';
 CREATE MACRO pg.pg_size_pretty(_bytes) AS _bytes || ' bytes';
 CREATE MACRO pg.asks(_privileges, _granted) AS
     list_has_any(list_transform(string_split(lower(_privileges), ','), lambda _each: trim(_each)), _granted);
-CREATE MACRO pg.may_read(_table, _privileges) AS pg.asks(_privileges, ['select']) AND coalesce(
-    (SELECT true FROM pg.classes AS _classes WHERE _classes.oid = pg.regclass_oid(CAST(_table AS VARCHAR))),
-    false);
+CREATE MACRO pg.may_read(_table, _privileges) AS coalesce(
+    (SELECT pg.asks(_privileges, CASE _classes.nspname WHEN 'pg_temp_1' THEN ['select', 'insert', 'truncate']
+         ELSE ['select'] END)
+     FROM pg.classes AS _classes WHERE _classes.oid = pg.regclass_oid(CAST(_table AS VARCHAR))), false);
 CREATE MACRO pg.has_table_privilege(_a, _b, _c := NULL) AS
     pg.may_read(CASE WHEN _c IS NULL THEN CAST(_a AS VARCHAR) ELSE CAST(_b AS VARCHAR) END,
         CAST(coalesce(_c, _b) AS VARCHAR));

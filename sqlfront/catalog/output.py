@@ -52,7 +52,9 @@ def named(name: str, storage: pa.DataType) -> pa.DataType:
     element = storage.value_type if pa.types.is_list(storage) else storage
     fits = pa.types.is_string(element) if wants_text else pa.types.is_integer(element)
     is_list = name.startswith("_") or name.endswith("vector")
-    return NamedType(name, storage) if fits and is_list == pa.types.is_list(storage) else storage
+    if not fits or is_list != pa.types.is_list(storage):
+        return storage
+    return pa.list_(NamedType(name[1:], element)) if name.startswith("_") else NamedType(name, storage)
 
 
 def parameter_types(tree: exp.Expr, declared: Sequence[pa.DataType | None]) -> tuple[pa.DataType, ...]:

@@ -19,7 +19,7 @@ from sqlfront.catalog.allowed import check
 from sqlfront.catalog.listings import shared_listings
 from sqlfront.catalog.naming import column_name
 from sqlfront.catalog.output import named, output_types, parameter_types, types_by_name
-from sqlfront.catalog.relations import Relations
+from sqlfront.catalog.relations import Relations, temporary_relations
 from sqlfront.catalog.rewrite import REG_TYPES, rewrite, type_name
 from sqlfront.catalog.rows import catalog_tables
 from sqlfront.peer import Tls
@@ -35,7 +35,7 @@ _HINT: Final = re.compile(
     re.IGNORECASE,
 )
 _FUNCTION: Final = re.compile(
-    r"pg_\w+|version|current_(?:database|schema|schemas|setting|catalog|user|role)|set_config"
+    r"pg_(?!typeof)\w+|version|current_(?:database|schema|schemas|setting|catalog|user|role)|set_config"
     r"|has_\w+_privilege|session_user|user|format_type|(?:obj|col|shobj)_description|to_reg\w+"
     r"|inet_(?:server|client)_(?:addr|port)|quote_ident|txid_\w+|getdatabaseencoding|_pg_\w+",
 )
@@ -143,7 +143,11 @@ class Catalog:
 
     def cursor(self, caller: Caller) -> duckdb.DuckDBPyConnection:
         """Return a cursor in which the catalogs tell a caller what there is now."""
-        return shared_listings().cursor(self._owner, self._relations(caller), _about(caller))
+        listed, own = self._relations(caller), caller.temporaries()
+        if not own:
+            return shared_listings().cursor(self._owner, (listed,), _about(caller))
+        about = {**_about(caller), "temporaries": "t"}
+        return shared_listings().cursor(self._owner, (listed, temporary_relations(own)), about)
 
     def plan(
         self,

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import pyarrow as pa
 
+from sqlfront.temporary_rows import TEMPORARY_SCHEMA
+
 PUBLIC: Final = 2200
 SYSTEM: Final = 13_001
 PG_CATALOG: Final = 11
+TEMPORARY: Final = 13_002
 INFORMATION_SCHEMA: Final = 13_000
-_FIRST_OID: Final = 100_000
-_OIDS: Final = 2**31 - _FIRST_OID
+_OIDS: Final = range(100_000, 2_000_000_000)
+_TEMPORARY_OIDS: Final = range(_OIDS.stop, 2**31)
 
 
 class Kind(StrEnum):
-    """``pg_class.relkind`` of a relation: data views and ours are views, raw datasets are tables."""
+    """``pg_class.relkind`` of a relation: data views and ours are views, raw datasets are tables.
+
+    Columns of objects have composite types, which stand there as well.
+    """
 
     VIEW = "v"
     TABLE = "r"
+    COMPOSITE = "c"
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class RelationColumn:
 
 @dataclass(frozen=True)
 class Relation:
-    """A data view or dataset, in the schema ``public``, or one of wayline's own, in ``system``.
+    """A data view or dataset in ``public``, one of wayline's own in ``system``, or a temporary table.
 
     Attributes:
         definition: what a view is made of, as SQL to read.
@@ -67,13 +74,29 @@ class Relations:
     Attributes:
         version: differs whenever the relations do; the catalogs take them once per version.
         relations: data views, datasets and wayline's own; keys are unique.
+        oids: what their numbers are taken from.
     """
 
-    version: Hashable
-    relations: tuple[Relation, ...]
+    version: Hashable = None
+    relations: tuple[Relation, ...] = ()
+    oids: range = _OIDS
 
 
-def stable_oids(names: Iterable[str]) -> dict[str, int]:
+def temporary_relations(tables: Mapping[str, pa.Table]) -> Relations:
+    """Return the temporary tables of a session, by their names."""
+    version = tuple((name, table.schema) for name, table in tables.items())
+    relations = (
+        Relation(name, Kind.TABLE, _columns(table.schema), schema=TEMPORARY_SCHEMA)
+        for name, table in tables.items()
+    )
+    return Relations(version, tuple(relations), _TEMPORARY_OIDS)
+
+
+def _columns(schema: pa.Schema) -> tuple[RelationColumn, ...]:
+    return tuple(RelationColumn(field.name, field.type) for field in schema)
+
+
+def stable_oids(names: Iterable[str], oids: range = _OIDS) -> dict[str, int]:
     """Return a number for each name that does not change when other names come or go.
 
     Only if two names hash alike, the later of them takes the next free number.
@@ -81,8 +104,8 @@ def stable_oids(names: Iterable[str]) -> dict[str, int]:
     taken: dict[int, str] = {}
     for name in sorted(names):
         digest = hashlib.blake2s(name.encode(), digest_size=4).digest()
-        oid = _FIRST_OID + int.from_bytes(digest) % _OIDS
+        oid = oids[int.from_bytes(digest) % len(oids)]
         while oid in taken:
-            oid += 1
+            oid = oids[(oid + 1 - oids.start) % len(oids)]
         taken[oid] = name
     return {name: oid for oid, name in taken.items()}

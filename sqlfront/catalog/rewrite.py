@@ -180,14 +180,17 @@ def _cast(node: exp.Expr) -> exp.Expr:
 
 
 def _registered(node: exp.Cast, name: str) -> exp.Expr:
-    """``'pg_class'::regclass`` is a number, ``c.oid::regclass`` prints as a name unless it is compared."""
-    inner: exp.Expr = node.this
+    """``'pg_class'::regclass`` is a number unless it is shown; ``c.oid::regclass`` one if it is compared."""
+    inner: exp.Expr = node.this.unnest()
     is_text = isinstance(inner, exp.Parameter | exp.Placeholder) or inner.is_string
     if isinstance(inner, exp.Cast) and type_name(inner) == "varchar":
         is_text = True
     if not is_text and _is_compared(node):
         return inner.copy()
-    return _call(f"{name}_oid" if is_text else f"{name}_name", inner.copy())
+    if not is_text:
+        return _call(f"{name}_name", inner.copy())
+    number = _call(f"{name}_oid" if type_name(node) in _OVERLOADED else f"{name}_cast", inner.copy())
+    return _call(f"{name}_name", number) if _is_shown(node) else number
 
 
 def _registered_array(node: exp.Cast, name: str) -> exp.Expr:
@@ -198,6 +201,19 @@ def _registered_array(node: exp.Cast, name: str) -> exp.Expr:
         if _is_compared(node):
             return inner
     return _call(f"{name}_names", inner.copy())
+
+
+def _is_shown(node: exp.Expr) -> bool:
+    """Tell whether a value is one that the statement returns, or made a text."""
+    parent = node.parent
+    while isinstance(parent, exp.Paren | exp.Alias):
+        parent = parent.parent
+    if isinstance(parent, exp.Cast):
+        return type_name(parent) in ("text", "varchar", "name")
+    is_output = isinstance(parent, exp.Select) and node.find_ancestor(exp.From, exp.Where) is None
+    while is_output and isinstance(parent, exp.Select | exp.SetOperation | exp.Paren):
+        parent = parent.parent
+    return is_output and parent is None
 
 
 def _is_compared(node: exp.Expr) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,33 +12,40 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from sqlfront.catalog.composites import numbered
 from sqlfront.catalog.relations import (
     INFORMATION_SCHEMA,
     PG_CATALOG,
     PUBLIC,
     SYSTEM,
+    TEMPORARY,
     Kind,
     Relation,
     Relations,
-    stable_oids,
 )
-from sqlfront.wire.types import pg_modifier, pg_name
+from sqlfront.temporary_rows import TEMPORARY_SCHEMA
+from sqlfront.wire.types import pg_modifier, pg_oid
 
 SCHEMAS: Final = {
     "pg_catalog": PG_CATALOG,
     "public": PUBLIC,
     "system": SYSTEM,
     "information_schema": INFORMATION_SCHEMA,
+    TEMPORARY_SCHEMA: TEMPORARY,
 }
+_POSTGRES: Final = 10
+_CALLER: Final = 16_385
 _RELATIONS: Final = pa.schema(
     {
         "listing": pa.int64(),
         "oid": pa.int64(),
         "name": pa.string(),
         "schema": pa.int64(),
+        "owner": pa.int64(),
         "kind": pa.string(),
         "columns": pa.int16(),
         "row_type": pa.int64(),
+        "array_type": pa.int64(),
         "comment": pa.string(),
         "definition": pa.string(),
     }
@@ -48,7 +56,7 @@ _COLUMNS: Final = pa.schema(
         "relation": pa.int64(),
         "number": pa.int16(),
         "name": pa.string(),
-        "type": pa.string(),
+        "type": pa.int64(),
         "modifier": pa.int32(),
         "dimensions": pa.int32(),
         "comment": pa.string(),
@@ -90,15 +98,25 @@ def _catalog_table(name: str, entry: Mapping[str, Any]) -> CatalogTable:
     return CatalogTable(schema, table, entry["oid"], entry["kind"], named)
 
 
+@cache
+def _type_oids() -> dict[str, int]:
+    """Return the numbers of PostgreSQL's own types by name."""
+    with (files(__package__) / "static" / "pg_type.csv").open(encoding="utf-8") as file:
+        return {row["typname"]: int(row["oid"]) for row in csv.DictReader(file)}
+
+
 def given_catalogs(listing: int) -> Given:
     """Return PostgreSQL's own relations."""
-    tables = catalog_tables().values()
+    tables, oids = catalog_tables().values(), _type_oids()
     relations = (
-        (listing, table.oid, table.name, SCHEMAS[table.schema], table.kind, len(table.columns), 0, "", "")
+        (
+            *(listing, table.oid, table.name, SCHEMAS[table.schema], _POSTGRES),
+            *(table.kind, len(table.columns), 0, 0, "", ""),
+        )
         for table in tables
     )
     columns = (
-        (listing, table.oid, number, name, kind, -1, 0, "", None)
+        (listing, table.oid, number, name, oids.get(kind, 0), -1, 0, "", None)
         for table in tables
         for number, (name, kind) in enumerate(table.columns, 1)
     )
@@ -106,24 +124,22 @@ def given_catalogs(listing: int) -> Given:
 
 
 def given_relations(listing: int, relations: Relations) -> Given:
-    """Return our relations; each has a row type, as tables do in PostgreSQL."""
-    keys = [relation.key for relation in relations.relations]
-    oids = stable_oids([*keys, *map(_row_type, keys)])
+    """Return our relations and the composite types of their columns; each has a row type."""
+    found = numbered(relations)
     rows = (
         (
-            *(listing, oids[each.key], each.name, SCHEMAS[each.schema], each.kind.value, len(each.columns)),
-            *(oids[_row_type(each.key)], each.comment, each.definition),
+            *(listing, each.oid, each.relation.name, SCHEMAS[each.relation.schema], _owner(each.relation)),
+            *(each.relation.kind.value, len(each.relation.columns), each.row.oid, each.row.array),
+            *(each.relation.comment, each.relation.definition),
         )
-        for each in relations.relations
+        for each in found
     )
-    columns = (
-        (listing, oids[each.key], *column) for each in relations.relations for column in _columns(each)
-    )
+    columns = ((listing, each.oid, *column) for each in found for column in _columns(each.relation))
     return Given(_table(_RELATIONS, rows), _table(_COLUMNS, columns))
 
 
-def _row_type(key: str) -> str:
-    return f"row type of {key}"
+def _owner(relation: Relation) -> int:
+    return _CALLER if relation.schema == TEMPORARY_SCHEMA else _POSTGRES
 
 
 def _columns(relation: Relation) -> Iterable[tuple[object, ...]]:
@@ -131,7 +147,7 @@ def _columns(relation: Relation) -> Iterable[tuple[object, ...]]:
         kind = column.type
         shown = column.kind if relation.kind is Kind.VIEW and column.kind else None
         dimensions = int(pa.types.is_list(kind))
-        yield number, column.name, pg_name(kind), pg_modifier(kind), dimensions, column.comment, shown
+        yield number, column.name, pg_oid(kind), pg_modifier(kind), dimensions, column.comment, shown
 
 
 def _table(schema: pa.Schema, rows: Iterable[tuple[object, ...]]) -> pa.Table:

@@ -54,9 +54,11 @@ SELECT pg.caller('database') AS catalog_name, nspname AS schema_name,
 FROM pg.pg_namespace;
 -- view information_schema.tables
 SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
-    CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'BASE TABLE' END AS table_type,
-    'NO' AS is_insertable_into, 'NO' AS is_typed
-FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace;
+    CASE WHEN n.nspname = 'pg_temp_1' THEN 'LOCAL TEMPORARY' WHEN c.relkind = 'v' THEN 'VIEW'
+        ELSE 'BASE TABLE' END AS table_type,
+    CASE n.nspname WHEN 'pg_temp_1' THEN 'YES' ELSE 'NO' END AS is_insertable_into, 'NO' AS is_typed
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind <> 'c';
 -- view information_schema.views
 SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
     pg.pg_get_viewdef(c.oid) AS view_definition, 'NONE' AS check_option, 'NO' AS is_updatable, 'NO' AS is_insertable_into,
@@ -65,7 +67,7 @@ FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE 
 -- view information_schema.columns
 SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
     a.attname AS column_name, a.attnum AS ordinal_position, 'YES' AS is_nullable,
-    CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN 'ARRAY' ELSE pg.regtype_name(t.oid) END AS data_type,
+    pg.standard_type(t.oid, t.typtype, t.typelem, t.typlen) AS data_type,
     CASE WHEN t.typname IN ('text', 'varchar', 'json', 'name') THEN 1073741824 END
         AS character_octet_length,
     CASE t.typname WHEN 'int2' THEN 16 WHEN 'int4' THEN 32 WHEN 'int8' THEN 64 WHEN 'float4' THEN 24
@@ -79,17 +81,31 @@ SELECT pg.caller('database') AS table_catalog, n.nspname AS table_schema, c.reln
     CASE WHEN t.typname = 'date' THEN 0
         WHEN t.typname IN ('time', 'timestamp', 'timestamptz', 'interval') THEN 6 END
         AS datetime_precision,
-    pg.caller('database') AS udt_catalog, 'pg_catalog' AS udt_schema, t.typname AS udt_name,
+    pg.caller('database') AS udt_catalog, u.nspname AS udt_schema, t.typname AS udt_name,
     CAST(a.attnum AS VARCHAR) AS dtd_identifier, 'NO' AS is_self_referencing, 'NO' AS is_identity,
     'NO' AS identity_cycle, 'NEVER' AS is_generated, 'NO' AS is_updatable
 FROM pg.pg_attribute AS a JOIN pg.pg_class AS c ON c.oid = a.attrelid
 JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace JOIN pg.pg_type AS t ON t.oid = a.atttypid
-WHERE a.attnum > 0;
+JOIN pg.pg_namespace AS u ON u.oid = t.typnamespace WHERE a.attnum > 0 AND c.relkind <> 'c';
+-- view information_schema.attributes
+SELECT pg.caller('database') AS udt_catalog, n.nspname AS udt_schema, c.relname AS udt_name,
+    a.attname AS attribute_name, a.attnum AS ordinal_position, 'YES' AS is_nullable,
+    pg.standard_type(t.oid, t.typtype, t.typelem, t.typlen) AS data_type,
+    pg.caller('database') AS attribute_udt_catalog, u.nspname AS attribute_udt_schema,
+    t.typname AS attribute_udt_name, CAST(a.attnum AS VARCHAR) AS dtd_identifier, 'NO' AS is_derived_reference_attribute
+FROM pg.pg_attribute AS a JOIN pg.pg_class AS c ON c.oid = a.attrelid
+JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace JOIN pg.pg_type AS t ON t.oid = a.atttypid
+JOIN pg.pg_namespace AS u ON u.oid = t.typnamespace WHERE a.attnum > 0 AND c.relkind = 'c';
+-- view information_schema.user_defined_types
+SELECT pg.caller('database') AS user_defined_type_catalog, n.nspname AS user_defined_type_schema,
+    c.relname AS user_defined_type_name, 'STRUCTURED' AS user_defined_type_category, 'YES' AS is_instantiable
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'c';
 -- view information_schema.table_privileges
 SELECT 'postgres' AS grantor, pg.caller('user') AS grantee, pg.caller('database') AS table_catalog,
     n.nspname AS table_schema, c.relname AS table_name, 'SELECT' AS privilege_type,
     'NO' AS is_grantable, 'YES' AS with_hierarchy
-FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace;
+FROM pg.pg_class AS c JOIN pg.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind <> 'c';
 -- view information_schema.role_table_grants
 SELECT * FROM info.table_privileges;
 -- view information_schema.character_sets

@@ -18,6 +18,9 @@ _TYPE_NAME: Final = (
     " WHEN TYPEOF(x) = 'TIMESTAMP' THEN 'timestamp without time zone'"
     " WHEN TYPEOF(x) = 'DOUBLE' THEN 'double precision' WHEN TYPEOF(x) = 'FLOAT' THEN 'real'"
     " WHEN TYPEOF(x) = 'BLOB' THEN 'bytea' WHEN TYPEOF(x) = 'HUGEINT' THEN 'numeric'"
+    " WHEN TYPEOF(x) LIKE 'STRUCT(%[]' THEN 'record[]'"
+    " WHEN TYPEOF(x) LIKE 'STRUCT(%' OR TYPEOF(x) LIKE 'TUPLE(%' THEN 'record'"
+    " WHEN TYPEOF(x) = 'VARCHAR[]' THEN 'text[]' WHEN TYPEOF(x) = 'DOUBLE[]' THEN 'double precision[]'"
     " ELSE LOWER(TYPEOF(x)) END"
 )
 

@@ -29,7 +29,7 @@ def is_now(node: exp.Expr) -> bool:
 _CLOCK: Final[dict[type[exp.Expr], Callable[[], exp.Expr]]] = {
     exp.CurrentTimestamp: now,
     exp.CurrentDate: lambda: exp.cast(now(), "date"),
-    exp.CurrentTime: lambda: exp.cast(exp.cast(now(), "timestamp"), "time"),
+    exp.CurrentTime: lambda: exp.cast(now(), "timetz"),
     exp.Localtime: lambda: exp.cast(exp.cast(now(), "timestamp"), "time"),
     exp.Localtimestamp: lambda: exp.cast(now(), "timestamp"),
 }

@@ -33,6 +33,7 @@ from sqlfront.planner.spine import spine_rows
 from sqlfront.planner.terms import is_constant, metrics, not_additive
 from sqlfront.planner.zones import in_view_zone, reads_time
 from sqlfront.system import RELATIONS, SCHEMA, system_relation
+from sqlfront.temporary_rows import TEMPORARY_SCHEMAS
 from sqlfront.trees import bare, column, rewrite
 
 _PLANNED: Final = "planned"
@@ -249,7 +250,7 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
     if not schema and name.lower() in around.ctes:
         cte = around.ctes[name.lower()]
         return renamed(planning.once(cte.query, lambda: _cte(name, cte, planning)), cte.names)
-    temporary = planning.sight.temporaries.get(name) if schema in ("", "pg_temp") else None
+    temporary = planning.sight.temporaries.get(name) if not schema or schema in TEMPORARY_SCHEMAS else None
     if temporary is not None:
         return _stored(f"{TEMPORARY}{name}", tuple(temporary.column_names))
     if schema in ("", "public"):

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from engine.errors import WaylineError
 from sqlfront.wire import binary, text
-from sqlfront.wire.types import BY_NAME, is_unconstrained, pg_name, pg_oid, storage_type
+from sqlfront.wire.moments import timetz_binary
+from sqlfront.wire.types import BY_NAME, is_unconstrained, kept_type, pg_name, pg_oid, storage_type
 from sqlfront.wire.zones import local_times
 
 Encoder = Callable[[Any], bytes]
@@ -50,6 +51,7 @@ _BINARY: Final[dict[str, Encoder]] = {
     "numeric": binary.numeric_binary,
     "date": binary.date_binary,
     "time": struct.Struct("!q").pack,
+    "timetz": timetz_binary,
     "timestamp": binary.timestamp_binary,
     "timestamptz": binary.timestamp_binary,
     "interval": lambda parts: binary.interval_binary(*parts),
@@ -169,7 +171,7 @@ def _boxes(array: pa.Array, kind: pa.DataType) -> Iterator[bytes | None]:
             yield None
             continue
         sizes, values = _box(parts, 1)
-        yield binary.array_binary(encode_values(pa.array(values, storage_type(leaf)), leaf, True), oid, sizes)
+        yield binary.array_binary(encode_values(pa.array(values, kept_type(leaf)), leaf, True), oid, sizes)
 
 
 def _box(parts: list[Any] | None, depth: int) -> tuple[list[int], list[Any]]:

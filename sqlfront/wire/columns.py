@@ -192,7 +192,7 @@ def _timestamptz_text(array: pa.Array) -> Variable | None:
     if written is None:
         return None
     ahead, which = np.unique(zones.offsets(array), return_inverse=True)
-    texts = pa.array([zones.offset_text(seconds) for seconds in ahead.tolist()])
+    texts = pa.array([text.offset_text(seconds) for seconds in ahead.tolist()])
     return _as_binary(pc.binary_join_element_wise(written, texts.take(pa.array(which)), ""))
 
 

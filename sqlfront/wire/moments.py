@@ -11,10 +11,19 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final, NoReturn
 
 from sqlfront.wire.binary import EPOCH_DAYS, EPOCH_MICROS
-from sqlfront.wire.text import DAY, INFINITE_DAY, INFINITE_TIME, date_text, timestamp_text
+from sqlfront.wire.text import (
+    DAY,
+    INFINITE_DAY,
+    INFINITE_TIME,
+    date_text,
+    offset_text,
+    time_text,
+    timestamp_text,
+)
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_SECOND: Final = timedelta(seconds=1)
 _TIMESTAMP: Final = re.compile(
     r"\s*(?P<date>\d{4,}-\d{1,2}-\d{1,2}|\d{8})"
     r"(?:[ T]+(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?))?"
@@ -22,7 +31,10 @@ _TIMESTAMP: Final = re.compile(
     re.IGNORECASE,
 )
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?")
-_ZONED_CLOCK: Final = re.compile(r"\s*([\d:.]+)\s*(Z|UTC|[+-]\d{1,2}(?::?\d{2}){0,2})?\s*", re.IGNORECASE)
+_ZONED_CLOCK: Final = re.compile(
+    r"\s*([\d:.]+)\s*(AM|PM)?\s*(Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2}){0,2})?\s*", re.IGNORECASE
+)
+_TIMETZ: Final = struct.Struct("!qi")
 _INFINITIES: Final = frozenset(("infinity", "-infinity"))
 
 
@@ -32,8 +44,16 @@ class Beyond(str):
     __slots__ = ()
 
 
+class FieldRangeError(ValueError):
+    """A date or time that is well written but that no calendar or clock shows."""
+
+
 def _invalid() -> NoReturn:
     raise ValueError
+
+
+def _out_of_range() -> NoReturn:
+    raise FieldRangeError
 
 
 def read_date(raw: str) -> date | Beyond:
@@ -75,6 +95,8 @@ def _point(match: re.Match[str]) -> datetime | Beyond:
             return datetime(year, month, day) + clock
         except OverflowError:
             return Beyond(f"{_day(match)} {match['clock']}")
+        except ValueError:
+            raise FieldRangeError from None
     _parsed_day(match)
     return Beyond(f"{_day(match)} {match['clock']}" if match["clock"] else _day(match))
 
@@ -110,10 +132,10 @@ def _offset_text(offset: str | None) -> str:
 def _since_midnight(raw: str) -> timedelta:
     hours, minutes, seconds, fraction = (_CLOCK.fullmatch(raw) or _invalid()).groups()
     if int(hours) > 24 or int(minutes) > 59 or int(seconds or 0) > 60:
-        raise ValueError
+        raise FieldRangeError
     micros = round(float(f"0.{fraction or 0}") * 1_000_000)
     found = timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0), microseconds=micros)
-    return found if found <= timedelta(days=1) else _invalid()
+    return found if found <= timedelta(days=1) else _out_of_range()
 
 
 def read_offset(zone: str) -> timedelta:
@@ -126,8 +148,36 @@ def read_offset(zone: str) -> timedelta:
 
 def read_time(raw: str) -> time | Beyond:
     """Read a time of day; 24:00 is the end of one."""
-    clock, _ = (_ZONED_CLOCK.fullmatch(raw) or _invalid()).groups()
-    return time_of(_since_midnight(clock) // _MICROSECOND)
+    return time_of(_zoned_clock(raw)[0])
+
+
+def read_timetz(raw: str) -> str:
+    """Read a time of day with its offset, UTC where there is none; it is written as DuckDB writes it."""
+    micros, offset = _zoned_clock(raw)
+    return f"{time_text(micros)}{offset_text(offset // _SECOND)}"
+
+
+def timetz_from_binary(raw: bytes) -> str:
+    """Read microseconds since midnight and seconds west of UTC."""
+    micros, west = _TIMETZ.unpack(raw)
+    return f"{time_text(micros)}{offset_text(-west)}" if 0 <= micros <= DAY else _invalid()
+
+
+def timetz_binary(written: str) -> bytes:
+    """Return the binary format of a time of day with its offset."""
+    micros, offset = _zoned_clock(written)
+    return _TIMETZ.pack(micros, -(offset // _SECOND))
+
+
+def _zoned_clock(raw: str) -> tuple[int, timedelta]:
+    """Return microseconds since midnight, and how far the zone is ahead of UTC."""
+    clock, half, zone = (_ZONED_CLOCK.fullmatch(raw) or _invalid()).groups()
+    found = _since_midnight(clock)
+    if half is not None:
+        if found >= timedelta(hours=13):
+            raise FieldRangeError
+        found = found % timedelta(hours=12) + timedelta(hours=12 * (half.upper() == "PM"))
+    return found // _MICROSECOND, read_offset(zone or "")
 
 
 def time_of(micros: int) -> time | Beyond:

@@ -40,6 +40,12 @@ class ParameterTimeError(ParameterError):
     sqlstate = "22007"
 
 
+class ParameterFieldError(ParameterError):
+    """The text is a date or time that does not exist."""
+
+    sqlstate = "22008"
+
+
 class ParameterRangeError(ParameterError):
     """The number does not fit the type."""
 
@@ -86,6 +92,8 @@ def _problem(raw: bytes, name: str, is_binary: bool, error: Exception) -> Parame
         return ParameterRangeError(
             f'invalid input: value "{shown}" is out of range for type {_display(name)}'
         )
+    if isinstance(error, moments.FieldRangeError):
+        return ParameterFieldError(f'date/time field value out of range: "{shown}"')
     kind = ParameterTimeError if name in _TIMES else ParameterError
     return kind(f'invalid input syntax for type {_display(name)}: "{shown}"')
 
@@ -231,6 +239,7 @@ _TEXT: Final[dict[str, Decoder]] = {
     "numeric": _from_text(_numeric),
     "date": _from_text(moments.read_date),
     "time": _from_text(moments.read_time),
+    "timetz": _from_text(moments.read_timetz),
     "timestamp": _from_text(moments.read_timestamp),
     "timestamptz": _from_text(moments.read_timestamptz),
     "interval": _from_text(read_interval),
@@ -251,6 +260,7 @@ _BINARY: Final[dict[str, Decoder]] = {
     "numeric": _numeric_binary,
     "date": moments.date_from_binary,
     "time": moments.time_from_binary,
+    "timetz": moments.timetz_from_binary,
     "timestamp": moments.timestamp_from_binary,
     "timestamptz": moments.timestamptz_from_binary,
     "interval": _interval_binary,

@@ -171,7 +171,7 @@ def _moments(array: pa.Array) -> Placed | None:
         ahead = 0 if array.type.tz == zones.UTC else _seconds_ahead(array)
         if ahead is None:
             return None
-        zone = np.frombuffer(zones.offset_text(ahead).encode(), np.uint8)
+        zone = np.frombuffer(text.offset_text(ahead).encode(), np.uint8)
         micros = micros + ahead * text.SECOND
     return _written(kernels.write_moments, micros, array, zone)
 

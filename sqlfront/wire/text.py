@@ -83,6 +83,15 @@ def time_text(micros: int) -> str:
     return f"{clock}.{fraction:06d}".rstrip("0") if fraction else clock
 
 
+def offset_text(seconds: int) -> str:
+    """Return ``+02``, ``-03:30``, ``+00:53:28``."""
+    minutes, second = divmod(abs(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    text = f"{'-' if seconds < 0 else '+'}{hour:02d}"
+    text += f":{minute:02d}" if minute or second else ""
+    return text + (f":{second:02d}" if second else "")
+
+
 def timestamp_text(micros: int, zone: str = "") -> str:
     """Return a point in time given in microseconds since 1970; ``zone`` follows it (``+00``)."""
     if abs(micros) >= INFINITE_TIME:

@@ -130,6 +130,7 @@ _VALUES: Final[dict[str, pa.DataType]] = {
     "char": pa.string(),
     "date": pa.date32(),
     "time": pa.time64("us"),
+    "timetz": pa.string(),
     "timestamp": pa.timestamp("us"),
     "timestamptz": pa.timestamp("us", tz="UTC"),
     "interval": pa.month_day_nano_interval(),
@@ -163,6 +164,35 @@ class NamedType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow ships no typ
         return cls(serialized.decode(), storage)
 
 
+class CompositeType(NamedType):
+    """Structs that are told as values of a type with a name, by which clients find out what its fields are.
+
+    Args:
+        name: ``pg_type.typname``.
+        oid: ``pg_type.oid``.
+        array: oid of the array type over it.
+        storage: the fields.
+    """
+
+    def __init__(self, name: str, oid: int, array: int, storage: pa.StructType) -> None:
+        self.name = name
+        self.oid = oid
+        self.array = array
+        super().__init__("record", storage)
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return f"{self.oid} {self.array} {self.name}".encode()
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage: pa.DataType, serialized: bytes) -> CompositeType:
+        oid, array, name = serialized.decode().split(" ", 2)
+        return cls(name, int(oid), int(array), storage)
+
+    def over(self, storage: pa.StructType) -> CompositeType:
+        """Return the same type over fields that are kept otherwise."""
+        return CompositeType(self.name, self.oid, self.array, storage)
+
+
 def is_unconstrained(arrow_type: pa.DataType) -> bool:
     """Tell whether decimals are shown without the zeros at their end: ``NUMERIC``, and products of it."""
     return arrow_type in _NUMERICS
@@ -179,7 +209,7 @@ def kept_type(arrow_type: pa.DataType) -> pa.DataType:
         return pa.list_(arrow_type.value_field.with_type(kept_type(arrow_type.value_type)))
     if pa.types.is_struct(arrow_type):
         return pa.struct([field.with_type(kept_type(field.type)) for field in arrow_type])
-    return plain_type(arrow_type)
+    return kept_type(arrow_type.storage_type) if isinstance(arrow_type, NamedType) else arrow_type
 
 
 def storage_type(arrow_type: pa.DataType) -> pa.DataType:
@@ -239,6 +269,11 @@ def _parametric_name(arrow_type: pa.DataType) -> str:
 
 def pg_oid(arrow_type: pa.DataType) -> int:
     """Return the oid of the PostgreSQL type that carries values of an Arrow type."""
+    leaf = arrow_type
+    while pa.types.is_list(leaf):
+        leaf = leaf.value_type
+    if isinstance(leaf, CompositeType):
+        return leaf.oid if leaf is arrow_type else leaf.array
     name = pg_name(arrow_type)
     return BY_NAME[name[1:]].array if name.startswith("_") else BY_NAME[name].oid
 

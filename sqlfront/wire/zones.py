@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlfront.wire.text import INFINITE_TIME
+from sqlfront.wire.text import INFINITE_TIME, offset_text
+from sqlfront.wire.types import CompositeType
 
 SECOND: Final = 1_000_000
 UTC: Final = "UTC"
@@ -27,6 +28,8 @@ def in_zone(arrow_type: pa.DataType, zone: str) -> pa.DataType:
         return pa.list_(field.with_type(in_zone(field.type, zone)))
     if pa.types.is_map(arrow_type):
         return pa.map_(in_zone(arrow_type.key_type, zone), in_zone(arrow_type.item_type, zone))
+    if isinstance(arrow_type, CompositeType):
+        return arrow_type.over(in_zone(arrow_type.storage_type, zone))
     if pa.types.is_struct(arrow_type):
         return pa.struct([field.with_type(in_zone(field.type, zone)) for field in arrow_type])
     return arrow_type
@@ -57,12 +60,3 @@ def local_times(array: pa.Array) -> list[tuple[int, str] | None]:
         None if micros is None else (micros + seconds * SECOND, offset_text(seconds))
         for micros, seconds in zip(utc, ahead, strict=True)
     ]
-
-
-def offset_text(seconds: int) -> str:
-    """Return ``+02``, ``-03:30``, ``+00:53:28``."""
-    minutes, second = divmod(abs(seconds), 60)
-    hour, minute = divmod(minutes, 60)
-    text = f"{'-' if seconds < 0 else '+'}{hour:02d}"
-    text += f":{minute:02d}" if minute or second else ""
-    return text + (f":{second:02d}" if second else "")

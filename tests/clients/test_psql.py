@@ -103,3 +103,28 @@ def test_errors_and_transactions(psql):
 def test_cursor_by_fetch_count(psql):
     script = "\\set FETCH_COUNT 3\nSELECT i FROM generate_series(1, 10) AS s(i);"
     assert psql(script, "-At").split() == [str(i) for i in range(1, 11)]
+
+
+REGISTERED = """\\set VERBOSITY verbose
+SELECT 'pg_class'::regclass, ('PG_CLASS')::regclass AS x, 'pg_class'::regclass::oid, 'pg_class'::regclass::text;
+SELECT 'pg_class'::regclass UNION ALL SELECT '1259'::regclass;
+SELECT 'int4'::regtype, 'integer'::regtype::oid, 'public'::regnamespace, '-'::regclass, NULL::regclass;
+SELECT relname FROM pg_class WHERE oid = 'pg_class'::regclass;
+SELECT to_regclass('nosuch') IS NULL, to_regtype('nosuch') IS NULL;
+SELECT 'nosuch'::regclass;
+SELECT relname FROM pg_class WHERE oid = 'nosuch'::regclass;
+SELECT 'nosuch'::regtype;
+SELECT 'nosuch'::regproc;
+SELECT 'nosuch'::regnamespace;
+SELECT 'nosuch'::regrole;
+"""
+
+
+def test_names_of_objects_are_written_and_missed_as_by_postgresql(psql, postgres15):
+    command = ["psql", "-XAt", postgres15.dsn]
+    done = subprocess.run(command, input=REGISTERED, capture_output=True, text=True, timeout=60)
+    ours, theirs = (
+        [line for line in printed.splitlines() if not line.startswith(("LINE", "LOCATION", " "))]
+        for printed in (psql(REGISTERED, "-At"), done.stdout + done.stderr)
+    )
+    assert ours == theirs

@@ -68,6 +68,7 @@ def test_recognised(sql):
         "SELECT now(), current_date",
         "SELECT * FROM web",
         "SELECT current_user FROM web",
+        "SELECT pg_typeof(1)",
         'SELECT "user" FROM web',
         "SELECT x FROM web WHERE y = 'pg_class'",
         "SELECT pg_sum FROM web",
@@ -92,7 +93,17 @@ def test_not_recognised(sql):
             "SELECT pg_catalog.pg_am.oid FROM pg_catalog.pg_am",
             "SELECT pg_am.oid FROM pg.pg_am AS pg_am",
         ),
-        ("SELECT 'a'::regclass::oid", "SELECT CAST(REGCLASS_OID('a') AS BIGINT)"),
+        ("SELECT 'a'::regclass::oid", "SELECT CAST(REGCLASS_CAST('a') AS BIGINT)"),
+        ("SELECT 'a'::regclass", "SELECT REGCLASS_NAME(REGCLASS_CAST('a'))"),
+        (
+            "SELECT ('a'::regclass)::text AS b",
+            "SELECT CAST((REGCLASS_NAME(REGCLASS_CAST('a'))) AS TEXT) AS b",
+        ),
+        ("SELECT 1 WHERE 'a'::regclass = 1", "SELECT 1 WHERE REGCLASS_CAST('a') = 1"),
+        (
+            "SELECT x FROM (SELECT 'a'::regclass AS x) AS y",
+            "SELECT x FROM (SELECT REGCLASS_CAST('a') AS x) AS y",
+        ),
         ("SELECT a::regtype::text", "SELECT CAST(REGTYPE_NAME(a) AS TEXT)"),
         ("SELECT typinput::text", "SELECT REGPROC_NAME(typinput)"),
         ('SELECT a::"char", b::name[]', "SELECT CAST(a AS TEXT), CAST(b AS TEXT[])"),
@@ -170,7 +181,7 @@ def test_columns_with_types_and_descriptions(catalog):
         ["received", "timestamp with time zone", "timestamptz", None, None],
         ["amount", "numeric", "numeric", 12, 2],
         ["tags", "ARRAY", "_text", None, None],
-        ["device", "record", "record", None, None],
+        ["device", "USER-DEFINED", "web_raw_device", None, None],
     ]
     assert rows(catalog, "SELECT obj_description('web'::regclass, 'pg_class')") == [["All web events"]]
 
@@ -233,7 +244,7 @@ def test_every_relation_has_a_row_type(catalog):
         catalog,
         "SELECT t.typname, t.typtype, format_type(t.oid, NULL) FROM pg_class c JOIN pg_type t ON t.oid = c.reltype "
         "WHERE t.typrelid = c.oid AND c.relnamespace = 'public'::regnamespace ORDER BY 1",
-    ) == [["web", "c", "web"], ["web_raw", "c", "web_raw"]]
+    ) == [["web", "c", "web"], ["web_raw", "c", "web_raw"], ["web_raw_device", "c", "web_raw_device"]]
 
 
 def test_objects_print_as_names(catalog):
@@ -259,7 +270,8 @@ def test_settings_that_we_have_no_use_for(catalog):
 def test_statements_of_pgjdbc(catalog, name):
     answer = rows(catalog, PGJDBC[name])
     if name.startswith("getTables"):
-        assert [row[2:4] for row in answer] == [["web_raw", "TABLE"], ["web", "VIEW"]]
+        types = [["web_raw_device", "TYPE"]] if name == "getTables_all" else []
+        assert [row[2:4] for row in answer] == [["web_raw", "TABLE"], *types, ["web", "VIEW"]]
     elif name == "getColumns":
         assert [row[2] for row in answer] == [
             *("timestamp", "channel", "commerce.order.total", "visits"),

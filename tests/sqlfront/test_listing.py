@@ -35,7 +35,9 @@ VIEWS = {
         }
     }
 }
-LIST = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+LIST = (
+    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind <> 'c' ORDER BY 1"
+)
 COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = '{}'::regclass AND attnum > 0 ORDER BY attnum"
 SHOP = view_id("shop")
 

@@ -190,3 +190,68 @@ def test_a_name_in_capitals_is_the_temporary_table_of_this_session_alone(dsn):
         assert rows(one, everything) == [("x", 2)]
         assert rows(other, count) == whole
         assert len(rows(other, everything)) > 1
+
+
+SEEN = """
+    SELECT n.nspname ~ '^pg_temp_\\d+$', n.oid = pg_my_temp_schema(), c.relname, c.relkind, c.relpersistence,
+        pg_table_is_visible(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner) = current_user
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname IN ('seen', 'Seen too')
+    ORDER BY c.relname;
+    SELECT attname, format_type(atttypid, atttypmod), attnum FROM pg_attribute
+    WHERE attrelid = 'seen'::regclass AND attnum > 0 ORDER BY attnum;
+    SELECT table_name, table_type, is_insertable_into FROM information_schema.tables
+    WHERE table_name IN ('seen', 'Seen too') ORDER BY 1;
+    SELECT column_name, data_type, ordinal_position FROM information_schema.columns
+    WHERE table_name = 'seen' ORDER BY ordinal_position;
+    SELECT array_position(current_schemas(true), 'pg_catalog'), cardinality(current_schemas(false));
+    SELECT 'pg_temp.seen'::regclass = 'seen'::regclass, has_table_privilege('seen', 'INSERT');
+    SELECT tablename FROM pg_tables WHERE schemaname LIKE 'pg!_temp%' ESCAPE '!' ORDER BY 1
+"""
+
+
+def catalogs_say(connection):
+    connection.execute("CREATE TEMP TABLE seen (id int, price numeric(8,2), tags text[], at timestamptz)")
+    connection.execute('CREATE TEMP TABLE "Seen too" AS SELECT 1 AS one')
+    return [rows(connection, statement) for statement in SEEN.split(";")]
+
+
+def test_catalogs_tell_the_session_of_its_own_tables_alone(connection, dsn):
+    said = catalogs_say(connection)
+    assert [row[2] for row in said[0]] == ["Seen too", "seen"]
+    with psycopg.connect(dsn, autocommit=True) as other:
+        assert rows(other, "SELECT 1 FROM pg_class WHERE relname = 'seen'") == []
+        assert rows(other, "SELECT pg_my_temp_schema(), current_schemas(true)") == [
+            (0, ["pg_catalog", "public"])
+        ]
+        other.execute("CREATE TEMP TABLE seen (x int)")
+        listed = "SELECT attname FROM pg_attribute WHERE attrelid = 'seen'::regclass"
+        assert rows(other, listed) == [("x",)]
+    assert len(rows(connection, listed)) == 4
+
+
+def test_catalogs_follow_a_rollback(connection):
+    listed = "SELECT relname FROM pg_class WHERE relpersistence = 't'"
+    connection.execute("CREATE TEMP TABLE before (x int)")
+    connection.execute("BEGIN")
+    connection.execute("CREATE TEMP TABLE during (x int)")
+    connection.execute("DROP TABLE before")
+    assert rows(connection, listed) == [("during",)]
+    connection.execute("ROLLBACK")
+    assert rows(connection, listed) == [("before",)]
+
+
+def test_a_temporary_table_hides_a_relation_of_its_name(connection):
+    connection.execute("CREATE TEMP TABLE channels (x int)")
+    assert rows(
+        connection,
+        "SELECT c.oid::regclass::text, pg_table_is_visible(c.oid) FROM pg_class c WHERE relname = 'channels' "
+        "ORDER BY 1",
+    ) == [("channels", True), ("public.channels", False)]
+    assert rows(connection, "SELECT * FROM pg_temp_1.channels") == []
+    assert rows(connection, "SELECT count(*) FROM public.channels") == [(3,)]
+
+
+@pytest.mark.clients
+def test_catalogs_say_what_those_of_postgresql_say(connection, postgres15):
+    with postgres15.connect() as theirs:
+        assert catalogs_say(connection) == catalogs_say(theirs)

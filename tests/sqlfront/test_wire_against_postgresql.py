@@ -5,6 +5,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from psycopg import pq
+from sqlglot import exp
 
 from sqlfront.literals import literal
 from sqlfront.settings import Settings, arrow_zone
@@ -15,6 +16,7 @@ from sqlfront.wire.columns import Fixed, encode_column
 from sqlfront.wire.parameters import ParameterError, decode_parameter
 from sqlfront.wire.types import SCALARS, NamedType, named_type, parameter_type, pg_name, pg_oid
 from sqlfront.wire.zones import in_zone
+from sqlfront.zoned_times import with_zoned_times_as_text
 
 pytestmark = pytest.mark.clients
 
@@ -56,7 +58,15 @@ VALUES = {
     "name": ["pg_class", "x" * 70],
     "char": ["a", "", "abc"],
     "date": DATES,
-    "time": ["00:00", "23:59:59.999999", "24:00:00", "01:02:03.5"],
+    "time": ["00:00", "23:59:59.999999", "24:00:00", "01:02:03.5", "10:00 PM", "12:30 am", "12:00+02"],
+    "timetz": [
+        "00:00",
+        "23:59:59.999999-08",
+        "24:00:00+15:59",
+        "01:02:03.5 +05:30",
+        "10:00 pm",
+        "12:00-00:00:30",
+    ],
     "timestamp": TIMES,
     "timestamptz": [*TIMES, "2024-07-01 10:00:00+02", "2024-07-01 10:00:00-05:30", "2024-07-01 10:00:00Z"],
     "interval": [
@@ -87,6 +97,7 @@ VALUES = {
     "_text": ['{a,"b c",NULL,"NULL","",\\"q}', '{"a,b","{}","q\\"\\\\"}', "{a b,c}"],
     "_float8": ["{1.5,NaN,-Infinity}"],
     "_date": ["{2024-01-01,infinity}"],
+    "_timetz": ["{12:00+02,NULL}"],
     "_timestamptz": ['{"2024-07-01 10:00:00+02",NULL}'],
     "_bool": ["{t,f}"],
     "_uuid": ["{6f5b1b71-7e1f-4b0f-9551-c968202acced}"],
@@ -107,6 +118,11 @@ WRONG = [
     *(("float8", "1e400"), ("float8", "1_0"), ("date", "2024-13"), ("date", "soon"), ("timestamp", "x")),
     *(
         ("time", "25:00x"),
+        ("time", "13:00 pm"),
+        ("time", "12:61"),
+        ("date", "2024-02-30"),
+        ("timestamp", "2024-01-01 24:01"),
+        ("timetz", "12:00+0x"),
         ("interval", "1 moon"),
         ("interval", ""),
         ("uuid", "x"),
@@ -131,8 +147,9 @@ def kept():
     database.execute("SET TimeZone = 'UTC'")
 
     def run(value, kind):
-        query = f"SELECT {render(literal(value, kind))} AS value"
-        return database.sql(query).to_arrow_table().column(0).chunk(0)
+        query = exp.select(exp.alias_(literal(value, kind), "value"))
+        sendable = with_zoned_times_as_text(query, database.sql(render(query)).types)
+        return database.sql(render(sendable)).to_arrow_table().column(0).chunk(0)
 
     yield run
     database.close()
