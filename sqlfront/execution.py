@@ -45,7 +45,11 @@ from sqlfront.trees import column, render
 from sqlfront.workspace import Workspace
 
 BATCH_ROWS: Final = 16_384
-"""Rows per batch of a streamed answer."""
+"""Rows per batch of an answer."""
+
+_EVENTS: Final = 2_048
+"""Rows per batch where single events are evaluated while they are read, as many as DuckDB handles at once:
+the first rows wait for no more of them."""
 
 _ITEMS: Final = (exp.From, exp.Join, exp.Subquery, exp.Select, exp.SetOperation)
 _SOURCES: Final = ("this", "expression", "from_", "joins")
@@ -229,7 +233,7 @@ class Execution:
                 self._cursor.register(table, self._rows(asked, planned.empty[table]))
         with self.working():
             rest = render(with_stored(query, self.stored))
-            return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
+            return self._cursor.sql(rest).to_arrow_reader(_EVENTS if self._streams else BATCH_ROWS)
 
     @contextmanager
     def working(self) -> Iterator[None]:

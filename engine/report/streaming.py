@@ -34,8 +34,9 @@ from engine.report.trace import Trace
 from engine.world import Home, World
 
 PIECE_ROWS: Final = 65_536
-"""A piece has about this many events; more, if one person has."""
-_FIRST_ROWS: Final = 16_384
+"""A piece has about this many events; more, if one person has. The first ones are smaller."""
+_FIRST_ROWS: Final = 4_096
+_GROWTH: Final = 4
 _UNDER_WAY: Final = 3
 _POLL: Final = 0.02
 
@@ -72,11 +73,13 @@ class EventStream:
 
     def _batches(self) -> Generator[pa.RecordBatch]:
         under_way: deque[Future[Partials]] = deque()
+        most = 1
         try:
             for piece in self._pieces():
                 under_way.append(report_threads().submit(evaluated_chunk, self._job, piece))
-                if len(under_way) == _UNDER_WAY:
+                if len(under_way) == most:
                     yield from self._finished(under_way.popleft())
+                    most = min(most + 1, _UNDER_WAY)
             while under_way:
                 yield from self._finished(under_way.popleft())
         except Exception as error:
@@ -95,12 +98,14 @@ class EventStream:
         return batches
 
     def _pieces(self) -> Iterator[Chunk]:
-        most = _FIRST_ROWS
+        wanted = _FIRST_ROWS
         for load in self._loads:
             chunk = _decoded(load, self._job)
-            if chunk is not None:
-                yield from pieces(chunk, most, PIECE_ROWS)
-                most = PIECE_ROWS
+            if chunk is None:
+                continue
+            for piece in pieces(chunk, wanted, PIECE_ROWS):
+                yield piece
+                wanted = PIECE_ROWS
 
 
 def _rows(partials: Partials) -> pa.Table:
@@ -117,18 +122,18 @@ def _decoded(load: Load, job: Job) -> Chunk | None:
 
 
 def pieces(chunk: Chunk, first: int, most: int) -> Iterator[Chunk]:
-    """Cut a chunk into pieces of whole persons.
+    """Cut a chunk into pieces of whole persons, each larger than the one before until they are large enough.
 
     Args:
         first: events of the first piece, or about as many.
-        most: events of each other one; a person with more makes a piece of its own.
+        most: events of the largest; a person with more makes a piece of its own.
     """
     begin, wanted = 0, first
     while begin < chunk.persons:
         end = int(np.searchsorted(chunk.offsets, chunk.offsets[begin] + wanted, "right")) - 1
         end = min(max(end, begin + 1), chunk.persons)
         yield _cut(chunk, begin, end)
-        begin, wanted = end, most
+        begin, wanted = end, min(wanted * _GROWTH, most)
 
 
 def _cut(chunk: Chunk, begin: int, end: int) -> Chunk:

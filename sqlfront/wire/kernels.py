@@ -1,7 +1,7 @@
 """Compiled loops that print whole columns: numbers and times as text.
 
-Each row's text goes into its own slot of WIDTH bytes: a place and a length. Which values are NULL, Arrow's own
-bits tell. Importing this compiles, which takes seconds on a machine that has never done it.
+Each row's text goes into its own slot of WIDTH bytes: a place and a length. Bits of Arrow tell which values
+are NULL. Importing this compiles, which takes seconds on a machine that has never done it.
 """
 
 from __future__ import annotations
