@@ -7,6 +7,7 @@ it shows, and memory does not grow with the answer.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, wait
@@ -38,6 +39,10 @@ PIECE_ROWS: Final = 65_536
 _FIRST_ROWS: Final = 4_096
 _GROWTH: Final = 4
 _UNDER_WAY: Final = 3
+_ALONE: Final = 2
+"""So many pieces are waited for before the next begins: who reads only a few rows has them by then."""
+_PARTS: Final = 4
+"""A piece's rows are given in so many parts: DuckDB asks for more before it gives what it has."""
 _POLL: Final = 0.02
 
 
@@ -60,27 +65,39 @@ class EventStream:
         self._schema = _rows(evaluated_chunk(self._job, empty_chunk(planned, world.definitions))).schema
         self._loads = report_loads(planned, home, world, cancellation)
         self._made = self._batches()
+        self._reading = threading.Lock()
+        self._ended = False
         self.error: Exception | None = None
         """What ended it early; whoever reads may only see that something did."""
 
     def reader(self) -> pa.RecordBatchReader:
         """Return its rows, which can be read once, in any thread."""
-        return pa.RecordBatchReader.from_batches(self._schema, self._made)
+        return pa.RecordBatchReader.from_batches(self._schema, self._read())
 
     def close(self) -> None:
-        """Begin nothing more, and wait for what is under way; nobody may be reading."""
-        self._made.close()
+        """Begin nothing more, and wait for what is under way; whoever is reading still finds no more rows."""
+        self._ended = True
+        with self._reading:
+            self._made.close()
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        while True:
+            with self._reading:
+                batch = None if self._ended else next(self._made, None)
+            if batch is None:
+                return
+            yield batch
 
     def _batches(self) -> Generator[pa.RecordBatch]:
         under_way: deque[Future[Partials]] = deque()
-        most = 1
         try:
-            for piece in self._pieces():
+            for number, piece in enumerate(self._pieces()):
+                if self._ended:
+                    return
                 under_way.append(report_threads().submit(evaluated_chunk, self._job, piece))
-                if len(under_way) == most:
+                if len(under_way) == _UNDER_WAY or number < _ALONE:
                     yield from self._finished(under_way.popleft())
-                    most = min(most + 1, _UNDER_WAY)
-            while under_way:
+            while under_way and not self._ended:
                 yield from self._finished(under_way.popleft())
         except Exception as error:
             self.error = error
@@ -93,9 +110,12 @@ class EventStream:
     def _finished(self, future: Future[Partials]) -> list[pa.RecordBatch]:
         while not future.done():
             self._job.cancellation.check()
+            if self._ended:
+                return []
             wait([future], _POLL)
-        batches: list[pa.RecordBatch] = _rows(future.result()).to_batches()
-        return batches
+        rows = _rows(future.result())
+        parts: list[pa.RecordBatch] = rows.to_batches(max(rows.num_rows // _PARTS, 1))
+        return parts
 
     def _pieces(self) -> Iterator[Chunk]:
         wanted = _FIRST_ROWS
