@@ -47,7 +47,14 @@ from sqlfront.workspace import Workspace
 from sqlfront.zoned_times import with_zoned_times_as_text
 
 BATCH_ROWS: Final = 16_384
-"""Rows per batch of a streamed answer."""
+"""Rows per batch of an answer."""
+
+_EVENTS: Final = 1_024
+"""Rows per batch where single events are evaluated while they are read. DuckDB gives a batch once it has the
+next, so that two and more should fit into what is evaluated first."""
+
+_LITTLE_AHEAD: Final = "SET streaming_buffer_size = '64KiB'"
+"""Before DuckDB gives the first rows it makes as many as it may hold: it must not evaluate all it can get."""
 
 _ITEMS: Final = (exp.From, exp.Join, exp.Subquery, exp.Select, exp.SetOperation)
 _SOURCES: Final = ("this", "expression", "from_", "joins")
@@ -235,7 +242,10 @@ class Execution:
                 self._cursor.register(table, self._rows(asked, planned.empty[table]))
         with self.working():
             rest = render(with_stored(query, self.stored))
-            return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
+            if not self._streams:
+                return self._cursor.sql(rest).to_arrow_reader(BATCH_ROWS)
+            self._cursor.execute(_LITTLE_AHEAD)
+            return self._cursor.sql(rest).to_arrow_reader(_EVENTS)
 
     @contextmanager
     def working(self) -> Iterator[None]:

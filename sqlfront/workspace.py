@@ -20,6 +20,7 @@ _SETTINGS: Final = (
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL integer_division = true",
     "SET GLOBAL error_on_division_by_zero = false",
+    "SET GLOBAL allowed_configs = ['streaming_buffer_size']",
 )
 
 

@@ -7,6 +7,7 @@ it shows, and memory does not grow with the answer.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, wait
@@ -34,9 +35,14 @@ from engine.report.trace import Trace
 from engine.world import Home, World
 
 PIECE_ROWS: Final = 65_536
-"""A piece has about this many events; more, if one person has."""
-_FIRST_ROWS: Final = 16_384
+"""A piece has about this many events; more, if one person has. The first ones are smaller."""
+_FIRST_ROWS: Final = 4_096
+_GROWTH: Final = 4
 _UNDER_WAY: Final = 3
+_ALONE: Final = 2
+"""So many pieces are waited for before the next begins: who reads only a few rows has them by then."""
+_PARTS: Final = 4
+"""A piece's rows are given in so many parts: DuckDB asks for more before it gives what it has."""
 _POLL: Final = 0.02
 
 
@@ -59,25 +65,39 @@ class EventStream:
         self._schema = _rows(evaluated_chunk(self._job, empty_chunk(planned, world.definitions))).schema
         self._loads = report_loads(planned, home, world, cancellation)
         self._made = self._batches()
+        self._reading = threading.Lock()
+        self._ended = False
         self.error: Exception | None = None
         """What ended it early; whoever reads may only see that something did."""
 
     def reader(self) -> pa.RecordBatchReader:
         """Return its rows, which can be read once, in any thread."""
-        return pa.RecordBatchReader.from_batches(self._schema, self._made)
+        return pa.RecordBatchReader.from_batches(self._schema, self._read())
 
     def close(self) -> None:
-        """Begin nothing more, and wait for what is under way; nobody may be reading."""
-        self._made.close()
+        """Begin nothing more, and wait for what is under way; whoever is reading still finds no more rows."""
+        self._ended = True
+        with self._reading:
+            self._made.close()
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        while True:
+            with self._reading:
+                batch = None if self._ended else next(self._made, None)
+            if batch is None:
+                return
+            yield batch
 
     def _batches(self) -> Generator[pa.RecordBatch]:
         under_way: deque[Future[Partials]] = deque()
         try:
-            for piece in self._pieces():
+            for number, piece in enumerate(self._pieces()):
+                if self._ended:
+                    return
                 under_way.append(report_threads().submit(evaluated_chunk, self._job, piece))
-                if len(under_way) == _UNDER_WAY:
+                if len(under_way) == _UNDER_WAY or number < _ALONE:
                     yield from self._finished(under_way.popleft())
-            while under_way:
+            while under_way and not self._ended:
                 yield from self._finished(under_way.popleft())
         except Exception as error:
             self.error = error
@@ -90,17 +110,22 @@ class EventStream:
     def _finished(self, future: Future[Partials]) -> list[pa.RecordBatch]:
         while not future.done():
             self._job.cancellation.check()
+            if self._ended:
+                return []
             wait([future], _POLL)
-        batches: list[pa.RecordBatch] = _rows(future.result()).to_batches()
-        return batches
+        rows = _rows(future.result())
+        parts: list[pa.RecordBatch] = rows.to_batches(max(rows.num_rows // _PARTS, 1))
+        return parts
 
     def _pieces(self) -> Iterator[Chunk]:
-        most = _FIRST_ROWS
+        wanted = _FIRST_ROWS
         for load in self._loads:
             chunk = _decoded(load, self._job)
-            if chunk is not None:
-                yield from pieces(chunk, most, PIECE_ROWS)
-                most = PIECE_ROWS
+            if chunk is None:
+                continue
+            for piece in pieces(chunk, wanted, PIECE_ROWS):
+                yield piece
+                wanted = PIECE_ROWS
 
 
 def _rows(partials: Partials) -> pa.Table:
@@ -117,18 +142,18 @@ def _decoded(load: Load, job: Job) -> Chunk | None:
 
 
 def pieces(chunk: Chunk, first: int, most: int) -> Iterator[Chunk]:
-    """Cut a chunk into pieces of whole persons.
+    """Cut a chunk into pieces of whole persons, each larger than the one before until they are large enough.
 
     Args:
         first: events of the first piece, or about as many.
-        most: events of each other one; a person with more makes a piece of its own.
+        most: events of the largest; a person with more makes a piece of its own.
     """
     begin, wanted = 0, first
     while begin < chunk.persons:
         end = int(np.searchsorted(chunk.offsets, chunk.offsets[begin] + wanted, "right")) - 1
         end = min(max(end, begin + 1), chunk.persons)
         yield _cut(chunk, begin, end)
-        begin, wanted = end, most
+        begin, wanted = end, min(wanted * _GROWTH, most)
 
 
 def _cut(chunk: Chunk, begin: int, end: int) -> Chunk:

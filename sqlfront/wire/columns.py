@@ -30,10 +30,33 @@ _PLAIN_FLOATS: Final = {"float4": (1e-4, 1e6), "float8": (1e-4, _ARROW_EXPONENT_
 
 @dataclass(frozen=True)
 class Fixed:
-    """A column whose values all have one width, big-endian; arbitrary where NULL."""
+    """A column whose values all have one width.
 
-    values: Numbers
-    valid: npt.NDArray[np.bool_] | None
+    Attributes:
+        array: the values, in memory as integers or what can be sent like them.
+        dtype: integers of the width.
+        less: taken off each.
+    """
+
+    array: pa.Array
+    dtype: str
+    less: int = 0
+
+    @property
+    def numbers(self) -> Numbers:
+        """Native integers, nothing taken off; arbitrary where NULL."""
+        return numbers_of(self.array, self.dtype)
+
+    @property
+    def values(self) -> Numbers:
+        """Big-endian integers as they are sent; arbitrary where NULL."""
+        sent: Numbers = (self.numbers - np.dtype(self.dtype).type(self.less)).astype(f">{self.dtype}")
+        return sent
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_] | None:
+        """For each value whether it is not NULL; None if none is."""
+        return valid_mask(self.array)
 
 
 Variable: TypeAlias = pa.BinaryArray
@@ -98,44 +121,35 @@ def _as_binary(array: pa.Array) -> pa.BinaryArray:
     return array.cast(pa.string()).view(pa.binary())
 
 
-def _fixed(dtype: str) -> Callable[[pa.Array], Fixed]:
-    return lambda array: Fixed(numbers_of(array, dtype).astype(f">{dtype}"), valid_mask(array))
+def _fixed(dtype: str, kind: pa.DataType | None = None) -> Callable[[pa.Array], Fixed]:
+    """Return an encoder of values that are integers in memory, once they are of a type."""
 
+    def encode(array: pa.Array) -> Fixed:
+        return Fixed(array if kind in (None, array.type) else array.cast(kind), dtype)
 
-def _small_integer(array: pa.Array) -> Fixed:
-    return _fixed("i2")(array.cast(pa.int16()))
-
-
-def _integer(array: pa.Array) -> Fixed:
-    return _fixed("i4")(array.cast(pa.int32()))
-
-
-def _bigint(array: pa.Array) -> Fixed:
-    return _fixed("i8")(array.cast(pa.int64()))
-
-
-def _bool_binary(array: pa.Array) -> Fixed:
-    values = array.cast(pa.uint8())
-    return Fixed(numbers_of(values, "u1"), valid_mask(array))
+    return encode
 
 
 def _timestamp_binary(array: pa.Array) -> Fixed | None:
-    micros = numbers_of(array, "i8")
-    if not within(micros, valid_mask(array), FIRST_MICROS, LAST_MICROS):
+    if not within(numbers_of(array, "i8"), array, FIRST_MICROS, LAST_MICROS):
         return None
-    return Fixed((micros - EPOCH_MICROS).astype(">i8"), valid_mask(array))
+    return Fixed(array, "i8", EPOCH_MICROS)
 
 
 def _date_binary(array: pa.Array) -> Fixed | None:
-    days = numbers_of(array, "i4")
-    if not within(days, valid_mask(array), FIRST_DAYS, LAST_DAYS):
+    if not within(numbers_of(array, "i4"), array, FIRST_DAYS, LAST_DAYS):
         return None
-    return Fixed((days - np.int32(EPOCH_DAYS)).astype(">i4"), valid_mask(array))
+    return Fixed(array, "i4", EPOCH_DAYS)
 
 
-def within(numbers: Numbers, valid: npt.NDArray[np.bool_] | None, low: int, high: int) -> bool:
-    """Tell whether all values that are not NULL lie between two, these included."""
-    present = numbers if valid is None else numbers[valid]
+def within(numbers: Numbers, array: pa.Array, low: int, high: int) -> bool:
+    """Tell whether the numbers of an array that are not NULL lie between two, these included.
+
+    What lies where NULL is seldom matters, so that it is set apart only if it does.
+    """
+    if not len(numbers) or (numbers.min() >= low and numbers.max() <= high):
+        return True
+    present = numbers[valid_mask(array)] if array.null_count else numbers
     return not len(present) or bool(present.min() >= low and present.max() <= high)
 
 
@@ -173,7 +187,7 @@ def float_text(name: str, one: Callable[[float], str]) -> Callable[[pa.Array], V
 
 
 def _date_text(array: pa.Array) -> Variable | None:
-    if not within(numbers_of(array, "i4"), valid_mask(array), FIRST_DAYS, LAST_DAYS):
+    if not within(numbers_of(array, "i4"), array, FIRST_DAYS, LAST_DAYS):
         return None
     return _as_binary(pc.cast(array, pa.string()))
 
@@ -199,7 +213,7 @@ def _timestamptz_text(array: pa.Array) -> Variable | None:
 def _moments_text(array: pa.Array, shown: pa.Array) -> pa.StringArray | None:
     """Write times without a zone; None if any is beyond the years that Arrow can write."""
     micros, valid = numbers_of(array, "i8"), valid_mask(array)
-    if not within(micros, valid, FIRST_MICROS + text.DAY, LAST_MICROS - text.DAY):
+    if not within(micros, array, FIRST_MICROS + text.DAY, LAST_MICROS - text.DAY):
         return None
     naive = shown.view(pa.int64()).view(pa.timestamp("us"))
     present = numbers_of(shown, "i8") if valid is None else numbers_of(shown, "i8")[valid]
@@ -214,19 +228,19 @@ def _trimmed(texts: pa.StringArray) -> pa.StringArray:
 
 def _time_text(array: pa.Array) -> Variable | None:
     """Arrow has no 24:00."""
-    if not within(numbers_of(array, "i8"), valid_mask(array), 0, text.DAY - 1):
+    if not within(numbers_of(array, "i8"), array, 0, text.DAY - 1):
         return None
     return _as_binary(_trimmed(pc.cast(array, pa.string())))
 
 
 _STRINGS: Final = ("text", "varchar", "name", "json", "bpchar")
 _BINARY: Final[dict[str, Callable[[pa.Array], Fixed | Variable | None]]] = {
-    "bool": _bool_binary,
-    "int2": _small_integer,
-    "int4": _integer,
-    "int8": _bigint,
-    "float4": _fixed("f4"),
-    "float8": _fixed("f8"),
+    "bool": _fixed("u1", pa.uint8()),
+    "int2": _fixed("i2", pa.int16()),
+    "int4": _fixed("i4", pa.int32()),
+    "int8": _fixed("i8", pa.int64()),
+    "float4": _fixed("i4"),
+    "float8": _fixed("i8"),
     "date": _date_binary,
     "time": _fixed("i8"),
     "timestamp": _timestamp_binary,

@@ -1,8 +1,7 @@
-"""Compiled loops over whole columns: numbers and times as text, and rows put together from values.
+"""Compiled loops that print whole columns: numbers and times as text.
 
-A value is a run of bytes somewhere: a place and a length. The kernels that print write each row's text into
-its own slot of WIDTH bytes; ``put`` gathers one column's values into all rows. Importing this compiles, which
-takes seconds on a machine that has never done it.
+Each row's text goes into its own slot of WIDTH bytes: a place and a length. Bits of Arrow tell which values
+are NULL. Importing this compiles, which takes seconds on a machine that has never done it.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ from typing import Any, Final, TypeAlias
 import numba as nb
 import numpy as np
 import numpy.typing as npt
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Lengths: TypeAlias = npt.NDArray[np.int32]
@@ -29,10 +26,11 @@ NULL: Final = -1
 UNWRITTEN: Final = -2
 """Length of a float that ``write_floats`` leaves to others."""
 
-_BYTES: Final = nb.types.Array(nb.uint8, 1, "C", readonly=True)
-_LENGTHS: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
+BYTES: Final = nb.types.Array(nb.uint8, 1, "C", readonly=True)
+LENGTHS: Final = nb.types.Array(nb.int32, 1, "C", readonly=True)
 _NUMBERS: Final = nb.types.Array(nb.int64, 1, "C", readonly=True)
 _FLOATS: Final = nb.types.Array(nb.float64, 1, "C", readonly=True)
+BITS: Final = (BYTES, nb.int64)
 _SLOTS: Final = (nb.uint8[::1], nb.int32[::1], nb.int32[::1])
 _POWERS: Final = np.array([10.0**exponent for exponent in range(7)])
 _MOST_DIGITS: Final = 1e15
@@ -44,49 +42,17 @@ _DAYS_BEFORE_1970: Final = 719_468
 _DAYS_IN_ERA: Final = 146_097
 
 
-@intrinsic
-def _copy(typing_context: Any, target: Any, at: Any, source: Any, start: Any, length: Any) -> Any:
-    """Copy bytes between arrays with libc's memcpy: a loop takes ten times as long for short values."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        target, at, source, start, length = arguments
-        arrays = [context.make_array(kind) for kind in (signature.args[0], signature.args[2])]
-        to = builder.gep(arrays[0](context, builder, target).data, [at])
-        origin = builder.gep(arrays[1](context, builder, source).data, [start])
-        cgutils.raw_memcpy(builder, to, origin, length, 1)  # type: ignore[no-untyped-call]
-        return context.get_dummy_value()
-
-    return nb.void(target, at, source, start, length), code
-
-
-@nb.njit(
-    nb.void(nb.uint8[::1], nb.int64[::1], _BYTES, _LENGTHS, _LENGTHS, nb.boolean), nogil=True, cache=True
-)
-def put(
-    rows: Bytes, cursors: Numbers, values: Bytes, starts: Lengths, lengths: Lengths, counted: bool
-) -> None:
-    """Write a column's values into all rows.
+@nb.njit(nogil=True)
+def is_present(bits: Bytes, first: int, row: int) -> Any:
+    """Tell whether a row has a value.
 
     Args:
-        rows: all rows, one after the other.
-        cursors: int64[R], where each row goes on; moved past what is written.
-        values: holds each value.
-        starts: int32[R], where it begins there.
-        lengths: int32[R], its bytes, NULL for none.
-        counted: whether its length goes before it, as four bytes.
+        bits: Arrow's, of eight values a byte, the lowest first; empty if nothing is NULL.
+        first: place of the first row's bit.
+        row: the row.
     """
-    for row in range(cursors.size):
-        at, length = cursors[row], lengths[row]
-        if counted:
-            rows[at] = (length >> 24) & 255
-            rows[at + 1] = (length >> 16) & 255
-            rows[at + 2] = (length >> 8) & 255
-            rows[at + 3] = length & 255
-            at += 4
-        if length > 0:
-            _copy(rows, at, values, nb.int64(starts[row]), nb.int64(length))  # type: ignore[call-arg]
-            at += length
-        cursors[row] = at
+    place = first + row
+    return bits.size == 0 or (bits[place >> 3] >> (place & 7)) & 1
 
 
 @nb.njit(nogil=True)
@@ -103,19 +69,22 @@ def _digits(slots: Bytes, end: int, number: Any) -> int:
     return at
 
 
-@nb.njit(nb.void(_NUMBERS, _BYTES, *_SLOTS), nogil=True, cache=True)
-def write_integers(numbers: Numbers, valid: Bytes, slots: Bytes, starts: Lengths, lengths: Lengths) -> None:
+@nb.njit(nb.void(_NUMBERS, *BITS, *_SLOTS), nogil=True, cache=True)
+def write_integers(
+    numbers: Numbers, bits: Bytes, first: int, slots: Bytes, starts: Lengths, lengths: Lengths
+) -> None:
     """Print integers, each to the end of its slot.
 
     Args:
         numbers: int64[R].
-        valid: uint8[R], 0 where NULL; empty if nothing is.
+        bits: which are not NULL; empty if all are.
+        first: place of the first row's bit.
         slots: uint8[R * WIDTH], written.
         starts: int32[R], written.
         lengths: int32[R], written.
     """
     for row in range(numbers.size):
-        if valid.size and not valid[row]:
+        if not is_present(bits, first, row):
             lengths[row] = NULL
             continue
         number = numbers[row]
@@ -155,8 +124,10 @@ def _with_point(slots: Bytes, end: int, digits: int, decimals: int) -> Any:
     return _digits(slots, at, number)
 
 
-@nb.njit(nb.int64(_FLOATS, _BYTES, *_SLOTS), nogil=True, cache=True)
-def write_floats(values: Floats, valid: Bytes, slots: Bytes, starts: Lengths, lengths: Lengths) -> int:
+@nb.njit(nb.int64(_FLOATS, *BITS, *_SLOTS), nogil=True, cache=True)
+def write_floats(
+    values: Floats, bits: Bytes, first: int, slots: Bytes, starts: Lengths, lengths: Lengths
+) -> int:
     """Print numbers that have at most six decimals and fifteen digits; return how many others there are.
 
     A decimal of at most fifteen digits that reads back as a number is the shortest that does, and the only
@@ -165,7 +136,7 @@ def write_floats(values: Floats, valid: Bytes, slots: Bytes, starts: Lengths, le
     """
     unwritten = 0
     for row in range(values.size):
-        if valid.size and not valid[row]:
+        if not is_present(bits, first, row):
             lengths[row] = NULL
             continue
         value = abs(values[row])
@@ -221,11 +192,13 @@ def _day(slots: Bytes, at: int, days: int) -> None:
     _two(slots, at + 8, day + 1)
 
 
-@nb.njit(nb.void(_NUMBERS, _BYTES, *_SLOTS), nogil=True, cache=True)
-def write_dates(days: Numbers, valid: Bytes, slots: Bytes, starts: Lengths, lengths: Lengths) -> None:
+@nb.njit(nb.void(_NUMBERS, *BITS, *_SLOTS), nogil=True, cache=True)
+def write_dates(
+    days: Numbers, bits: Bytes, first: int, slots: Bytes, starts: Lengths, lengths: Lengths
+) -> None:
     """Print days since 1970 of the years 1 to 9999; arguments are those of ``write_integers``."""
     for row in range(days.size):
-        if valid.size and not valid[row]:
+        if not is_present(bits, first, row):
             lengths[row] = NULL
             continue
         starts[row] = row * WIDTH
@@ -258,9 +231,9 @@ def _clock(slots: Bytes, at: int, micros: int) -> int:
     return end
 
 
-@nb.njit(nb.void(_NUMBERS, _BYTES, _BYTES, *_SLOTS), nogil=True, cache=True)
+@nb.njit(nb.void(_NUMBERS, *BITS, BYTES, *_SLOTS), nogil=True, cache=True)
 def write_moments(
-    micros: Numbers, valid: Bytes, zone: Bytes, slots: Bytes, starts: Lengths, lengths: Lengths
+    micros: Numbers, bits: Bytes, first: int, zone: Bytes, slots: Bytes, starts: Lengths, lengths: Lengths
 ) -> None:
     """Print microseconds since 1970 of the years 1 to 9999.
 
@@ -268,7 +241,7 @@ def write_moments(
         zone: follows each (``+00``), at most six bytes.
     """
     for row in range(micros.size):
-        if valid.size and not valid[row]:
+        if not is_present(bits, first, row):
             lengths[row] = NULL
             continue
         at = row * WIDTH

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlfront.wire import kernels, text, zones
+from sqlfront.wire import assembly, kernels, text, zones
 from sqlfront.wire.codec import opened
 from sqlfront.wire.columns import (
     FIRST_DAYS,
@@ -26,14 +26,15 @@ from sqlfront.wire.columns import (
     float_text,
     is_plain,
     numbers_of,
-    valid_mask,
     within,
 )
-from sqlfront.wire.kernels import NULL, UNWRITTEN, WIDTH, Bytes, Lengths
+from sqlfront.wire.kernels import UNWRITTEN, WIDTH, Bytes, Lengths, Numbers
 from sqlfront.wire.types import pg_name, storage_type
 
 _HEAD: Final = 7
+_COUNT: Final = 4
 _NO_BYTES: Final = np.empty(0, np.uint8)
+_NO_NULLS: Final = (_NO_BYTES, 0)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,51 @@ class Placed:
     starts: Lengths
     lengths: Lengths
 
+    def add(self, sizes: Numbers) -> None:
+        """Add the bytes of the values to those of the rows."""
+        sizes += np.maximum(self.lengths, 0)
+
+    def put(self, rows: Bytes, cursors: Numbers) -> None:
+        """Write the values into the rows."""
+        assembly.put_placed(rows, cursors, self.values, self.starts, self.lengths)
+
+
+class _FixedValues:
+    """A column whose values all have one width, as they lie in Arrow's memory."""
+
+    def __init__(self, column: Fixed) -> None:
+        self._numbers, self._less = column.numbers, column.less
+        self._bits = _bits(column.array)
+
+    def add(self, sizes: Numbers) -> None:
+        """Add the bytes of the values to those of the rows."""
+        assembly.add_fixed(sizes, self._numbers.itemsize, *self._bits)
+
+    def put(self, rows: Bytes, cursors: Numbers) -> None:
+        """Write the values into the rows."""
+        assembly.put_fixed(rows, cursors, self._numbers, self._less, *self._bits)
+
+
+class _VariableValues:
+    """A column whose values differ in length, as they lie in Arrow's memory."""
+
+    def __init__(self, column: Variable) -> None:
+        _, offsets, data = column.buffers()
+        self._offsets = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+        self._values = _NO_BYTES if data is None else np.frombuffer(data, np.uint8)
+        self._bits = _bits(column)
+
+    def add(self, sizes: Numbers) -> None:
+        """Add the bytes of the values to those of the rows."""
+        assembly.add_variable(sizes, self._offsets, *self._bits)
+
+    def put(self, rows: Bytes, cursors: Numbers) -> None:
+        """Write the values into the rows."""
+        assembly.put_variable(rows, cursors, self._values, self._offsets, *self._bits)
+
+
+_Column: TypeAlias = Placed | _FixedValues | _VariableValues
+
 
 def data_rows(
     batch: pa.RecordBatch, types: Sequence[pa.DataType], binary: Sequence[bool], tag: bytes
@@ -63,37 +109,21 @@ def data_rows(
         tag: first byte of each message.
     """
     columns = [
-        _placed(column, arrow_type, is_binary)
+        _column(column, arrow_type, is_binary)
         for column, arrow_type, is_binary in zip(batch.columns, types, binary, strict=True)
     ]
-    sizes = np.full(batch.num_rows, _HEAD + 4 * len(columns), np.int64)
+    sizes = np.full(batch.num_rows, _HEAD + _COUNT * len(columns), np.int64)
     for column in columns:
-        sizes += np.maximum(column.lengths, 0)
+        column.add(sizes)
     ends = np.cumsum(sizes)
     rows, cursors = np.empty(ends[-1], np.uint8), ends - sizes
-    _put(rows, cursors, _heads(sizes, len(columns), tag), counted=False)
+    assembly.put_heads(rows, cursors, sizes, tag[0], len(columns))
     for column in columns:
-        _put(rows, cursors, column, counted=True)
+        column.put(rows, cursors)
     return rows.data
 
 
-def _put(rows: Bytes, cursors: Any, column: Placed, *, counted: bool) -> None:
-    kernels.put(rows, cursors, column.values, column.starts, column.lengths, counted)
-
-
-def _heads(sizes: Any, columns: int, tag: bytes) -> Placed:
-    """Return what each row begins with: tag, length, number of columns."""
-    heads = np.empty(len(sizes), [("tag", "S1"), ("size", ">i4"), ("columns", ">i2")])
-    heads["tag"], heads["size"], heads["columns"] = tag, sizes - 1, columns
-    return _side_by_side(heads.view(np.uint8), len(sizes), _HEAD)
-
-
-def _side_by_side(values: Bytes, rows: int, width: int) -> Placed:
-    starts = np.arange(0, rows * width, width, dtype=np.int32)
-    return Placed(values, starts, np.full(rows, width, np.int32))
-
-
-def _placed(array: pa.Array, arrow_type: pa.DataType, is_binary: bool) -> Placed:
+def _column(array: pa.Array, arrow_type: pa.DataType, is_binary: bool) -> _Column:
     """Return a column's values in PostgreSQL's text or binary format."""
     name = pg_name(arrow_type)
     write = None if is_binary else _WRITERS.get(name)
@@ -104,37 +134,25 @@ def _placed(array: pa.Array, arrow_type: pa.DataType, is_binary: bool) -> Placed
         if written is not None:
             return written
     encoded = encode_column(array, arrow_type, is_binary)
-    return _of_fixed(encoded) if isinstance(encoded, Fixed) else _of_variable(encoded)
+    return _FixedValues(encoded) if isinstance(encoded, Fixed) else _VariableValues(encoded)
 
 
-def _of_fixed(column: Fixed) -> Placed:
-    placed = _side_by_side(column.values.view(np.uint8), len(column.values), column.values.itemsize)
-    if column.valid is not None:
-        placed.lengths[~column.valid] = NULL
-    return placed
-
-
-def _of_variable(column: Variable) -> Placed:
-    _, offsets, data = column.buffers()
-    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
-    lengths = np.diff(ends)
-    present = valid_mask(column)
-    if present is not None:
-        lengths[~present] = NULL
-    return Placed(_NO_BYTES if data is None else np.frombuffer(data, np.uint8), ends[:-1], lengths)
+def _bits(array: pa.Array) -> tuple[Bytes, int]:
+    """Return which values are not NULL: Arrow's bits, none if all are, and the place of the first."""
+    if not array.null_count:
+        return _NO_NULLS
+    return np.frombuffer(array.buffers()[0], np.uint8), array.offset
 
 
 def _written(kernel: Callable[..., Any], values: Any, array: pa.Array, *more: Bytes) -> Placed:
     """Let a kernel print a column's values into slots."""
-    present = valid_mask(array)
-    mask = _NO_BYTES if present is None else present.view(np.uint8)
     rows = len(values)
     slots, starts, lengths = (
         np.empty(rows * WIDTH, np.uint8),
         np.empty(rows, np.int32),
         np.empty(rows, np.int32),
     )
-    kernel(values, mask, *more, slots, starts, lengths)
+    kernel(values, *_bits(array), *more, slots, starts, lengths)
     return Placed(slots, starts, lengths)
 
 
@@ -148,16 +166,18 @@ def _floats(array: pa.Array) -> Placed:
     others = placed.lengths == UNWRITTEN
     if not others.any():
         return placed
-    rest = _of_variable(float_text("float8", text.float8_text)(array.filter(pa.array(others))))
-    values = np.concatenate([placed.values, rest.values])
-    placed.starts[others] = rest.starts + np.int32(placed.values.size)
-    placed.lengths[others] = rest.lengths
+    rest = float_text("float8", text.float8_text)(array.filter(pa.array(others)))
+    _, offsets, data = rest.buffers()
+    starts = np.frombuffer(offsets, np.int32)[rest.offset : rest.offset + len(rest) + 1]
+    placed.starts[others] = starts[:-1] + np.int32(placed.values.size)
+    placed.lengths[others] = np.diff(starts)
+    values = np.concatenate([placed.values, np.frombuffer(data, np.uint8)])
     return Placed(values, placed.starts, placed.lengths)
 
 
 def _dates(array: pa.Array) -> Placed | None:
     days = numbers_of(array, "i4")
-    if not within(days, valid_mask(array), FIRST_DAYS, LAST_DAYS):
+    if not within(days, array, FIRST_DAYS, LAST_DAYS):
         return None
     return _written(kernels.write_dates, days.astype(np.int64), array)
 
@@ -165,7 +185,7 @@ def _dates(array: pa.Array) -> Placed | None:
 def _moments(array: pa.Array) -> Placed | None:
     """Print times of day; instants show their zone's, if that is equally far from UTC in all of them."""
     micros, zone = numbers_of(array, "i8"), _NO_BYTES
-    if not within(micros, valid_mask(array), FIRST_MICROS + text.DAY, LAST_MICROS - text.DAY):
+    if not within(micros, array, FIRST_MICROS + text.DAY, LAST_MICROS - text.DAY):
         return None
     if array.type.tz is not None:
         ahead = 0 if array.type.tz == zones.UTC else _seconds_ahead(array)
@@ -182,12 +202,11 @@ def _seconds_ahead(array: pa.Array) -> int | None:
     return int(ahead[0]) if len(ahead) == 1 and not ahead[0] % 60 else None
 
 
-def _booleans(array: pa.Array) -> Placed:
-    letters = numbers_of(pc.if_else(array, np.uint8(ord("t")), np.uint8(ord("f"))), "u1")
-    return _of_fixed(Fixed(letters, valid_mask(array)))
+def _booleans(array: pa.Array) -> _Column:
+    return _FixedValues(Fixed(pc.if_else(array, np.uint8(ord("t")), np.uint8(ord("f"))), "u1"))
 
 
-_WRITERS: Final[dict[str, Callable[[pa.Array], Placed | None]]] = {
+_WRITERS: Final[dict[str, Callable[[pa.Array], _Column | None]]] = {
     "bool": _booleans,
     "int2": _integers,
     "int4": _integers,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -82,6 +85,38 @@ def test_whoever_stops_reading_ends_the_work(home, small_pieces, evaluations):
     assert stream.reader().read_next_batch().num_rows
     stream.close()
     assert len(evaluations) < whole / 2
+
+
+def test_the_first_rows_cost_the_first_piece(home, small_pieces, evaluations):
+    channel = DimensionColumn("channel", exp.column("channel", quoted=True))
+    request = ReportRequest("web", dimensions=(channel,), row_level=True)
+    stream = streaming.EventStream(request, home, home.current(), Cancellation())
+    assert stream.reader().read_next_batch().num_rows
+    assert [rows for rows in evaluations if rows] == evaluations[-1:]
+    stream.close()
+
+
+def test_a_stream_is_closed_while_somebody_reads(home, small_pieces, monkeypatch):
+    channel = DimensionColumn("channel", exp.column("channel", quoted=True))
+    request = ReportRequest("web", dimensions=(channel,), row_level=True)
+    stream = streaming.EventStream(request, home, home.current(), Cancellation())
+    begun, may_end, evaluate = threading.Event(), threading.Event(), streaming.evaluated_chunk
+
+    def waiting(job, chunk):
+        begun.set()
+        may_end.wait()
+        return evaluate(job, chunk)
+
+    monkeypatch.setattr(streaming, "evaluated_chunk", waiting)
+    with ThreadPoolExecutor(2) as threads:
+        reading = threads.submit(stream.reader().read_all)
+        begun.wait()
+        closing = threads.submit(stream.close)
+        may_end.set()
+        closing.result()
+        rows = reading.result().num_rows
+    whole = streaming.EventStream(request, home, home.current(), Cancellation()).reader().read_all()
+    assert rows < whole.num_rows
 
 
 def test_a_cancel_ends_a_stream(query, small_pieces, monkeypatch):

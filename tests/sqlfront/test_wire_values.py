@@ -142,6 +142,31 @@ def texts_of(array, arrow_type):
     ]
 
 
+@pytest.mark.parametrize("start", [0, 1, 7, 8, 13])
+@pytest.mark.parametrize("is_binary", [False, True])
+def test_which_values_are_null_is_read_from_the_right_bit(start, is_binary):
+    numbers = [None if at % 3 == 0 or at % 7 == 2 else at for at in range(40)]
+    types = [pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.bool_(), pa.string()]
+    types += [pa.date32(), pa.timestamp("us")]
+    arrays = [pa.array(numbers).cast(kind if kind != pa.date32() else pa.int32()) for kind in types]
+    arrays[-2] = arrays[-2].cast(pa.date32())
+    batch = pa.RecordBatch.from_arrays(arrays, [str(kind) for kind in types]).slice(start, 21)
+    formats = [is_binary] * len(types)
+    expected = datarow.row_by_row(batch, types, formats)
+    assert bytes(scatter.data_rows(batch, types, formats, b"D")) == expected
+    assert datarow.column_by_column(batch, types, formats) == expected
+
+
+@pytest.mark.parametrize("is_binary", [False, True])
+def test_what_lies_in_memory_where_null_is_does_not_matter(is_binary):
+    """An impossible year, say: nobody is kept from the fast way by it, and nobody sees it."""
+    valid, days = pa.array([True, False, True]).buffers()[1], pa.array([0, 2**31 - 1, 3], pa.int32())
+    array = pa.Array.from_buffers(pa.date32(), 3, [valid, days.buffers()[1]])
+    batch = pa.RecordBatch.from_arrays([array], ["day"])
+    expected = datarow.row_by_row(batch, [array.type], [is_binary])
+    assert bytes(scatter.data_rows(batch, [array.type], [is_binary], b"D")) == expected
+
+
 @pytest.mark.parametrize("is_binary", [False, True])
 def test_all_ways_to_write_many_rows_agree(is_binary):
     """Beyond the few rows that are written one by one; the compiled way is the one that is taken."""
