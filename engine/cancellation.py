@@ -37,11 +37,6 @@ class Cancellation:
         for interrupt in interrupts:
             interrupt()
 
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether it has been cancelled."""
-        return self._reason is not None
-
     def check(self) -> None:
         """Raise CancelledError if cancelled."""
         if self._reason is not None:

@@ -91,12 +91,6 @@ def verifier_of(password: str, salt: bytes, iterations: int = ITERATIONS) -> Ver
     return Verifier(stored, _hmac(salted, b"Server Key"))
 
 
-def login_with(password: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> Login:
-    """Return the login of a user who has one password and no token."""
-    salt = salt if salt is not None else secrets.token_bytes(16)
-    return Login(salt, iterations, (verifier_of(password, salt, iterations),))
-
-
 def mock_login(user: str) -> Login:
     """Return a login that no password fits, with the same salt for a user each time.
 

@@ -46,7 +46,9 @@ class Statement:
     kind: str
 
 
-_QUESTIONS: Final = frozenset({"select", "with", "values", "table", "("})
+QUESTION_WORDS: Final = ("select", "with", "values", "table")
+"""Words that a question begins with, if not with a bracket."""
+_QUESTIONS: Final = frozenset({*QUESTION_WORDS, "("})
 _SAME_KIND: Final = {"start": "begin", "end": "commit", "abort": "rollback"}
 _ANALYZE: Final = frozenset({"analyze", "analyse"})
 _OFF: Final = frozenset({"false", "off", "0"})

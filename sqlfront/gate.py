@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from engine.catalog import access
-from engine.catalog.access import Roll
+from engine.catalog.access import Limits, Roll
 from engine.catalog.store import Catalog
-from engine.governance.access import OWNER, Access, Limits, access_of, limits_in
+from engine.governance.access import OWNER, Access, access_of, limits_in
 from sqlfront.auth import Login, Verifier
 
 FRESH_SECONDS: Final = 0.5

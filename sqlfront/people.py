@@ -13,12 +13,11 @@ from typing import Any, Final
 import pyarrow as pa
 
 from engine.catalog import access
-from engine.catalog.access import Roll
+from engine.catalog.access import LIMITS, Roll
 from engine.world import Home
 
 _TEXT: Final = pa.string()
 _MOMENT: Final = pa.timestamp("us", tz="UTC")
-_LIMITS: Final = ("statements", "memory_percent", "timeout_ms", "queue_ms", "connections")
 
 USERS: Final = pa.schema(
     [
@@ -36,7 +35,7 @@ TOKENS: Final = pa.schema(
         *(("expires_at", _MOMENT), ("last_used_at", _MOMENT), ("revoked_at", _MOMENT)),
     ]
 )
-ROLES: Final = pa.schema([("role", _TEXT), ("description", _TEXT), *((name, pa.int64()) for name in _LIMITS)])
+ROLES: Final = pa.schema([("role", _TEXT), ("description", _TEXT), *((name, pa.int64()) for name in LIMITS)])
 GRANTS: Final = pa.schema(
     [("role", _TEXT), ("kind", _TEXT), ("object", _TEXT), ("rule", _TEXT), ("granted_at", _MOMENT)]
 )
@@ -54,7 +53,7 @@ def _tokens(roll: Roll) -> list[Mapping[str, Any]]:
 
 
 def _roles(roll: Roll) -> list[Mapping[str, Any]]:
-    return [asdict(role) | {"role": role.name} for role in roll.roles.values()]
+    return [role.record() | {"role": role.name} for role in roll.roles.values()]
 
 
 def _grants(roll: Roll) -> list[Mapping[str, Any]]:

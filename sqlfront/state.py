@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from engine.catalog.access import Limits
 from engine.errors import ForbiddenError, UnsupportedError
-from engine.governance.access import Limits
 from sqlfront.auth import Login
 from sqlfront.gate import Gate, OpenGate
 from sqlfront.peer import Peer

@@ -14,6 +14,7 @@ from engine.errors import ForbiddenError, UnsupportedError
 from sqlfront.canned import canned
 from sqlfront.configuring import SetConfig, read_set_config
 from sqlfront.copying import Copy, read_copy
+from sqlfront.dialect import QUESTION_WORDS
 from sqlfront.preparing import Execute, Prepare, read_execute, read_prepare
 from sqlfront.temporaries import (
     HINT,
@@ -379,7 +380,7 @@ def _nothing(tag: str) -> Callable[[TokenReader], Control]:
     return read
 
 
-_QUESTION: Final = re.compile(r"(?:SELECT|WITH|VALUES|TABLE|EXPLAIN)(?![\w$])|\(", re.IGNORECASE)
+_QUESTION: Final = re.compile(rf"(?:{'|'.join(QUESTION_WORDS)}|explain)(?![\w$])|\(", re.IGNORECASE)
 _EXPLAIN: Final = re.compile(r"EXPLAIN(?![\w$])", re.IGNORECASE)
 _FORBIDDEN: Final = frozenset(
     ("ATTACH", "DETACH", "INSTALL", "LOAD", "EXPORT", "IMPORT", "PRAGMA", "FORCE", "CHECKPOINT", "USE")

@@ -113,29 +113,6 @@ def live(
     return Stitched(answer(events, codes, found), news)
 
 
-def replay(
-    events: pl.DataFrame,
-    evidence: pl.DataFrame,
-    *,
-    last: bool = False,
-    transition_limit: int = TRANSITION_LIMIT,
-) -> pl.DataFrame:
-    """Restitch all events of a window, texts in, texts out; as ``restitch``.
-
-    Args:
-        events: ``row`` int64, ``device`` and ``person`` strings or null, ``time`` int64.
-        evidence: as there.
-        last: as there.
-        transition_limit: as there.
-
-    Returns:
-        ``row``, ``person`` and ``known`` as in ``Stitched.rows``.
-    """
-    codes = coded(events)
-    found = restitch(codes, evidence, last=last, transition_limit=transition_limit)
-    return answer(events, codes, found)
-
-
 def restitch(
     events: Events,
     evidence: pl.DataFrame,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +50,6 @@ STATES: Final = pl.Enum(["kept", "cut", "evicted"])
 
 _KEPT, _CUT, _EVICTED = range(3)
 _LEAVES_FIRST: Final = ("partner", "cookie", "device")
-
-_Array: TypeAlias = np.ndarray[Any, Any]
-_Flags: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def stitch(events: pl.DataFrame, look_up: LookUp) -> pl.DataFrame:
         look_up: what the graph knows.
 
     Returns:
-        ``row``, ``person`` (null without a device) and ``known``, as ``field_based.replay``.
+        ``row``, ``person`` (null without a device) and ``known``, as of ``field_based.live``.
     """
     codes = coded(events.with_columns(person=pl.lit(None, pl.String)))
     return answer(events, codes, restitch(codes, look_up))

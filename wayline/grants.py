@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args
 
@@ -13,12 +13,12 @@ import yaml
 from pydantic import ValidationError
 
 from engine.catalog import access
-from engine.catalog.access import EVERY, Grant, Kind, Roll
+from engine.catalog.access import EVERY, Grant, Kind, Limits, Roll
 from engine.definitions.model import Definitions, SegmentDefinition
 from engine.definitions.project import explained
+from engine.definitions.values import write_duration
 from engine.errors import InputError, UnknownNameError, did_you_mean
 from engine.governance.access import check_rule
-from engine.governance.access import limits_of as limits_of_roles
 from sqlfront.system import RELATIONS
 from wayline.options import HERE, HomeOption, JsonOption, open_home, say
 from wayline.output import console, print_json, print_table
@@ -176,6 +176,22 @@ def _short(rule: Mapping[str, Any] | None) -> str:
     return str(rule["where"]) if set(rule) == {"where"} else str(dict(rule))
 
 
-def limits_of(roll: Roll, roles: Sequence[str]) -> dict[str, int | None]:
-    """Return the limits of roles together, by name."""
-    return asdict(limits_of_roles([roll.role(role) for role in roles]))
+_LIMITS: Final[Mapping[str, Callable[[int], str]]] = {
+    "statements": lambda count: f"{count} statement{'' if count == 1 else 's'} at once",
+    "memory_percent": lambda percent: f"{percent} % of the memory",
+    "timeout_ms": lambda time: f"{_time(time)} for a statement",
+    "queue_ms": lambda time: f"{_time(time)} of waiting",
+    "connections": lambda count: f"{count} session{'' if count == 1 else 's'}",
+}
+
+
+def limits_text(limits: Limits) -> str:
+    """Return limits as a person reads them, such as ``2 statements at once``; empty if none is set."""
+    found = asdict(limits)
+    return ", ".join(text(found[name]) for name, text in _LIMITS.items() if found[name] is not None)
+
+
+def _time(milliseconds: int) -> str:
+    if milliseconds % 1000:
+        return f"{milliseconds} ms"
+    return write_duration(timedelta(milliseconds=milliseconds))

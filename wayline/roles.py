@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any
+from functools import wraps
+from typing import Annotated, Any, Final
 
 import typer
 
 from engine.catalog import access
-from engine.catalog.access import Role
+from engine.catalog.access import LIMITS, Limits, Role
 from engine.errors import InputError
 from engine.governance.access import access_of_roles, closed_views
 from sqlfront.users import check_name
-from wayline.grants import described, grants_table
+from wayline.grants import described, grants_table, limits_text
 from wayline.options import HERE, HomeOption, JsonOption, duration, open_home
 from wayline.output import console, print_json, print_table
 
@@ -27,93 +29,6 @@ role_app = typer.Typer(
     """,
 )
 
-RoleArgument = Annotated[str, typer.Argument(help="The role's name.")]
-UsersArgument = Annotated[list[str], typer.Argument(help="Names of users.")]
-StatementsOption = Annotated[int | None, typer.Option(help="Statements at once.", min=1)]
-MemoryOption = Annotated[str | None, typer.Option(help="Share of the memory, such as 25%.")]
-TimeoutOption = Annotated[str | None, typer.Option(help="Longest time of a statement, such as 10min.")]
-QueueOption = Annotated[str | None, typer.Option(help="Longest wait of a statement, such as 60s.")]
-ConnectionsOption = Annotated[int | None, typer.Option(help="Sessions at once.", min=1)]
-DescriptionOption = Annotated[str | None, typer.Option(help="What the role is for.")]
-
-
-@role_app.command("add")
-def role_add(
-    name: RoleArgument,
-    description: DescriptionOption = None,
-    statements: StatementsOption = None,
-    memory: MemoryOption = None,
-    timeout: TimeoutOption = None,
-    queue: QueueOption = None,
-    connections: ConnectionsOption = None,
-    home: HomeOption = HERE,
-    json: JsonOption = False,
-) -> None:
-    """Add a role. What is not limited follows the server's own limits.
-
-    Example: wayline role add germany --description "Sees German events"
-    """
-    limits = _limits(description, statements, memory, timeout, queue, connections)
-    with access.changing(open_home(home).catalog) as connection:
-        check_name(access.roll_in(connection), name)
-        role = replace(Role(name), **limits)
-        access.save_role(connection, role)
-    if json:
-        print_json(asdict(role))
-    else:
-        console.print(f"Role {name} may read nothing yet: wayline grant {name} view:NAME", markup=False)
-
-
-@role_app.command("set")
-def role_set(
-    name: RoleArgument,
-    description: DescriptionOption = None,
-    statements: StatementsOption = None,
-    memory: MemoryOption = None,
-    timeout: TimeoutOption = None,
-    queue: QueueOption = None,
-    connections: ConnectionsOption = None,
-    unlimited: Annotated[
-        bool, typer.Option("--unlimited", help="First go back to the server's own limits.")
-    ] = False,
-    home: HomeOption = HERE,
-    json: JsonOption = False,
-) -> None:
-    """Change a role's limits; those that are not named stay.
-
-    Example: wayline role set germany --timeout 5min
-    """
-    limits = _limits(description, statements, memory, timeout, queue, connections)
-    with access.changing(open_home(home).catalog) as connection:
-        known = access.roll_in(connection).role(name)
-        before = Role(name, known.description) if unlimited else known
-        role = replace(before, **limits)
-        access.save_role(connection, role)
-    if json:
-        print_json(asdict(role))
-    else:
-        console.print(f"Role {name} is changed.")
-
-
-def _limits(
-    description: str | None,
-    statements: int | None,
-    memory: str | None,
-    timeout: str | None,
-    queue: str | None,
-    connections: int | None,
-) -> dict[str, Any]:
-    """Return the options that were given, as fields of a role."""
-    found: dict[str, Any] = {
-        "description": description,
-        "statements": statements,
-        "memory_percent": None if memory is None else _percent(memory),
-        "timeout_ms": None if timeout is None else _milliseconds(timeout, "--timeout"),
-        "queue_ms": None if queue is None else _milliseconds(queue, "--queue"),
-        "connections": connections,
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
 
 def _percent(text: str) -> int:
     number = text.removesuffix("%").strip()
@@ -122,8 +37,112 @@ def _percent(text: str) -> int:
     return int(number)
 
 
-def _milliseconds(text: str, option: str) -> int:
-    return duration(text, option) // timedelta(milliseconds=1)
+def _milliseconds(option: str) -> Callable[[str], int]:
+    return lambda text: duration(text, option) // timedelta(milliseconds=1)
+
+
+RoleArgument = Annotated[str, typer.Argument(help="The role's name.")]
+UsersArgument = Annotated[list[str], typer.Argument(help="Names of users.")]
+_OPTIONS: Final[Mapping[str, Any]] = {
+    "description": Annotated[str | None, typer.Option(help="What the role is for.")],
+    "statements": Annotated[int | None, typer.Option(help="Statements at once.", min=1)],
+    "memory_percent": Annotated[
+        int | None,
+        typer.Option(
+            "--memory", parser=_percent, metavar="PERCENT", help="Share of the memory, such as 25%."
+        ),
+    ],
+    "timeout_ms": Annotated[
+        int | None,
+        typer.Option(
+            "--timeout",
+            parser=_milliseconds("--timeout"),
+            metavar="DURATION",
+            help="Longest time of a statement, such as 10m.",
+        ),
+    ],
+    "queue_ms": Annotated[
+        int | None,
+        typer.Option(
+            "--queue",
+            parser=_milliseconds("--queue"),
+            metavar="DURATION",
+            help="Longest wait of a statement, such as 60s.",
+        ),
+    ],
+    "connections": Annotated[int | None, typer.Option(help="Sessions at once.", min=1)],
+}
+"""What a role may be given: its fields, and the options for them."""
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a role; it gets those that were named as mapping ``given``."""
+
+    @wraps(command)
+    def wrapped(**arguments: Any) -> None:
+        named = {name: arguments.pop(name) for name in _OPTIONS}
+        command(**arguments, given={name: value for name, value in named.items() if value is not None})
+
+    own = inspect.signature(command, eval_str=True)
+    named_only = inspect.Parameter.KEYWORD_ONLY
+    options = [
+        inspect.Parameter(name, named_only, default=None, annotation=_OPTIONS[name]) for name in _OPTIONS
+    ]
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in own.parameters.items():
+        parameters += options if name == "given" else [parameter.replace(kind=named_only)]
+    wrapped.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return wrapped
+
+
+def _with(role: Role, given: Mapping[str, Any]) -> Role:
+    limits = {name: value for name, value in given.items() if name in LIMITS}
+    description = given.get("description", role.description)
+    return replace(role, description=description, limits=replace(role.limits, **limits))
+
+
+@role_app.command("add")
+@_with_options
+def role_add(
+    name: RoleArgument, given: Mapping[str, Any], home: HomeOption = HERE, json: JsonOption = False
+) -> None:
+    """Add a role. What is not limited follows the server's own limits.
+
+    Example: wayline role add germany --description "Sees German events"
+    """
+    with access.changing(open_home(home).catalog) as connection:
+        check_name(access.roll_in(connection), name)
+        role = _with(Role(name), given)
+        access.save_role(connection, role)
+    if json:
+        print_json(role.record())
+    else:
+        console.print(f"Role {name} may read nothing yet: wayline grant {name} view:NAME", markup=False)
+
+
+@role_app.command("set")
+@_with_options
+def role_set(
+    name: RoleArgument,
+    given: Mapping[str, Any],
+    unlimited: Annotated[
+        bool, typer.Option("--unlimited", help="First go back to the server's own limits.")
+    ] = False,
+    home: HomeOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Change a role's limits; those that are not named stay.
+
+    Example: wayline role set germany --timeout 5m
+    """
+    with access.changing(open_home(home).catalog) as connection:
+        known = access.roll_in(connection).role(name)
+        role = _with(replace(known, limits=Limits()) if unlimited else known, given)
+        access.save_role(connection, role)
+    if json:
+        print_json(role.record())
+    else:
+        console.print(f"Role {name} is changed.")
 
 
 @role_app.command("list")
@@ -134,14 +153,22 @@ def role_list(home: HomeOption = HERE, json: JsonOption = False) -> None:
     """
     roll = access.roll(open_home(home).catalog)
     found = [
-        asdict(role) | {"users": sorted(user for user, name in roll.memberships if name == role.name)}
+        role.record() | {"users": sorted(user for user, name in roll.memberships if name == role.name)}
         for role in roll.roles.values()
     ]
     if json:
         print_json(found)
         return
-    columns = ["role", "description", "statements", "memory %", "timeout ms", "queue ms", "sessions", "users"]
-    print_table(columns, [(*list(entry.values())[:-1], ", ".join(entry["users"])) for entry in found])
+    rows = [
+        (
+            entry["name"],
+            entry["description"],
+            limits_text(roll.role(entry["name"]).limits),
+            ", ".join(entry["users"]),
+        )
+        for entry in found
+    ]
+    print_table(["role", "description", "limits", "users"], rows)
 
 
 @role_app.command("show")
@@ -154,7 +181,7 @@ def role_show(name: RoleArgument, home: HomeOption = HERE, json: JsonOption = Fa
     roll = access.roll(opened.catalog)
     role = roll.role(name)
     closed = closed_views(opened.current().definitions, access_of_roles(roll, (name,)))
-    entry: Mapping[str, Any] = asdict(role) | {
+    entry: Mapping[str, Any] = role.record() | {
         "users": sorted(user for user, known in roll.memberships if known == name),
         "grants": [described(grant) for grant in roll.grants_of((name,))],
         "closed_views": closed,
@@ -164,8 +191,7 @@ def role_show(name: RoleArgument, home: HomeOption = HERE, json: JsonOption = Fa
         return
     console.print(f"Role {name}{f': {role.description}' if role.description else ''}", markup=False)
     grants_table(entry["grants"])
-    limits = {key: value for key, value in list(asdict(role).items())[2:] if value is not None}
-    console.print(f"Limits: {', '.join(f'{k} {v}' for k, v in limits.items()) or 'those of the server'}.")
+    console.print(f"Limits: {limits_text(role.limits) or 'those of the server'}.")
     console.print(f"Users: {', '.join(entry['users']) or 'none'}.", markup=False)
     for view in closed:
         console.print(f"View {view} is closed: its rule does not fit the view. Grant it anew.")

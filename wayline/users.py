@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from engine.catalog.access import ANALYSTS, Roll, User
 from engine.governance.access import access_of_roles, closed_views
 from engine.report.moments import instant_of
 from sqlfront import users
-from wayline.grants import described, grants_table, limits_of
+from wayline.grants import described, grants_table, limits_text
 from wayline.options import HERE, HomeOption, JsonOption, open_home
 from wayline.output import console, print_json, print_table
 
@@ -143,13 +143,12 @@ def user_show(name: NameArgument, home: HomeOption = HERE, json: JsonOption = Fa
     closed = closed_views(definitions, access_of_roles(roll, roles))
     tokens = [one.id for one in roll.credentials_of(name) if one.kind == "token"]
     if json:
-        limits = limits_of(roll, roles)
+        limits = asdict(roll.limits_of(roles))
         print_json(entry | {"grants": grants, "limits": limits, "tokens": tokens, "closed_views": closed})
         return
     console.print(f"User {name}: {entry['state']}{', administrator' if entry['is_admin'] else ''}.")
     grants_table(grants)
-    limits = {limit: value for limit, value in limits_of(roll, roles).items() if value is not None}
-    console.print(f"Limits: {', '.join(f'{k} {v}' for k, v in limits.items()) or 'those of the server'}.")
+    console.print(f"Limits: {limits_text(roll.limits_of(roles)) or 'those of the server'}.")
     console.print(f"Tokens: {', '.join(tokens) or 'none'}.")
     for view in closed:
         console.print(f"View {view} is closed: its rule does not fit the view. Grant it anew.")

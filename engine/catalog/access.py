@@ -5,9 +5,9 @@ None of it belongs to a world: a rollback brings back data and definitions, but 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar
 
@@ -80,24 +80,39 @@ class Credential:
 
 
 @dataclass(frozen=True)
-class Role:
-    """What users have in common: grants, and limits.
+class Limits:
+    """What users' statements may take; None: the server's own limit.
 
     Attributes:
         statements: how many may run at once.
         memory_percent: share of the server's memory that they may take together.
         timeout_ms: how long one may take.
         queue_ms: how long one may wait to begin.
-        connections: how many sessions there may be. None: the server's own limit, as for the others.
+        connections: how many sessions there may be.
     """
 
-    name: str
-    description: str = ""
     statements: int | None = None
     memory_percent: int | None = None
     timeout_ms: int | None = None
     queue_ms: int | None = None
     connections: int | None = None
+
+
+LIMITS: Final = tuple(limit.name for limit in fields(Limits))
+"""The names of limits."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What users have in common: grants, and limits."""
+
+    name: str
+    description: str = ""
+    limits: Limits = Limits()
+
+    def record(self) -> dict[str, Any]:
+        """Return the role as one flat record: name, description, and each limit."""
+        return {"name": self.name, "description": self.description, **asdict(self.limits)}
 
 
 @dataclass(frozen=True)
@@ -135,6 +150,14 @@ class Roll:
     def roles_of(self, user: str) -> tuple[str, ...]:
         """Return the roles of a user, by name."""
         return tuple(sorted(role for name, role in self.memberships if name == user))
+
+    def limits_of(self, roles: Iterable[str]) -> Limits:
+        """Return the limits of roles together: one holds where every role sets it, and then the largest."""
+        known = [self.roles[name].limits for name in roles if name in self.roles]
+        set_by = {name: [getattr(limits, name) for limits in known] for name in LIMITS}
+        return Limits(
+            **{name: max(values) for name, values in set_by.items() if known and None not in values}
+        )
 
     def grants_of(self, roles: Collection[str]) -> tuple[Grant, ...]:
         """Return what any of some roles was granted."""
@@ -176,7 +199,7 @@ def roll_in(connection: Connection) -> Roll:
     meta = tables.meta
     number = connection.execute(select(meta.c.value).where(meta.c.key == _VERSION)).scalar()
     users = [User(**row) for row in _rows(connection, tables.users)]
-    roles = [Role(**row) for row in _rows(connection, tables.roles)]
+    roles = [_role(row) for row in _rows(connection, tables.roles)]
     return Roll(
         int(number or 0),
         {user.name: user for user in users},
@@ -185,6 +208,11 @@ def roll_in(connection: Connection) -> Roll:
         frozenset((row["user"], row["role"]) for row in _rows(connection, tables.memberships)),
         tuple(Grant(**row) for row in _rows(connection, tables.grants)),
     )
+
+
+def _role(row: dict[str, Any]) -> Role:
+    limits = Limits(**{name: row.pop(name) for name in LIMITS})
+    return Role(**row, limits=limits)
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[dict[str, Any]]:
@@ -224,7 +252,7 @@ def save_credential(connection: Connection, credential: Credential) -> None:
 
 def save_role(connection: Connection, role: Role) -> None:
     """Add a role, or store what is now known of one."""
-    _save(connection, tables.roles, asdict(role))
+    _save(connection, tables.roles, role.record())
 
 
 def drop_role(connection: Connection, name: str) -> None:

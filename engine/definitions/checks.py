@@ -33,15 +33,6 @@ _WORKING = frozenset(
 _NUMBERS = frozenset(["byte", "short", "integer", "long", "double"])
 
 
-def check(definitions: Definitions) -> None:
-    """Check all references.
-
-    Raises:
-        DefinitionError: one of them is wrong; the first is named.
-    """
-    refuse(problems(definitions))
-
-
 def refuse(found: Iterable[Problem]) -> None:
     """Raise the first of the problems that were found, if any.
 

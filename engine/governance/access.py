@@ -17,7 +17,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from engine.catalog.access import EVERY, Grant, Kind, Role, Roll
+from engine.catalog.access import EVERY, Grant, Kind, Limits, Roll
 from engine.dataview.components import data_view
 from engine.definitions.model import Definitions, SegmentDefinition
 from engine.definitions.problem import Problem
@@ -25,17 +25,6 @@ from engine.errors import DefinitionError, ForbiddenError, WaylineError
 
 _RESTRICTED: Final = 64
 """So many restricted definitions are kept."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a user's statements may take; None: the server's own limit. Units as in a role."""
-
-    statements: int | None = None
-    memory_percent: int | None = None
-    timeout_ms: int | None = None
-    queue_ms: int | None = None
-    connections: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +120,7 @@ def limits_in(roll: Roll, user: str, role: str | None = None) -> Limits:
     if known is None or (known.is_admin and role is None):
         return Limits()
     roles = roll.roles_of(user) if role is None else (role,)
-    return limits_of([roll.roles[name] for name in roles if name in roll.roles])
+    return roll.limits_of(roles)
 
 
 def access_of_roles(roll: Roll, roles: tuple[str, ...]) -> Access:
@@ -148,7 +137,7 @@ def _granted(roll: Roll, user: str, roles: tuple[str, ...]) -> Access:
         every_view=_every(grants, "view"),
         datasets=_names(grants, "dataset"),
         system=_names(grants, "system"),
-        limits=limits_of([roll.roles[role] for role in roles if role in roll.roles]),
+        limits=roll.limits_of(roles),
     )
 
 
@@ -190,16 +179,6 @@ def rule_of(grant: Grant) -> SegmentDefinition | None:
             f'the rule of role "{grant.role}" for {grant.kind} "{grant.object}" cannot be read',
             hint=f"Grant it anew: wayline grant {grant.role} {grant.kind}:{grant.object} --only …",
         ) from None
-
-
-def limits_of(roles: Sequence[Role]) -> Limits:
-    """Return the limits of roles together: one holds where every role sets it, and then the largest."""
-    names = ("statements", "memory_percent", "timeout_ms", "queue_ms", "connections")
-    found: dict[str, int | None] = {}
-    for name in names:
-        values = [getattr(role, name) for role in roles]
-        found[name] = max(values) if values and None not in values else None
-    return Limits(**found)
 
 
 _lock = threading.Lock()

@@ -73,7 +73,8 @@ def _tree(table: pa.Table) -> dict[str, Any]:
     root: dict[str, Any] = {}
     for name in filter(str.strip, table.column_names):
         if table.column_names.count(name) > 1:
-            raise InputError(f'column "{name}" appears more than once', hint="Rename all but one.")
+            hint = "Rename all but one. If the file has no line of names, add one."
+            raise InputError(f'column "{name}" appears more than once', hint=hint)
         *parents, last = field_name(name).split(".")
         node = root
         for parent in parents:

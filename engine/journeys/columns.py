@@ -49,7 +49,7 @@ def connection_of(definitions: Definitions, name: str) -> ConnectionDefinition:
         UnknownNameError: there is no such connection.
     """
     if name not in definitions.connections:
-        hint = did_you_mean(name, definitions.connections)
+        hint = did_you_mean(name, definitions.connections) or "Add one to a project file: wayline apply FILE"
         raise UnknownNameError(f'there is no connection "{name}"', hint=hint)
     return definitions.connections[name]
 

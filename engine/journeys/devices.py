@@ -6,7 +6,6 @@ answers cost what is asked for, not the history.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -113,46 +112,6 @@ def learn(
     again = again.join(removed, on="row", how="anti")
     reread = states_of(again.filter(pl.col("device").is_in(lost.implode())))
     return pl.concat([states.join(lost.to_frame(), on="device", how="anti"), _with_empty(reread, lost)])
-
-
-def refresh(
-    home: Home,
-    definitions: Definitions,
-    name: str,
-    versions: Versions,
-    devices: Mapping[int, pl.Series],
-) -> Versions:
-    """Read the devices of removed rows again from the journeys, and commit what they are now.
-
-    A device's timeline follows from the set of its events that carry a person id, and so does
-    ``known``: the person of the latest (batch number, time) among them, where the batch number is
-    the upper half of the lake's row id, and of several at once the alphabetically first. Nothing
-    depends on when a row became an event or what was removed in between, so after any appends,
-    removals and revivals the table is what a rebuild would make.
-
-    Args:
-        home: the home; the caller holds its lease.
-        definitions: where the connection is defined.
-        name: the connection.
-        versions: its tables, the journeys without the removed and with all revived rows.
-        devices: dataset's place in the connection → the devices of its removed and revived rows.
-
-    Returns:
-        The versions with the new one of the devices.
-    """
-    versions = ensure(home, definitions, name, versions)
-    if versions.devices is None:
-        return versions
-    source = journeys(home, definitions, name, versions.journeys)
-    members = intake.members(definitions, name)
-    states = {}
-    for place, asked in devices.items():
-        wanted = asked.drop_nulls().unique()
-        if members[place].field_based and len(wanted):
-            found = states_of(_events(source, members[place], wanted))
-            states[place] = _with_empty(found, wanted)
-    after = device_table.commit(home.devices_path(name), versions.devices, states)
-    return replace(versions, devices=after)
 
 
 def _timelines(

@@ -111,11 +111,6 @@ class Load:
         return Chunk(keys.offsets, keys.times, found, kept, self.source)
 
 
-def columns(home: Home, world: World, connection: str) -> dict[str, pa.DataType]:
-    """Return the leaf fields of a connection, dotted path → type; no system columns."""
-    return leaf_columns(world.definitions, connection)
-
-
 def scan(
     home: Home,
     connection: str,

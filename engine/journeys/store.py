@@ -101,16 +101,6 @@ class Files:
     masks: tuple[JourneyFile, ...] = ()
 
     @property
-    def base_rows(self) -> int:
-        """Rows in base files, dead copies included."""
-        return sum(file.rows for file in self.base)
-
-    @property
-    def level0_rows(self) -> int:
-        """Rows in level-0 files, dead copies included."""
-        return sum(file.rows for file in self.level0)
-
-    @property
     def runs(self) -> int:
         """Commits whose rows or masks are not merged into the base."""
         return len({file.sequence for file in (*self.level0, *self.masks)})
@@ -131,11 +121,6 @@ class Files:
         """The buckets of base and split files: (bucket, of how many), in the order of hashes."""
         found = {file.place: file.hashes for file in (*self.base, *self.split)}
         return tuple(sorted(found, key=lambda place: found[place]))
-
-    @property
-    def fewest_buckets(self) -> int:
-        """Into how many equal hash ranges the table can be cut so that no base or split file straddles."""
-        return min((buckets for _, buckets in self.places), default=1)
 
     def absolute(self, file: JourneyFile) -> str:
         """Return the file's absolute path."""

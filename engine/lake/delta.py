@@ -223,12 +223,6 @@ def drop_between(table: Path, before: int, after: int) -> None:
         (table / name).unlink()
 
 
-def schema_of(table: Path, version: int) -> pa.Schema:
-    """Return the table's columns at a version."""
-    fields = DeltaTable(table, version=version).schema().to_arrow()
-    return pa.schema(fields)
-
-
 def _add(file: NewFile, now: int) -> AddAction:
     statistics: dict[str, Any] = {"numRecords": file.rows}
     if file.times is not None:

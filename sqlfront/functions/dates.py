@@ -46,7 +46,6 @@ _FRACTIONS: Final = {
     "julian": ("EXTRACT(JULIAN FROM x)", "DOUBLE"),
 }
 _BY_YEARS: Final = {"century": 100, "millennium": 1000}
-_HOUR: Final = 3_600_000_000
 
 
 def part_name(part: str) -> str:

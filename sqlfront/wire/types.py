@@ -93,7 +93,6 @@ SCALARS: Final[tuple[PgType, ...]] = (
 BY_NAME: Final[dict[str, PgType]] = {scalar.name: scalar for scalar in SCALARS}
 BY_OID: Final[dict[int, PgType]] = {scalar.oid: scalar for scalar in SCALARS}
 ELEMENT_OF: Final[dict[int, PgType]] = {scalar.array: scalar for scalar in SCALARS if scalar.array}
-TEXT: Final = BY_NAME["text"]
 
 _ARROW: Final[dict[pa.DataType, str]] = {
     pa.bool_(): "bool",

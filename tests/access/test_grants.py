@@ -4,9 +4,10 @@ import pytest
 
 from engine import flow
 from engine.catalog import access
+from engine.catalog.access import Limits
 from engine.definitions.model import Definitions
 from engine.errors import DefinitionError, ForbiddenError, UnknownNameError, WaylineError
-from engine.governance.access import OWNER, access_of, closed_views, limits_of, restricted
+from engine.governance.access import OWNER, access_of, closed_views, restricted
 from sqlfront.planner.credit import COLUMNS
 from sqlfront.system import RELATIONS
 from sqlfront.users import add_token
@@ -266,9 +267,9 @@ def test_a_limit_holds_where_every_role_sets_it(home):
     grant(home, "small", "view:web", statements=1, timeout_ms=100)
     grant(home, "large", "view:web", statements=4)
     roll = access.roll(home.catalog)
-    together = limits_of([roll.role("small"), roll.role("large")])
+    together = roll.limits_of(["small", "large"])
     assert (together.statements, together.timeout_ms) == (4, None)
-    assert limits_of([]).statements is None
+    assert roll.limits_of([]) == roll.limits_of(["nobody"]) == Limits()
 
 
 def test_credit_keeps_to_the_rule(front):

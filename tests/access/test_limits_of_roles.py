@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from engine.catalog import access
+from engine.catalog.access import Limits as RoleLimits
 from engine.catalog.access import Role
 from sqlfront.front import open_front
 from sqlfront.limits import Limits
@@ -116,7 +117,7 @@ def test_a_limit_set_later_holds_for_open_sessions(home):
 
     assert ("D", "300") in say("SELECT SUM(occurrences) FROM web")
     with access.changing(home.catalog) as connection:
-        access.save_role(connection, Role("later", timeout_ms=50))
+        access.save_role(connection, Role("later", limits=RoleLimits(timeout_ms=50)))
     say("SELECT SUM(occurrences) FROM web")
     assert TOO_LONG in say(SLEEP)
 

@@ -52,14 +52,18 @@ def roll(home) -> Roll:
 
 
 def ended(connection, statement="SELECT 1"):
-    """Ask until the server has ended the session; return the error's SQLSTATE."""
-    until = time.monotonic() + 20
+    """Ask until the server has ended the session; return the SQLSTATE that it told last.
+
+    The client may read what the server says a moment before it sees that the connection is closed.
+    """
+    until, told = time.monotonic() + 20, None
     while time.monotonic() < until:
         try:
             connection.execute(statement)
         except psycopg.Error as error:
+            told = error.sqlstate or told
             if connection.closed:
-                return error.sqlstate
+                return told
         time.sleep(0.05)
     raise AssertionError("the session goes on")
 

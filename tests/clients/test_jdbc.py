@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sqlfront import auth
 from sqlfront.server import running
-from tests.sqlfront.fake_front import fake_front
+from tests.sqlfront.fake_front import fake_front, login_with
 
 pytestmark = pytest.mark.clients
 JAR = "/usr/share/java/postgresql.jar"
@@ -17,7 +16,7 @@ SETUP = "CREATE VIEW web AS SELECT 'Email' AS channel"
 
 @pytest.fixture(scope="module")
 def printed():
-    users = {"ada": auth.login_with("secret")}
+    users = {"ada": login_with("secret")}
     with running(fake_front(SETUP, login=users.get)) as address:
         url = f"jdbc:postgresql://{address.host}:{address.port}/demo"
         done = subprocess.run(

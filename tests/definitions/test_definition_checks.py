@@ -2,10 +2,11 @@
 
 import pytest
 
-from engine.definitions.checks import check, check_evolution, component_fields
+from engine.definitions.checks import check_evolution, component_fields
 from engine.definitions.model import Definitions
 from engine.definitions.project import merge
 from engine.errors import DefinitionError
+from tests.definitions.checking import check
 
 FIELDS = {
     "ts": "timestamp",

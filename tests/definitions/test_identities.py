@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.definitions.checks import check
 from engine.definitions.model import Definitions
 from engine.definitions.project import load, merge
 from engine.errors import DefinitionError
+from tests.definitions.checking import check
 
 WEB = {
     "timestamp": "at",

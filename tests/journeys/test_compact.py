@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,15 @@ def files_of(home: Home) -> store.Files:
     return store.files(home.journeys_path("shop"), home.current().journeys["shop"])
 
 
+def size(files: Sequence[store.JourneyFile]) -> int:
+    return sum(file.rows for file in files)
+
+
+def fewest(files: store.Files) -> int:
+    """Of how many hash ranges the largest bucket is one."""
+    return min((of for _, of in files.places), default=1)
+
+
 def seen(home: Home) -> list[list[Any]]:
     return sorted(journeys(home, ["_person", "_event_id"]))
 
@@ -60,7 +70,7 @@ def test_the_first_rows_are_the_base(tmp_path: Path) -> None:
     home = new_home(tmp_path, definitions())
     ingest_rows(home, "web", rows(0, 50))
     files = files_of(home)
-    assert (files.base_rows, files.level0_rows, files.runs, files.fewest_buckets) == (50, 0, 0, 2)
+    assert (size(files.base), size(files.level0), files.runs, fewest(files)) == (50, 0, 0, 2)
 
 
 def test_few_rows_stay_in_runs_and_runs_stay_few(tmp_path: Path) -> None:
@@ -73,7 +83,7 @@ def test_few_rows_stay_in_runs_and_runs_stay_few(tmp_path: Path) -> None:
     ingest_rows(home, "web", rows(400, 1))
     assert keep_up(home) == 1
     files = files_of(home)
-    assert (files.base_rows, files.level0_rows, files.runs) == (200, compact.MAX_RUNS + 1, 1)
+    assert (size(files.base), size(files.level0), files.runs) == (200, compact.MAX_RUNS + 1, 1)
     assert count(home) == 200 + compact.MAX_RUNS + 1
 
 
@@ -103,7 +113,7 @@ def test_many_rows_are_split_and_merged_into_their_months(tmp_path: Path, tiny: 
     ingest_rows(home, "web", [row | {"id": f"{row['id']}b"} for row in rows(800, 200)])
     assert keep_up(home) == 2
     files = files_of(home)
-    assert (files.base_rows, files.level0, files.masks) == (2200, (), ())
+    assert (size(files.base), files.level0, files.masks) == (2200, (), ())
     kept = {file.path for file in files.base}
     outside = [file for file in before.base if not file.overlaps(at(800), at(1000))]
     assert outside and kept.issuperset(file.path for file in outside)
@@ -132,7 +142,7 @@ def test_a_replay_that_moves_much_is_merged(tmp_path: Path, tiny: pytest.MonkeyP
     ingest_rows(home, "web", rows(0, 200))
     flow.replay(home, "shop", at=START + timedelta(days=30), lookback=timedelta(days=60))
     files = files_of(home)
-    assert (files.base_rows, files.level0, files.masks) == (200, (), ())
+    assert (size(files.base), files.level0, files.masks) == (200, (), ())
 
 
 def test_masks_know_the_times_of_what_they_hit(tmp_path: Path) -> None:
@@ -158,7 +168,7 @@ def test_a_mask_of_an_older_home_may_hit_any_month(tmp_path: Path) -> None:
     assert seen(home) == before
     flow.compact(home)
     files = files_of(home)
-    assert (seen(home), files.base_rows, files.masks) == (before, 200, ())
+    assert (seen(home), size(files.base), files.masks) == (before, 200, ())
 
 
 def test_small_slices_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,11 +188,11 @@ def test_a_large_first_load_is_split_at_once(tmp_path: Path, monkeypatch: pytest
     home = new_home(tmp_path, definitions())
     ingest_rows(home, "web", rows(0, 150))
     files = files_of(home)
-    assert (files.base, files.unsplit, files.fewest_buckets, files.level0_rows) == ((), (), 4, 150)
+    assert (files.base, files.unsplit, fewest(files), size(files.level0)) == ((), (), 4, 150)
     assert count(home) == 150
     keep_up(home)
     files = files_of(home)
-    assert (files.base_rows, files.level0) == (150, ())
+    assert (size(files.base), files.level0) == (150, ())
     assert count(home) == 150
 
 
@@ -196,7 +206,7 @@ def test_a_bucket_grows_by_itself(tmp_path: Path, tiny: pytest.MonkeyPatch) -> N
     keep_up(home)
     files = files_of(home)
     grown = {bucket // (of // 4) for bucket, of in files.places if of > 4}
-    assert len(grown) == 1 and files.fewest_buckets == 4
+    assert len(grown) == 1 and fewest(files) == 4
     others = {file.path for file in before.base if file.bucket not in grown}
     assert others <= {file.path for file in files.base}
     assert count(home) == 1300
@@ -219,7 +229,7 @@ def test_compact_merges_everything_on_demand(tmp_path: Path) -> None:
     before = seen(home)
     assert flow.compact(home, "shop") == {"shop": 2}
     files = files_of(home)
-    assert (files.base_rows, files.level0, files.masks, seen(home)) == (203, (), (), before)
+    assert (size(files.base), files.level0, files.masks, seen(home)) == (203, (), (), before)
     assert flow.compact(home) == {"shop": 0}
     with pytest.raises(UnknownNameError, match="no connection"):
         flow.compact(home, "shup")

@@ -175,10 +175,10 @@ def test_namespaces_that_differ_per_row_keep_equal_values_apart(tmp_path: Path) 
     ],
 )
 def test_what_cannot_be_stitched_is_refused(part: Any, message: str, tmp_path: Path) -> None:
-    from engine.definitions.checks import check
+    from engine.definitions.checks import problems, refuse
 
     with pytest.raises(DefinitionError, match=message):
-        check(definitions(part))
+        refuse(problems(definitions(part)))
 
 
 IDS = st.sampled_from(["a", "b", "null", "ab"])

@@ -13,7 +13,7 @@ from engine.catalog.records import BatchStatus
 from engine.errors import HomeError
 from engine.journeys import store
 from engine.journeys.append import append
-from engine.journeys.scan import columns
+from engine.journeys.columns import leaf_columns
 from engine.lake import delta
 from engine.lake import table as lake
 from engine.world import Home, Lease
@@ -134,7 +134,7 @@ def test_an_apply_that_dies_before_publishing_is_undone(home: Home, monkeypatch:
     recover(home)
     assert home.current().definitions == world.definitions
     assert events(home) == before
-    assert "topic" in columns(home, home.current(), "shop")
+    assert "topic" in leaf_columns(home.current().definitions, "shop")
     ingest_rows(home, "web", rows(200))
     assert events(home) == before + 5
     assert flow.apply(home, changed).rebuilt == ("shop",)

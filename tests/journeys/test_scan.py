@@ -16,7 +16,8 @@ import pytest
 
 from engine.errors import UnknownColumnError
 from engine.journeys import cache, chunks
-from engine.journeys.scan import columns, scan
+from engine.journeys.columns import leaf_columns
+from engine.journeys.scan import scan
 from engine.world import Home
 from tests.journeys.support import definitions, ingest_rows, journeys, new_home
 
@@ -59,7 +60,7 @@ def test_types_and_nested_values(home: Home) -> None:
     items = [{"sku": "a", "price": Decimal("1.50")}, {"sku": None, "price": None}]
     ingest_rows(home, "web", [event(1, 0, items=items, revenue=2.5), event(2, 1, channel="paid")])
     world = home.current()
-    kinds = columns(home, world, "shop")
+    kinds = leaf_columns(world.definitions, "shop")
     assert kinds["login.customer"] == pa.string() and kinds["topic"] == pa.string()
     (chunk,) = scan(home, "shop", world.journeys["shop"], list(kinds))
     for name, kind in kinds.items():

@@ -130,14 +130,17 @@ def test_removed_rows_are_forgotten(folder: Path, operations: list[Operation], d
 
 
 def _without(home: Home, rows: pl.DataFrame) -> change.Versions:
-    """Take rows of the first dataset out of the journeys and refresh their devices."""
+    """Take rows of the first dataset out of the journeys and out of what is known of their devices."""
     world = home.current()
     versions = change.versions_of(world, "shop")
     source = devices.journeys(home, world.definitions, "shop", versions.journeys)
     schema = journey_schema(world.definitions, "shop")
     dead = change.masks_of(source.files, schema, 0, rows.filter(pl.col("time").is_not_null()))
     after = change.commit(home, world.definitions, "shop", versions, Change([], dead, Kind.LIVE))
-    return devices.refresh(home, world.definitions, "shop", after, {0: rows["device"]})
+    member = intake.members(world.definitions, "shop")[0]
+    learned = devices.learn(source, member, table(home), rows.clear(), rows)
+    known = device_table.commit(home.devices_path("shop"), world.devices["shop"], {0: learned})
+    return replace(after, devices=known)
 
 
 def test_a_home_without_the_table_gets_it_with_the_next_change(folder: Path) -> None:

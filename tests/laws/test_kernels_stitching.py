@@ -11,6 +11,7 @@ from stitching.field_based import coded
 from stitching.identity import Rules, identifying, is_identity
 from tests.laws.strategies import device_events, known_persons
 from tests.oracle import stitching as oracle
+from tests.stitching.texts import replay
 
 EVENTS = {"row": pl.Int64, "device": pl.String, "person": pl.String, "time": pl.Int64}
 KNOWN = {"device": pl.String, "person": pl.String}
@@ -41,7 +42,7 @@ def test_live_agrees_with_the_oracle(events, memory):
 
 @given(device_events(), known_persons(), st.booleans())
 def test_replay_agrees_with_the_oracle(events, evidence, last):
-    rows = field_based.replay(event_frame(events), known_frame(evidence), last=last)
+    rows = replay(event_frame(events), known_frame(evidence), last=last)
     assert as_mapping(rows) == oracle.replay(events, evidence, last=last)
     assert rows["row"].to_list() == [event["row"] for event in events]
 
@@ -49,19 +50,19 @@ def test_replay_agrees_with_the_oracle(events, evidence, last):
 @given(device_events(), known_persons(), st.integers(0, 2), st.booleans())
 def test_a_restless_device_is_not_stitched(events, evidence, limit, last):
     frame, known = event_frame(events), known_frame(evidence)
-    rows = field_based.replay(frame, known, last=last, transition_limit=limit)
+    rows = replay(frame, known, last=last, transition_limit=limit)
     assert as_mapping(rows) == oracle.replay(events, evidence, transition_limit=limit, last=last)
 
 
 @given(device_events(), known_persons())
 def test_the_last_person_of_a_device_has_all_its_events_and_no_replay_changes_that(events, evidence):
     known = known_frame(evidence)
-    once = field_based.replay(event_frame(events), known, last=True)
+    once = replay(event_frame(events), known, last=True)
     owners = {}
     for event, person in zip(events, once["person"], strict=True):
         if event["device"] is not None:
             assert owners.setdefault(event["device"], person) == person
-    again = field_based.replay(event_frame(events), known, last=True)
+    again = replay(event_frame(events), known, last=True)
     assert once.equals(again)
 
 
@@ -73,7 +74,7 @@ def test_the_order_of_rows_does_not_matter(events, known, random):
     one, other = field_based.live(before, memory), field_based.live(after, memory)
     assert as_mapping(one.rows) == as_mapping(other.rows)
     assert sorted(one.memory.rows()) == sorted(other.memory.rows())
-    assert as_mapping(field_based.replay(before, memory)) == as_mapping(field_based.replay(after, memory))
+    assert as_mapping(replay(before, memory)) == as_mapping(replay(after, memory))
 
 
 @given(device_events(), known_persons(), st.integers(0, 6))
@@ -82,8 +83,8 @@ def test_replay_depends_on_the_events_and_not_on_what_was_stitched_before(events
     earlier = [event for event in events if event["time"] < cut]
     later = [event for event in events if event["time"] >= cut]
     _, known = oracle.live(earlier, evidence)
-    part = as_mapping(field_based.replay(event_frame(later), known_frame(known)))
-    whole = as_mapping(field_based.replay(event_frame(events), known_frame(evidence)))
+    part = as_mapping(replay(event_frame(later), known_frame(known)))
+    whole = as_mapping(replay(event_frame(events), known_frame(evidence)))
     assert part == {event["row"]: whole[event["row"]] for event in later}
 
 
@@ -91,13 +92,13 @@ def test_replay_depends_on_the_events_and_not_on_what_was_stitched_before(events
 def test_a_replay_never_undoes_live_stitching(events, memory):
     frame, known = event_frame(events), known_frame(memory)
     live = as_mapping(field_based.live(frame, known).rows)
-    replayed = as_mapping(field_based.replay(frame, known))
+    replayed = as_mapping(replay(frame, known))
     assert all(replayed[row] == answer for row, answer in live.items() if answer[1])
 
 
 @given(device_events(), known_persons())
 def test_every_event_gets_a_person_unless_it_is_blank(events, known):
-    replayed = as_mapping(field_based.replay(event_frame(events), known_frame(known)))
+    replayed = as_mapping(replay(event_frame(events), known_frame(known)))
     for event in events:
         person, _ = replayed[event["row"]]
         assert (person is None) == (event["device"] is None and event["person"] is None)

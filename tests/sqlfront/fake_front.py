@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from sqlfront import auth
 from sqlfront.catalog import (
     Catalog,
     CatalogQuestion,
@@ -63,6 +64,11 @@ RELATIONS = Relations(
         ),
     ),
 )
+
+
+def login_with(password, salt=b"salt" * 4, iterations=auth.ITERATIONS):
+    """The login of a user who has one password and no token."""
+    return auth.Login(salt, iterations, (auth.verifier_of(password, salt, iterations),))
 
 
 def fake_front(setup="", login=None):

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 import pytest
 
 from engine.cancellation import Cancellation
+from engine.catalog.access import Limits
 from engine.errors import CancelledError
-from engine.governance.access import Access, Limits
+from engine.governance.access import Access
 from engine.memory import Room, Share
 from sqlfront import admission
 from sqlfront.admission import Admission, QueueFullError, QueueTimeoutError

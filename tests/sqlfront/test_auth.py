@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlfront import auth
+from tests.sqlfront.fake_front import login_with
 
 RFC_SALT = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
 
@@ -29,7 +30,7 @@ def client_final(password, client_first_bare, server_first, header=b"n,,"):
 
 
 def test_example_of_rfc_7677():
-    known = auth.login_with("pencil", salt=RFC_SALT)
+    known = login_with("pencil", salt=RFC_SALT)
     server = auth.ScramServer("user", known, nonce="%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
     assert server.first(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO") == (
         b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
@@ -44,7 +45,7 @@ def test_example_of_rfc_7677():
 @settings(max_examples=20, deadline=None)
 @given(st.text("abcXYZ019!", min_size=1), st.text("abcXYZ019!", min_size=1))
 def test_only_the_right_password_passes(stored, tried):
-    known = auth.login_with(stored, iterations=16)
+    known = login_with(stored, iterations=16)
     server = auth.ScramServer("ada", known)
     challenge = server.first(b"n,,n=,r=abc")
     answer, signature = client_final(tried, b"n=,r=abc", challenge)

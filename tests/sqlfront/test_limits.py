@@ -10,14 +10,13 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from sqlfront import auth
 from sqlfront.alarms import Alarms
 from sqlfront.limits import Limits, seconds
 from sqlfront.logins import FREE_TRIES, LONGEST_WAIT, Logins
 from sqlfront.server import running
 from sqlfront.sqlstate import SqlError
 from sqlfront.tls import Encryption, own_certificate
-from tests.sqlfront.fake_front import fake_front
+from tests.sqlfront.fake_front import fake_front, login_with
 from tests.sqlfront.wire_client import message, received, simplified, startup
 
 FOREVER = "SELECT count(*) AS n FROM range(100000) a(i), range(100000) b(i) WHERE a.i * b.i > 5"
@@ -82,7 +81,7 @@ def test_clients_that_never_say_who_they_are():
 
 
 def test_full_is_full_before_any_password():
-    front = fake_front(login={"ada": auth.login_with("secret")}.get)
+    front = fake_front(login={"ada": login_with("secret")}.get)
     with running(front, limits=Limits(connections=1)) as address:
         with connect(address, password="secret"), plain(address) as second:
             second.sendall(startup(user="ada"))
@@ -99,7 +98,7 @@ def raises(action):
 
 
 def test_long_messages_before_a_login():
-    front = fake_front(login={"ada": auth.login_with("secret")}.get)
+    front = fake_front(login={"ada": login_with("secret")}.get)
     with running(front) as address, plain(address) as client:
         client.sendall(startup(user="ada") + b"p" + struct.pack("!I", 65 * 1024))
         answers = everything(client)
@@ -177,7 +176,7 @@ def certificate(tmp_path_factory):
 @pytest.mark.parametrize("hush", HUSHED)
 def test_silent_clients_hold_up_nobody(hush, certificate):
     """More of them than there are threads: were one to hold a thread, nobody else would be served."""
-    known = {"ada": auth.login_with("secret"), "eve": None}
+    known = {"ada": login_with("secret"), "eve": None}
     front = fake_front(login=known.get) if hush is hushed_at_the_password else fake_front()
     limits = Limits(connections=4, greetings=6)
     with running(front, limits=limits, encryption=Encryption(certificate)) as address:
@@ -442,7 +441,7 @@ def test_a_right_password_among_wrong_ones_forgives_them_and_none_is_kept_for_ev
 
 
 def test_wrong_passwords_on_a_socket(caplog):
-    front = fake_front(login={"ada": auth.login_with("secret")}.get)
+    front = fake_front(login={"ada": login_with("secret")}.get)
     with running(front) as address:
         for _ in range(FREE_TRIES):
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):

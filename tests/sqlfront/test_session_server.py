@@ -9,10 +9,9 @@ import psycopg
 import pytest
 
 from engine.errors import HomeError
-from sqlfront import auth
 from sqlfront.limits import Limits
 from sqlfront.server import running
-from tests.sqlfront.fake_front import fake_front
+from tests.sqlfront.fake_front import fake_front, login_with
 from tests.sqlfront.wire_client import message, received, simplified, startup
 
 SLOW = "SELECT count(*) AS n FROM range(100000) a(i), range(100000) b(i) WHERE a.i * b.i > 5"
@@ -112,7 +111,7 @@ def test_byte_by_byte(address):
 
 
 def test_passwords():
-    users = {"ada": auth.login_with("pass word ü")}
+    users = {"ada": login_with("pass word ü")}
     with running(fake_front(login=users.get)) as address:
         with connect(address, password="pass word ü") as connection:
             assert connection.execute("SELECT current_user").fetchone() == ("ada",)

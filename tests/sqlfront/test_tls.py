@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import HomeError
-from sqlfront import auth, connection
+from sqlfront import connection
 from sqlfront.peer import Peer, Policy, Tls, is_loopback
 from sqlfront.server import running
 from sqlfront.tls import Credentials, Encryption, own_certificate
 from tests.sqlfront.certificates import write
-from tests.sqlfront.fake_front import fake_front
+from tests.sqlfront.fake_front import fake_front, login_with
 from tests.sqlfront.test_auth import client_final
 from tests.sqlfront.wire_client import message, simplified, startup
 
@@ -39,7 +39,7 @@ def credentials(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def front():
-    return fake_front(login={"ada": auth.login_with(PASSWORD)}.get)
+    return fake_front(login={"ada": login_with(PASSWORD)}.get)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from stitching import devices, identity
-from stitching.field_based import live, replay
+from stitching.field_based import live
+from tests.stitching.texts import replay
 
 EVENTS = {"row": pl.Int64, "device": pl.String, "person": pl.String, "time": pl.Int64}
 KNOWN = {"device": pl.String, "person": pl.String}
