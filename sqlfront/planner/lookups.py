@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from engine.errors import UnsupportedError
 from sqlfront.planner.context import Planning, reports_in
-from sqlfront.planner.relations import Joined, JoinedSource, Lookup, Rows, Scan
+from sqlfront.planner.relations import Joined, JoinedSource, Lookup, Rows, Scan, as_source
 from sqlfront.planner.terms import is_constant, metrics
 from sqlfront.trees import bare, column, columns, guarded, replaced
 
@@ -30,6 +30,8 @@ def as_scan(joined: Joined, planning: Planning) -> Scan | None:
     lookups: list[Lookup] = []
     for source in sources[1:]:
         pairs, rest = ties(source, first, source.on if source.kind == "LEFT" else around)
+        if source.kind == "LEFT":
+            source, rest = _narrowed(source, rest)
         if not pairs or (source.kind == "LEFT" and rest) or not is_unique(source, pairs, planning):
             return None
         used = {id(term) for term in around} - {id(term) for term in rest}
@@ -89,6 +91,22 @@ def ties(
         else:
             pairs.append(pair)
     return pairs, rest
+
+
+def _narrowed(source: JoinedSource, terms: Sequence[exp.Expr]) -> tuple[JoinedSource, list[exp.Expr]]:
+    """Let the rows of an outer join be only those that may match; return the terms that say more.
+
+    Args:
+        terms: of the join's condition, beside its equalities.
+    """
+    own = [term for term in terms if all(c.table == source.alias for c in columns(term))]
+    if not own or not isinstance(source.relation, Rows):
+        return source, list(terms)
+    query = exp.select(exp.Star()).from_(as_source(source.relation, source.alias))
+    for term in own:
+        query = query.where(guarded(term.copy()))
+    kept = replace(source.relation, query=query, names=source.relation.columns)
+    return replace(source, relation=kept), [term for term in terms if term not in own]
 
 
 def _pair(term: exp.Expr, relation: str, view: str) -> Pair | None:

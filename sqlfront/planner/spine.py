@@ -13,10 +13,9 @@ from sqlglot import exp
 
 from sqlfront.planner.block import Block, assembled, expands, has_window
 from sqlfront.planner.context import Planning
-from sqlfront.planner.events import as_source
 from sqlfront.planner.grouped import grouped
 from sqlfront.planner.lookups import is_unique, ties
-from sqlfront.planner.relations import Joined, JoinedSource, Rows, Scan
+from sqlfront.planner.relations import Joined, JoinedSource, Rows, Scan, as_source
 from sqlfront.planner.terms import is_constant, metrics
 from sqlfront.problems import GroupingError
 from sqlfront.safety import is_aggregate
