@@ -167,29 +167,31 @@ def _lanes(request: ReportRequest, view: DataView, touches: tuple[str, ...]) -> 
     others = tuple(m for m in request.metrics if m not in distinct and m not in attributed)
     if request.row_level:
         return _row_lanes(request, view)
-    if attributed:
-        _check_touches([view.component(name) for name in touches], attributed[0])
     array, own = _array(request, others, view), [m for m in others if _is_segmented(m, request, view)]
     shared = tuple(m for m in others if m not in own)
     return (
         *_plain_lanes(shared, request, view, array),
         *(lane for m in own for lane in _plain_lanes((m,), request, view, array, m.condition)),
-        *_attributed_lanes(attributed, view, request),
+        *_attributed_lanes(attributed, view, request, touches),
         *(Lane(Kind.DISTINCT, (m,), array=_array(request, (m,), view)) for m in distinct),
     )
 
 
-def _check_touches(touched: list[Component], metric: MetricColumn) -> None:
+def _touched_array(touched: list[Component], metric: MetricColumn) -> str | None:
+    """The array on whose elements the touches of a metric lie, if it is not the events themselves.
+
+    Raises:
+        UnsupportedError: they lie in several arrays, or an event has several values after persistence.
+    """
+    if len(touched) == 1:
+        return touched[0].array if touched[0].of_elements else None
     for component in touched:
-        name, credited = component.id, metric.expression.name
         _refuse(
-            component.of_elements,
-            f'metric "{credited}" has an attribution, which does not reach into "{component.array}"',
+            component.keeps_all,
+            f'metric "{metric.expression.name}" has an attribution, and "{component.id}" may have several '
+            "values on an event",
         )
-        _refuse(
-            component.several and len(touched) > 1,
-            f'metric "{credited}" has an attribution, and "{name}" may have several values on an event',
-        )
+    return array_of(touched)
 
 
 def _is_segmented(metric: MetricColumn, request: ReportRequest, view: DataView) -> bool:
@@ -292,7 +294,10 @@ def is_result_filter(metric: MetricColumn, request: ReportRequest) -> bool:
     return component_ids([metric.condition]) <= grouped
 
 
-def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: ReportRequest) -> list[Lane]:
+def _attributed_lanes(
+    metrics: list[MetricColumn], view: DataView, request: ReportRequest, touches: tuple[str, ...]
+) -> list[Lane]:
+    touched = [view.component(name) for name in touches]
     groups: dict[tuple[AttributionDefinition, exp.Expr | None], list[MetricColumn]] = {}
     for metric in metrics:
         attribution = attribution_of(metric, view)
@@ -305,6 +310,7 @@ def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: Repo
             tuple(members),
             attribution,
             segment,
+            _touched_array(touched, members[0]),
         )
         for (attribution, segment), members in groups.items()
     ]
