@@ -25,7 +25,7 @@ from engine.definitions.model import AttributionDefinition, Definitions
 from engine.errors import UnsupportedError
 from engine.report.around import journey_columns, needs_sessions
 from engine.report.bounds import scan_end, scan_start, touch_reach, touch_start, within_sessions
-from engine.report.columns import array_of, component_ids, in_array
+from engine.report.columns import array_of, component_ids, ids_behind, in_array
 from engine.report.keeping import by_session, deduplication_of, with_references
 from engine.report.request import Aggregate, MetricColumn, ReportRequest
 from engine.report.segments import looks_around, takes_sessions
@@ -199,7 +199,7 @@ def _is_segmented(metric: MetricColumn, request: ReportRequest, view: DataView) 
     if metric.condition is None or is_result_filter(metric, request):
         return False
     ids = component_ids([metric.expression])
-    several = any(view.component(name).several for name in component_ids([metric.condition]))
+    several = any(view.component(name).several for name in ids_behind([metric.condition], request.lookups))
     return not several and any(deduplication_of(view.component(name)) for name in ids)
 
 
@@ -291,7 +291,7 @@ def is_result_filter(metric: MetricColumn, request: ReportRequest) -> bool:
     grouped = {
         dimension.expression.name for dimension in request.dimensions if is_component(dimension.expression)
     }
-    return component_ids([metric.condition]) <= grouped
+    return ids_behind([metric.condition], request.lookups) <= grouped
 
 
 def _attributed_lanes(

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from engine.errors import UnsupportedError
 from sqlfront.planner.context import Planning, reports_in
 from sqlfront.planner.relations import Joined, JoinedSource, Lookup, Rows, Scan, as_source
 from sqlfront.planner.terms import is_constant, metrics
@@ -164,12 +163,10 @@ def joinable(lookups: Sequence[Lookup], grouped: Iterable[exp.Expr]) -> tuple[Lo
 
 
 def on_events(term: exp.Expr, lookups: Sequence[Lookup]) -> exp.Expr:
-    """Return a segment's term that reads a lookup as one that reads the view's own columns only.
+    """Return a segment's term that reads one lookup alone as one that reads the view's own columns only.
 
-    An event is in the segment if its key is among those of the rows for which the term holds.
-
-    Raises:
-        UnsupportedError: the term mixes columns of the view and of a lookup.
+    An event is in the segment if its key is among those of the rows for which the term holds. Other terms
+    are left to the report, which asks them of the joined rows.
     """
     tables = {c.table for c in columns(term) if c.table}
     if not tables:
@@ -177,10 +174,7 @@ def on_events(term: exp.Expr, lookups: Sequence[Lookup]) -> exp.Expr:
     lookup = next((known for known in lookups if {known.alias} == tables), None)
     mixed = any(not c.table for c in columns(term))
     if lookup is None or mixed or len(lookup.keys) != 1:
-        raise UnsupportedError(
-            f"a condition over a view and a joined table together is not supported: {term.sql('postgres')}",
-            hint="Group by the columns that it names, or put the condition into the joined table.",
-        )
+        return term
     mine, theirs = lookup.keys[0]
     found = exp.In(this=guarded(mine.copy()), query=_keys_where(lookup, theirs, term))
     if not lookup.outer:

@@ -197,6 +197,25 @@ SAME_TEXT = [
     " group by 1 order by 2 desc limit 2) t0 on cast(web.channel as text) = t0.channel group by 1",
     "select web.page, sum(web.orders) from web inner join (select channel, sum(revenue) as s from web"
     " group by 1 order by 2 desc limit 2) t0 on cast(web.channel as text) = t0.channel group by 1",
+    # joins: conditions over a view and its lookups together
+    "select w.campaign, sum(w.orders), count(*) from web w join channels c on w.channel = c.channel"
+    " where c.region < w.page group by 1",
+    "select w.campaign, sum(w.orders), count(*) from web w left join channels c on w.channel = c.channel"
+    " where c.region < w.page or c.region is null group by 1",
+    "select w.channel, c.region, sum(w.orders) from web w left join channels c on w.channel = c.channel"
+    " where c.region < w.page group by 1, 2",
+    "select w.channel, w.page, c.region from web w left join channels c on w.channel = c.channel"
+    " where c.region < w.page",
+    "select w.campaign, sum(w.orders), count(*) from web w join channels c on w.channel = c.channel"
+    " left join plans p on p.id = lower(left(w.page, 1)) where c.region < coalesce(p.channel, 'F') group by 1",
+    "select w.campaign, stddev(w.revenue), count(distinct w.page) from web w left join channels c"
+    " on w.channel = c.channel where length(c.region) < length(w.page) group by 1",
+    "select w.campaign, count(*) from web w left join (select channel, page, count(*) as n from web group by 1, 2) q"
+    " on w.channel = q.channel and w.page = q.page where q.n > length(w.product) * 3 group by 1",
+    "select w.campaign, count(*) from web w left join (select channel, page, count(*) as n from web group by 1, 2) q"
+    " on w.channel = q.channel and w.page = q.page where q.n > 12 group by 1",
+    "select w.campaign, count(*) from web w left join channels c on w.channel = c.channel"
+    " where c.region = w.page or w.product in (select 'shoe') and c.rate > 1 group by 1",
     # joins: others
     "select p.id, sum(w.orders), count(*) from web w join plans p on w.channel = p.channel group by p.id",
     "select w.channel, sum(w.orders), count(*), sum(p.budget), max(p.budget), count(p.id) from web w"

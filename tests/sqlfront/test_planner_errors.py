@@ -96,13 +96,6 @@ ERRORS = [
         "0A000",
         "Join",
     ),
-    # conditions over a view and a lookup together
-    (
-        "select w.campaign, sum(w.orders) from web w join channels c on w.channel = c.channel where c.region < w.page"
-        " group by 1",
-        "0A000",
-        "Group",
-    ),
     # names
     ("select channl from web", "42703", 'Did you mean "channel"?'),
     ("select sum(reveneu) from web", "42703", 'Did you mean "revenue"?'),

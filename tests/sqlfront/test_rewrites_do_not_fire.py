@@ -25,6 +25,20 @@ CASES = {
             "select c.region, count(*) from web w join channels c on w.revenue = c.rate group by 1",
         ],
     ),
+    "a condition on one lookup becomes a list of keys": (
+        'segment "channel" IN (SELECT',
+        "select w.page, sum(w.orders) from web w join channels c on w.channel = c.channel where c.rate > 1 group by 1",
+        [
+            "select w.page, sum(w.orders) from web w join channels c on w.channel = c.channel"
+            " where c.rate > length(w.page) group by 1",
+            "select w.page, sum(w.orders) from web w join channels c on w.channel = c.channel"
+            " where c.rate > 1 or w.page = 'pay' group by 1",
+            "select w.page, sum(w.orders) from web w join channels c on w.channel = c.channel and w.page = c.region"
+            " where c.rate > 1 group by 1",
+            "select w.channel, sum(w.orders) from web w join channels c on w.channel = c.channel"
+            " where c.rate > 1 group by 1",
+        ],
+    ),
     "a condition on the rows of an outer join narrows them": (
         'outer lookup c_1 on "channel" = channel: SELECT * FROM "_dataset_channels" AS "c_1" WHERE',
         "select c.region, sum(w.visitors) from web w left join channels c"
@@ -63,6 +77,8 @@ CASES = {
         [
             "select w.channel, max(c.rate) from web w join channels c on w.channel = c.channel group by 1",
             "select w.page, c.region, sum(w.orders) from web w join channels c on w.channel = c.channel group by 1, 2",
+            "select w.channel, c.region, sum(w.orders) from web w join channels c on w.channel = c.channel"
+            " where c.region < w.page group by 1, 2",
         ],
     ),
     "a term about one view is pushed into its scan": (
