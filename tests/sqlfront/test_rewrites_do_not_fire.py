@@ -171,7 +171,7 @@ CASES = {
         'AS "answer" ON "c_1"."channel"',
         "select c.channel, sum(w.visitors) from channels c left join web w on w.channel = c.channel group by 1",
         [
-            "select c.region, sum(w.orders) from channels c left join web w on w.channel = c.channel group by 1",
+            "select upper(p.id), sum(w.orders) from plans p left join web w on w.channel = p.channel group by 1",
             "select p.channel, sum(w.orders) from plans p left join web w on w.channel = p.channel group by 1",
             "select c.channel, sum(w.orders), sum(c.rate) from channels c left join web w on w.channel = c.channel group by 1",
             "select c.channel, sum(w.orders) from channels c left join web w on w.channel = c.channel"
