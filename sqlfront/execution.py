@@ -27,7 +27,6 @@ from sqlfront.description import Description
 from sqlfront.literals import TEXT, rows_query
 from sqlfront.parameters import parameter_types
 from sqlfront.planner.context import CALL, DATASET, SYSTEM, TEMPORARY
-from sqlfront.planner.events import as_source
 from sqlfront.planner.folding import (
     MOST_WRITTEN,
     Surroundings,
@@ -36,7 +35,7 @@ from sqlfront.planner.folding import (
     mapped,
     with_stored,
 )
-from sqlfront.planner.relations import Plan, Report, Rows
+from sqlfront.planner.relations import Plan, Report, Rows, as_source
 from sqlfront.problems import errors_as_ours
 from sqlfront.query import ResultColumn
 from sqlfront.sight import Sight

@@ -12,10 +12,10 @@ from sqlglot import exp
 from engine.dataview.components import EVENTS, SESSION_STARTS, DataView
 from engine.dataview.standard import SESSION_ENDS, TIME_SPENT
 from engine.report.columns import INDEXES, ROW_INDEX, component_ids, quoted
-from engine.report.elements import ROWS, over_rows
+from engine.report.elements import ROWS, joined, over_rows
 from engine.report.once import counts_once
 from engine.report.plan import Kind, Lane, ReportPlan, is_component
-from engine.report.request import Aggregate, LookupJoin, MetricColumn
+from engine.report.request import Aggregate, MetricColumn
 from engine.types import sql_type
 
 PARTIALS = "partials"
@@ -65,24 +65,7 @@ def _dimensions(plan: ReportPlan) -> list[exp.Expr]:
 
 
 def _joined(select: exp.Select, plan: ReportPlan) -> exp.Select:
-    select = select.from_(exp.to_table(ROWS))
-    for lookup in plan.request.lookups:
-        select = select.join(
-            exp.alias_(
-                exp.table_(relation_name(lookup), quoted=True),
-                lookup.alias,
-                quoted=True,
-                table=True,
-            ),
-            on=over_rows(lookup.on, plan.view),
-            join_type="LEFT" if lookup.outer else "INNER",
-        )
-    return select
-
-
-def relation_name(lookup: LookupJoin) -> str:
-    """Return the name under which a lookup's rows are registered while a report runs."""
-    return f"lookup {lookup.alias}"
+    return joined(select, plan.request.lookups, plan.view)
 
 
 def _condition(plan: ReportPlan, lane: Lane, metric: MetricColumn) -> exp.Expr | None:

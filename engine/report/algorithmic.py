@@ -32,6 +32,7 @@ from engine.report.conversions import (
 )
 from engine.report.frame import Frame
 from engine.report.items import touched_items
+from engine.report.places import Places
 from engine.report.plan import Lane
 
 SET: Final = "_set"
@@ -90,35 +91,37 @@ def lane_paths(frame: Frame, lane: Lane) -> LanePaths:
     """
     found = conversions(frame, lane)
     items, codes = touched_items(frame, found)
-    containers = _containers(frame, lane)
+    containers = _containers(found, lane)
     metrics = {}
     for name, amounts in found.amounts.items():
-        spans = spans_of(frame, lane, found, amounts.rows)
+        spans = spans_of(lane, found, amounts.rows)
         left = _unconverted(frame, lane, found, containers, amounts)
-        metrics[name] = _metric_paths(frame, lane, amounts, spans, left, codes, items.num_rows)
+        metrics[name] = _metric_paths(found.places, lane, amounts, spans, left, codes, items.num_rows)
     return LanePaths(items, metrics)
 
 
-def _containers(frame: Frame, lane: Lane) -> Rows:
-    """int32[N]: the container of each event."""
+def _containers(found: Conversions, lane: Lane) -> Rows:
+    """int32[R]: the container of each place."""
     session = Container(attribution_of_lane(lane).container) is Container.SESSION
-    return frame.session_index if session else frame.person_index
+    frame = found.places.frame
+    index: Rows = frame.session_index if session else frame.person_index
+    return index[found.places.events(np.arange(found.places.times.size, dtype=np.int32))]
 
 
 def _unconverted(frame: Frame, lane: Lane, found: Conversions, containers: Rows, amounts: Amounts) -> Spans:
     """The touches of each path that led to no conversion: what follows the last one in a container."""
     rows = found.touches.rows
-    inside = frame.in_range
+    inside = found.places.within(frame.in_range)
     counted = np.arange(rows.size) if inside is None else np.flatnonzero(mask_at(inside, rows))
     lasts = last_touches(containers[rows], counted.astype(np.int32))
-    spans = spans_of(frame, lane, found, rows[lasts])
+    spans = spans_of(lane, found, rows[lasts])
     passed = np.searchsorted(rows, amounts.rows, side="right").astype(np.int32)
     left = after_conversions(spans, containers[rows[lasts]], containers[amounts.rows], passed)
     return picked(left, with_touches(left))
 
 
 def _metric_paths(
-    frame: Frame, lane: Lane, amounts: Amounts, spans: Spans, left: Spans, codes: Rows, distinct: int
+    places: Places, lane: Lane, amounts: Amounts, spans: Spans, left: Spans, codes: Rows, distinct: int
 ) -> MetricPaths:
     touched = with_touches(spans)
     led = picked(spans, touched)
@@ -138,7 +141,7 @@ def _metric_paths(
         np.bincount(numbers, minlength=size),
         np.bincount(numbers[: touched.size], minlength=size),
         _steps(lane, led, left, codes),
-        _sums(frame, lane, amounts, owners),
+        _sums(places, lane, amounts, owners),
     )
 
 
@@ -164,10 +167,11 @@ def _steps(lane: Lane, led: Spans, left: Spans, codes: Rows) -> Steps:
     return added_up([steps(led, codes, CONVERSION), steps(left, codes, NONE)])
 
 
-def _sums(frame: Frame, lane: Lane, amounts: Amounts, owners: Rows) -> pa.Table:
+def _sums(places: Places, lane: Lane, amounts: Amounts, owners: Rows) -> pa.Table:
     """Add up the conversions of each set, apart by all that is taken from the conversion."""
+    frame = places.frame
     taken = [c for c in components_of(frame, lane) if _is_taken(frame, c)]
-    columns = {column_name(component): frame.at(component, amounts.rows) for component in taken}
+    columns = {column_name(component): places.at(component, amounts.rows) for component in taken}
     rows = pa.table({**columns, SET: owners, AMOUNT: amounts.values})
     values = [_any(name) if name == TIMESTAMP else quoted(name) for name in columns]
     total = exp.alias_(exp.Sum(this=quoted(AMOUNT)), AMOUNT, quoted=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from sqlglot import exp, parse_one
@@ -19,6 +19,7 @@ from engine.dataview.components import (
 )
 from engine.dataview.standard import FIRST_TIME_SESSIONS, REPEAT_SESSIONS, RETURN_SESSIONS, TIME_PARTS
 from engine.errors import UnsupportedError
+from engine.report.request import LookupJoin
 
 PERSON_INDEX = "_person_index"
 SESSION_INDEX = "_session_index"
@@ -42,6 +43,20 @@ def component_ids(expressions: Iterable[exp.Expr | None]) -> set[str]:
         for column in expression.find_all(exp.Column)
         if not column.table
     }
+
+
+def lookups_in(expression: exp.Expr | None, lookups: Iterable[LookupJoin]) -> tuple[LookupJoin, ...]:
+    """Return the lookups that an expression names (columns with their alias as table)."""
+    tables = set() if expression is None else {c.table for c in expression.find_all(exp.Column)}
+    return tuple(lookup for lookup in lookups if lookup.alias in tables)
+
+
+def ids_behind(conditions: Iterable[exp.Expr | None], lookups: Sequence[LookupJoin]) -> set[str]:
+    """Return the components that conditions name, by themselves or through the keys of lookups."""
+    named = list(conditions)
+    return component_ids(named).union(
+        *(component_ids(lookup.on for lookup in lookups_in(one, lookups)) for one in named)
+    )
 
 
 def quoted(column: str) -> exp.Column:

@@ -19,18 +19,19 @@ from engine.definitions.model import AttributionDefinition
 from engine.definitions.values import microseconds
 from engine.journeys.present import validity
 from engine.report.aggregate import used_in
-from engine.report.columns import is_session_start
+from engine.report.columns import in_array, is_session_start
 from engine.report.frame import Frame, both
 from engine.report.keeping import is_deduplicated
+from engine.report.places import Places
 from engine.report.plan import Lane
 
 
 @dataclass(frozen=True)
 class Amounts:
-    """The conversions of one metric: events on which it has a value that is not zero.
+    """The conversions of one metric: places at which it has a value that is not zero.
 
     Attributes:
-        rows: int32[K], ascending.
+        rows: int32[K], places, ascending.
         values: float64[K].
     """
 
@@ -43,19 +44,20 @@ class Conversions:
     """The touches of a lane, and its conversions.
 
     Attributes:
-        touches: T touches among N events.
+        places: what the rows of touches and conversions number.
+        touches: T touches among the places.
         items: T values of the touched dimension; of several, numbers that stand for the tuple of values.
         amounts: metric → its conversions.
     """
 
+    places: Places
     touches: Touches
     items: pa.DictionaryArray
     amounts: Mapping[str, Amounts]
 
     def rows(self) -> Rows:
-        """Return int32[C]: the events on which any metric has a conversion."""
-        events = self.touches.latest.size
-        masks = (mask_of(amounts.rows, events) for amounts in self.amounts.values())
+        """Return int32[C]: the places at which any metric has a conversion."""
+        masks = (mask_of(amounts.rows, self.places.times.size) for amounts in self.amounts.values())
         return marked_rows(reduce(np.bitwise_or, masks))
 
     def item_codes(self) -> Codes:
@@ -66,28 +68,40 @@ class Conversions:
         """Return the rows of touches given by their numbers; −1 stays −1."""
         return np.append(self.touches.rows, np.int32(-1))[numbers]
 
+    def values(self, component: Component) -> pa.Array:
+        """Return a grouped dimension's value at each place.
+
+        One touches with its raw instances, several with their persisted tuple.
+        """
+        several = len(self.places.frame.plan.touch_dimensions) > 1
+        return self.places.shown(component) if several else self.places.own(component)
+
 
 def conversions(frame: Frame, lane: Lane) -> Conversions:
     """Find the touches and conversions of a lane that has an attribution."""
-    segment = frame.matches(lane.segment)
-    touchable, convertible = (
-        _touchable(frame, lane, both(frame.segment, segment)),
-        both(frame.chosen, segment),
-    )
+    places, segment = Places(frame, lane.array), frame.matches(lane.segment)
+    rows, items = _touched(places, _touchable(frame, lane, both(frame.segment, segment)))
     container = Container(attribution_of_lane(lane).container)
-    resets = container_starts(container, frame.chunk.offsets, frame.starts)
+    resets = places.on_first(container_starts(container, frame.chunk.offsets, frame.starts))
+    touches = touches_in(resets, rows, places.times[rows])
+    convertible = both(frame.chosen, segment)
     metrics = [component for component in components_of(frame, lane) if component.role is Role.METRIC]
-    amounts = {metric.id: _amounts(frame, metric, convertible, lane.segment) for metric in metrics}
-    dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
+    amounts = {m.id: _amounts(places, rows, m, convertible, lane.segment) for m in metrics}
+    return Conversions(places, touches, items, amounts)
+
+
+def _touched(places: Places, touchable: Mask | None) -> tuple[Rows, pa.DictionaryArray]:
+    """The rows of the touches, and their items."""
+    plan, mask = places.frame.plan, places.within(touchable)
+    dimensions = [plan.view.component(name) for name in plan.touch_dimensions]
     if len(dimensions) == 1:
-        found = frame.present(dimensions[0]).within(touchable)
-        return Conversions(touches_in(resets, found.rows, found.times), encoded(found.values), amounts)
-    values = [touch_values(frame, dimension) for dimension in dimensions]
+        found = places.raw(dimensions[0]).within(mask)
+        return found.rows, encoded(found.values)
+    values = [places.shown(dimension) for dimension in dimensions]
     masks = (validity(column).view(np.uint8) for column in values)
-    rows = rows_within(marked_rows(reduce(np.bitwise_and, masks)), touchable)
+    rows = rows_within(marked_rows(reduce(np.bitwise_and, masks)), mask)
     items = tuple_codes([codes_of(taken(column, rows)) for column in values])
-    tuples = coded(items.codes, pa.array(np.arange(items.distinct)))
-    return Conversions(touches_in(resets, rows, frame.chunk.times[rows]), tuples, amounts)
+    return rows, coded(items.codes, pa.array(np.arange(items.distinct)))
 
 
 def encoded(values: pa.Array) -> pa.DictionaryArray:
@@ -137,25 +151,19 @@ def lookback_of(lane: Lane) -> int | None:
     return None if lookback is None else microseconds(lookback)
 
 
-def singles_of(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Rows:
+def singles_of(lane: Lane, found: Conversions, rows: Rows) -> Rows:
     """Return int32[C]: the number of the one touch that gets the credit of each of some rows, -1 for none."""
-    return single_touches(rule_of(lane).model, found.touches, frame.chunk.times, rows, lookback_of(lane))
+    return single_touches(rule_of(lane).model, found.touches, found.places.times, rows, lookback_of(lane))
 
 
-def spans_of(frame: Frame, lane: Lane, found: Conversions, rows: Rows) -> Spans:
+def spans_of(lane: Lane, found: Conversions, rows: Rows) -> Spans:
     """Return the touches that count for each of some rows."""
-    return touch_spans(found.touches, frame.chunk.times, rows, lookback_of(lane))
+    return touch_spans(found.touches, found.places.times, rows, lookback_of(lane))
 
 
 def components_of(frame: Frame, lane: Lane) -> list[Component]:
     """Return the components that a lane names, in the order of their ids."""
     return [frame.plan.view.component(name) for name in sorted(used_in(frame.plan, lane))]
-
-
-def touch_values(frame: Frame, component: Component) -> pa.Array:
-    """One grouped dimension touches with its raw instances, several with their persisted tuple."""
-    several = len(frame.plan.touch_dimensions) > 1
-    return frame.shown(component) if several else frame.raw(component)
 
 
 def _touchable(frame: Frame, lane: Lane, segment: Mask | None) -> Mask | None:
@@ -165,14 +173,19 @@ def _touchable(frame: Frame, lane: Lane, segment: Mask | None) -> Mask | None:
     return both(segment, frame.since(frame.plan.touch_start)) if endless else segment
 
 
-def _amounts(frame: Frame, metric: Component, convertible: Mask | None, segment: exp.Expr | None) -> Amounts:
+def _amounts(
+    places: Places, touched: Rows, metric: Component, convertible: Mask | None, segment: exp.Expr | None
+) -> Amounts:
+    frame = places.frame
     if is_session_start(metric) and not is_deduplicated(metric):
         starts = both(frame.starts, convertible)
         rows = marked_rows(frame.starts if starts is None else starts)
-        return Amounts(rows, np.ones(rows.size))
-    found = frame.present(metric, segment)
+        return Amounts(places.after(rows, touched), np.ones(rows.size))
+    found, inside = places.present(metric, segment), in_array(metric, places.array)
     values = numbers(found.values)
     counts = values != 0.0
-    if convertible is not None:
-        counts &= mask_at(convertible, found.rows).view(np.bool_)
-    return Amounts(found.rows[counts], values[counts])
+    mask = places.within(convertible) if inside else convertible
+    if mask is not None:
+        counts &= mask_at(mask, found.rows).view(np.bool_)
+    rows = found.rows[counts]
+    return Amounts(rows if inside else places.after(rows, touched), values[counts])

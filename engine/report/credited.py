@@ -28,13 +28,14 @@ from engine.report.conversions import (
     rule_of,
     singles_of,
     spans_of,
-    touch_values,
     tuple_codes,
 )
 from engine.report.frame import Frame
 from engine.report.keeping import is_deduplicated
 from engine.report.periods import period_numbers
+from engine.report.places import Places
 from engine.report.plan import Lane
+from engine.report.standard import ones
 
 
 @dataclass(frozen=True)
@@ -56,24 +57,25 @@ def touched_rows(frame: Frame, lane: Lane) -> pa.Table:
     """Return conversions, with the touched dimensions' values taken from the touch that gets the credit."""
     found = conversions(frame, lane)
     rows = found.rows()
-    sources = found.touch_rows(singles_of(frame, lane, found, rows))
+    sources = found.touch_rows(singles_of(lane, found, rows))
 
     def values(component: Component) -> pa.Array:
         if _is_touched(frame, component):
-            return taken(touch_values(frame, component), sources)
+            return taken(found.values(component), sources)
         if component.role is Role.METRIC:
-            return _measured(frame, lane, component, found.amounts[component.id], rows)
-        return frame.at(component, rows)
+            return _measured(lane, component, found, rows)
+        return found.places.at(component, rows)
 
     return pa.table({column_name(component): values(component) for component in components_of(frame, lane)})
 
 
-def _measured(frame: Frame, lane: Lane, metric: Component, amounts: Amounts, rows: Rows) -> pa.Array:
+def _measured(lane: Lane, metric: Component, found: Conversions, rows: Rows) -> pa.Array:
     """The metric's values on some rows, with their own type; NULL where it has no conversion."""
+    places = found.places
+    converts = mask_at(mask_of(found.amounts[metric.id].rows, places.times.size), rows)
     if is_session_start(metric) and not is_deduplicated(metric):
-        return frame.at(metric, rows)
-    converts = mask_at(mask_of(amounts.rows, frame.chunk.rows), rows)
-    return taken(frame.shown(metric, lane.segment), np.where(converts != 0, rows, np.int32(-1)))
+        return ones(converts)
+    return taken(places.shown(metric, lane.segment), np.where(converts != 0, rows, np.int32(-1)))
 
 
 def shared_rows(frame: Frame, lane: Lane) -> pa.Table:
@@ -84,9 +86,9 @@ def shared_rows(frame: Frame, lane: Lane) -> pa.Table:
     columns = dict(sums.sums)
     for component in components_of(frame, lane):
         if _is_touched(frame, component):
-            columns[column_name(component)] = taken(touch_values(frame, component), touches)
+            columns[column_name(component)] = taken(found.values(component), touches)
         elif component.role is not Role.METRIC:
-            columns[column_name(component)] = frame.at(component, sums.conversions)
+            columns[column_name(component)] = found.places.at(component, sums.conversions)
     return pa.table(columns)
 
 
@@ -97,19 +99,19 @@ def _is_touched(frame: Frame, component: Component) -> bool:
 def credited(frame: Frame, lane: Lane, found: Conversions) -> Credited:
     """Add up a lane's credit by item and by what the question takes from the conversions."""
     keys, converting = _keys(frame, lane, found)
-    cells = {name: _cells(frame, lane, found, amounts, keys) for name, amounts in found.amounts.items()}
+    cells = {name: _cells(lane, found, amounts, keys) for name, amounts in found.amounts.items()}
     listed = reduce(np.union1d, (cell.codes for cell in cells.values()))
     item, key = np.divmod(listed, max(keys.distinct, 1))
     sums = {name: _aligned(cell, listed) for name, cell in cells.items()}
     return Credited(item, converting[key], sums)
 
 
-def _cells(frame: Frame, lane: Lane, found: Conversions, amounts: Amounts, keys: Codes) -> Cells:
+def _cells(lane: Lane, found: Conversions, amounts: Amounts, keys: Codes) -> Cells:
     """One metric's credit by item and key; where there is one key only, none is read."""
     several = keys.distinct > 1
     codes = keys.codes[amounts.rows] if several else np.zeros(amounts.rows.size, np.int32)
     items, own = found.item_codes(), Codes(codes, keys.distinct)
-    return by_cell(_entries(frame, lane, found, amounts, items, own), items, own)
+    return by_cell(_entries(lane, found, amounts, items, own), items, own)
 
 
 def _some_row(codes: Codes, rows: Rows) -> Rows:
@@ -127,15 +129,13 @@ def _aligned(cells: Cells, listed: np.ndarray) -> pa.Array:
     return pa.array(sums, mask=missing)
 
 
-def _entries(
-    frame: Frame, lane: Lane, found: Conversions, amounts: Amounts, items: Codes, keys: Codes
-) -> Entries:
+def _entries(lane: Lane, found: Conversions, amounts: Amounts, items: Codes, keys: Codes) -> Entries:
     """The credit that one metric gives to each touch."""
     rule = rule_of(lane)
     if rule.model in SINGLES:
-        singles = singles_of(frame, lane, found, amounts.rows)
+        singles = singles_of(lane, found, amounts.rows)
         return Entries(singles, np.arange(singles.size, dtype=np.int32), amounts.values)
-    spans = spans_of(frame, lane, found, amounts.rows)
+    spans = spans_of(lane, found, amounts.rows)
     return credit(rule, found.touches.times, items, spans, amounts.values, keys)
 
 
@@ -148,16 +148,16 @@ def _keys(frame: Frame, lane: Lane, found: Conversions) -> tuple[Codes, Rows]:
     ]
     if not others:
         return Codes(np.zeros(0, np.int32), 1), np.full(1, -1, np.int32)
-    codes, rows = np.zeros(frame.chunk.rows, np.int32), found.rows()
-    keys = tuple_codes([_key_codes(frame, component, rows) for component in others])
+    codes, rows = np.zeros(found.places.times.size, np.int32), found.rows()
+    keys = tuple_codes([_key_codes(found.places, component, rows) for component in others])
     codes[rows] = keys.codes
     return Codes(codes, keys.distinct), _some_row(keys, rows)
 
 
-def _key_codes(frame: Frame, component: Component, rows: Rows) -> Codes:
+def _key_codes(places: Places, component: Component, rows: Rows) -> Codes:
     if component.scope is not Scope.TIME or not is_period(component.id):
-        return codes_of(frame.at(component, rows))
-    periods = period_numbers(component.id, local_times_at(frame, rows))
+        return codes_of(places.at(component, rows))
+    periods = period_numbers(component.id, local_times_at(places.frame, places.events(rows)))
     first = periods.min(initial=np.iinfo(np.int64).max)
     span = int(periods.max(initial=first) - first) + 1
     # Periods close together are codes already.

@@ -6,7 +6,7 @@ what stands beside an element is computed before a statement sees it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from engine.report.columns import (
     spelled_out,
 )
 from engine.report.keeping import is_deduplicated
+from engine.report.request import LookupJoin
 
 ROWS = "rows"
 
@@ -87,12 +88,35 @@ def opens(expressions: Iterable[exp.Expr | None], view: DataView) -> bool:
     return any(view.component(name).several for name in component_ids(expressions))
 
 
-def matching(condition: exp.Expr, view: DataView) -> exp.Select:
-    """Return a SELECT of the row indices of the events on which a condition holds."""
+def joined(select: exp.Select, lookups: Iterable[LookupJoin], view: DataView) -> exp.Select:
+    """Return a SELECT without FROM as one over the table ``rows``, joined with lookups."""
+    select = select.from_(exp.to_table(ROWS))
+    for lookup in lookups:
+        select = select.join(
+            exp.alias_(
+                exp.table_(relation_name(lookup), quoted=True),
+                lookup.alias,
+                quoted=True,
+                table=True,
+            ),
+            on=over_rows(lookup.on, view),
+            join_type="LEFT" if lookup.outer else "INNER",
+        )
+    return select
+
+
+def relation_name(lookup: LookupJoin) -> str:
+    """Return the name under which a lookup's rows are registered while a report runs."""
+    return f"lookup {lookup.alias}"
+
+
+def matching(condition: exp.Expr, view: DataView, lookups: Sequence[LookupJoin] = ()) -> exp.Select:
+    """Return a SELECT of the row indices of the events on which a condition holds.
+
+    Args:
+        lookups: those that the condition names.
+    """
     row = exp.column(ROW_INDEX, table=ROWS, quoted=True)
-    return (
-        exp.select(exp.alias_(row, ROW_INDEX, quoted=True))
-        .distinct(distinct=opens([condition], view))
-        .from_(exp.to_table(ROWS))
-        .where(over_rows(condition, view))
-    )
+    several = opens([condition, *(lookup.on for lookup in lookups)], view)
+    select = exp.select(exp.alias_(row, ROW_INDEX, quoted=True)).distinct(distinct=several)
+    return joined(select, lookups, view).where(over_rows(condition, view))

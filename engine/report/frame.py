@@ -35,8 +35,9 @@ from engine.journeys.sessions import session_starts
 from engine.report.columns import (
     ROW_INDEX,
     array_of,
-    component_ids,
+    ids_behind,
     is_session_start,
+    lookups_in,
 )
 from engine.report.deduplicated import lost, without, zeros
 from engine.report.elements import Elements, matching, opened
@@ -155,10 +156,11 @@ class Frame:
         return None if condition is None else self._found(condition, self.ruled)
 
     def _found(self, condition: exp.Expr, chosen: Mask | None = None) -> Mask:
-        ids = component_ids([condition])
+        lookups = lookups_in(condition, self.plan.request.lookups)
+        ids = ids_behind([condition], lookups)
         array = array_of(self.plan.view.component(name) for name in ids)
         asked = Asked(frozenset(ids), array, chosen, numbers=Numbers.EVENTS, duplicates=True)
-        rows = self.statements.run(opened_rows(self, asked), matching(condition, self.plan.view))
+        rows = self.statements.run(opened_rows(self, asked), matching(condition, self.plan.view, lookups))
         matches = np.zeros(self.chunk.times.size, np.uint8)
         matches[combined(rows.column(ROW_INDEX)).to_numpy()] = 1
         return matches

@@ -97,9 +97,9 @@ def _entries(
     """Yield numbers of touches (-1 for none), rows of the conversions, and the credit."""
     rule, touches = rule_of(lane), found.touches
     if rule.model in SINGLES:
-        yield singles_of(frame, lane, found, amounts.rows), amounts.rows, amounts.values
+        yield singles_of(lane, found, amounts.rows), amounts.rows, amounts.values
         return
-    spans, items = spans_of(frame, lane, found, amounts.rows), found.item_codes()
+    spans, items = spans_of(lane, found, amounts.rows), found.item_codes()
     for place, (begin, end) in enumerate(zip(spans.begins, spans.ends, strict=True)):
         frame.statements.check()
         span = Spans(np.zeros(1, np.int32), np.full(1, end - begin, np.int32))

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from attribution.models import Rows
 from engine.dataview.values import combined, decoded, taken
 from engine.report.columns import column_name
-from engine.report.conversions import Conversions, codes_of, touch_values, tuple_codes
+from engine.report.conversions import Conversions, codes_of, tuple_codes
 from engine.report.frame import Frame
 
 
@@ -23,7 +23,7 @@ def touched_items(frame: Frame, found: Conversions) -> tuple[pa.Table, Rows]:
     _, firsts, codes = np.unique(found.item_codes().codes, return_index=True, return_inverse=True)
     rows = found.touches.rows[firsts]
     dimensions = [frame.plan.view.component(name) for name in frame.plan.touch_dimensions]
-    values = {column_name(one): decoded(taken(touch_values(frame, one), rows)) for one in dimensions}
+    values = {column_name(one): decoded(taken(found.values(one), rows)) for one in dimensions}
     return pa.table(values), codes.astype(np.int32)
 
 

@@ -24,7 +24,8 @@ from engine.journeys.columns import SYSTEM
 from engine.journeys.scan import Chunk, Load, loads
 from engine.journeys.store import files
 from engine.report import answers
-from engine.report.aggregate import PARTIALS, counted, merged, relation_name
+from engine.report.aggregate import PARTIALS, counted, merged
+from engine.report.elements import relation_name
 from engine.report.frame import Frame
 from engine.report.learned import learned_credit
 from engine.report.pipeline import Aggregation, Partial, aggregations, evaluated

@@ -149,10 +149,11 @@ def _check(planned: ReportPlan) -> None:
     """Refuse numbers that are not made of single events of one person."""
     lane = _lane(planned)
     grouped = [planned.view.component(d.expression.name) for d in planned.request.dimensions]
-    several = lane.attribution is None and any(dimension.several for dimension in grouped)
+    in_elements = lane.array is not None
+    several = in_elements or (lane.attribution is None and any(each.several for each in grouped))
     if lane.kind in (Kind.EVENTS, Kind.TOUCHES, Kind.SHARES) and not several:
         return
-    if lane.attribution is not None:
+    if lane.attribution is not None and lane.kind is Kind.SETS:
         raise UnsupportedError(
             f"the model {lane.attribution.model} learns from all persons; one journey does not explain it",
             hint="Explain a metric with another model.",

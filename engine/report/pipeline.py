@@ -18,7 +18,7 @@ from engine.dataview.segments import conditions
 from engine.dataview.values import is_plain
 from engine.report.aggregate import partial, used_in
 from engine.report.algorithmic import LanePaths
-from engine.report.columns import component_ids, in_array
+from engine.report.columns import ids_behind, in_array
 from engine.report.frame import Frame
 from engine.report.keeping import is_deduplicated, persistence_of
 from engine.report.lanes import lane_rows
@@ -180,11 +180,12 @@ STEPS: Final = (
 def persisted(plan: ReportPlan) -> set[str]:
     """Return the dimensions that are shown with their persisted values: all but a single touched one."""
     several = len(plan.touch_dimensions) > 1
-    used = component_ids([plan.request.segment, *conditions(plan.segments)])
+    lookups = plan.request.lookups
+    used = ids_behind([plan.request.segment, *conditions(plan.segments)], lookups)
     for lane in plan.lanes:
         names = used_in(plan, lane)
         touched = set() if lane.attribution is None or several else set(plan.touch_dimensions)
-        used |= (names - touched) | component_ids([lane.segment])
+        used |= (names - touched) | ids_behind([lane.segment], lookups)
     return {name for name in used if persistence_of(plan.view.component(name)) is not None}
 
 

@@ -25,7 +25,7 @@ from engine.definitions.model import AttributionDefinition, Definitions
 from engine.errors import UnsupportedError
 from engine.report.around import journey_columns, needs_sessions
 from engine.report.bounds import scan_end, scan_start, touch_reach, touch_start, within_sessions
-from engine.report.columns import array_of, component_ids, in_array
+from engine.report.columns import array_of, component_ids, ids_behind, in_array
 from engine.report.keeping import by_session, deduplication_of, with_references
 from engine.report.request import Aggregate, MetricColumn, ReportRequest
 from engine.report.segments import looks_around, takes_sessions
@@ -167,29 +167,31 @@ def _lanes(request: ReportRequest, view: DataView, touches: tuple[str, ...]) -> 
     others = tuple(m for m in request.metrics if m not in distinct and m not in attributed)
     if request.row_level:
         return _row_lanes(request, view)
-    if attributed:
-        _check_touches([view.component(name) for name in touches], attributed[0])
     array, own = _array(request, others, view), [m for m in others if _is_segmented(m, request, view)]
     shared = tuple(m for m in others if m not in own)
     return (
         *_plain_lanes(shared, request, view, array),
         *(lane for m in own for lane in _plain_lanes((m,), request, view, array, m.condition)),
-        *_attributed_lanes(attributed, view, request),
+        *_attributed_lanes(attributed, view, request, touches),
         *(Lane(Kind.DISTINCT, (m,), array=_array(request, (m,), view)) for m in distinct),
     )
 
 
-def _check_touches(touched: list[Component], metric: MetricColumn) -> None:
+def _touched_array(touched: list[Component], metric: MetricColumn) -> str | None:
+    """The array on whose elements the touches of a metric lie, if it is not the events themselves.
+
+    Raises:
+        UnsupportedError: they lie in several arrays, or an event has several values after persistence.
+    """
+    if len(touched) == 1:
+        return touched[0].array if touched[0].of_elements else None
     for component in touched:
-        name, credited = component.id, metric.expression.name
         _refuse(
-            component.of_elements,
-            f'metric "{credited}" has an attribution, which does not reach into "{component.array}"',
+            component.keeps_all,
+            f'metric "{metric.expression.name}" has an attribution, and "{component.id}" may have several '
+            "values on an event",
         )
-        _refuse(
-            component.several and len(touched) > 1,
-            f'metric "{credited}" has an attribution, and "{name}" may have several values on an event',
-        )
+    return array_of(touched)
 
 
 def _is_segmented(metric: MetricColumn, request: ReportRequest, view: DataView) -> bool:
@@ -197,7 +199,7 @@ def _is_segmented(metric: MetricColumn, request: ReportRequest, view: DataView) 
     if metric.condition is None or is_result_filter(metric, request):
         return False
     ids = component_ids([metric.expression])
-    several = any(view.component(name).several for name in component_ids([metric.condition]))
+    several = any(view.component(name).several for name in ids_behind([metric.condition], request.lookups))
     return not several and any(deduplication_of(view.component(name)) for name in ids)
 
 
@@ -289,10 +291,13 @@ def is_result_filter(metric: MetricColumn, request: ReportRequest) -> bool:
     grouped = {
         dimension.expression.name for dimension in request.dimensions if is_component(dimension.expression)
     }
-    return component_ids([metric.condition]) <= grouped
+    return ids_behind([metric.condition], request.lookups) <= grouped
 
 
-def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: ReportRequest) -> list[Lane]:
+def _attributed_lanes(
+    metrics: list[MetricColumn], view: DataView, request: ReportRequest, touches: tuple[str, ...]
+) -> list[Lane]:
+    touched = [view.component(name) for name in touches]
     groups: dict[tuple[AttributionDefinition, exp.Expr | None], list[MetricColumn]] = {}
     for metric in metrics:
         attribution = attribution_of(metric, view)
@@ -305,6 +310,7 @@ def _attributed_lanes(metrics: list[MetricColumn], view: DataView, request: Repo
             tuple(members),
             attribution,
             segment,
+            _touched_array(touched, members[0]),
         )
         for (attribution, segment), members in groups.items()
     ]

@@ -16,7 +16,7 @@ from sqlfront.planner.relations import Report, Rows, Scan
 from sqlfront.planner.rowlevel import event_rows
 from sqlfront.planner.terms import metrics, refuse_aggregated, refuse_pinned
 from sqlfront.safety import is_aggregate
-from sqlfront.trees import column, own
+from sqlfront.trees import own
 
 
 def events(block: Block, scan: Scan, planning: Planning) -> Rows:
@@ -63,21 +63,3 @@ def every_event(scan: Scan, planning: Planning) -> Rows:
     outputs = tuple((name, meaning.copy()) for name, meaning in scan.columns.items())
     block = Block(outputs or (("_", exp.Literal.number(1)),), scan.terms)
     return listing(block, scan) or events(block, scan, planning)
-
-
-def as_source(rows: Rows, alias: str) -> exp.Expr:
-    """Return rows as an item of FROM."""
-    table = rows.query
-    name = exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
-    if rows.columns != rows.names:
-        name.set("columns", [exp.to_identifier(column, quoted=True) for column in rows.columns])
-    if isinstance(table, exp.Table):
-        table = table.copy()
-        table.set("alias", name)
-        return table
-    return exp.Subquery(this=table.copy(), alias=name)
-
-
-def named_columns(rows: Rows, alias: str) -> dict[str, exp.Expr]:
-    """Return the columns of rows under an alias, for a scope."""
-    return {name: column(name, alias) for name in rows.columns}

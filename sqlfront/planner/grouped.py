@@ -66,8 +66,15 @@ def _joined_to_answer(block: Block, scan: Scan, groups: Sequence[exp.Expr]) -> t
         if is_aggregate(part)
         for c in columns(part)
     }
-    found = joinable(scan.lookups, map(key, groups))
-    return tuple(lookup for lookup in found if lookup.alias not in aggregated)
+    grouped = set(map(key, groups))
+    beside = {
+        alias
+        for term in block.terms
+        if any(not c.table and c not in grouped for c in columns(term))
+        for alias in _tables(term)
+    }
+    found = joinable(scan.lookups, grouped)
+    return tuple(lookup for lookup in found if lookup.alias not in aggregated | beside)
 
 
 def over_answer(node: exp.Expr, builder: ReportBuilder) -> exp.Expr:

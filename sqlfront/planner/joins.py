@@ -14,10 +14,10 @@ from sqlglot import exp
 
 from sqlfront.planner.block import Block, assembled
 from sqlfront.planner.context import Planning
-from sqlfront.planner.events import as_source, every_event
+from sqlfront.planner.events import every_event
 from sqlfront.planner.grouped import grouped
 from sqlfront.planner.partials import JoinedGroups, partial_aggregate, refuse_metric
-from sqlfront.planner.relations import Joined, JoinedSource, Rows, Scan
+from sqlfront.planner.relations import Joined, JoinedSource, Rows, Scan, as_source
 from sqlfront.planner.terms import metrics, refuse_aggregated, refuse_pinned
 from sqlfront.safety import is_aggregate
 from sqlfront.trees import columns, conjoin, guarded, own, replaced

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from engine.errors import UnsupportedError
 from sqlfront.planner.context import Planning, reports_in
-from sqlfront.planner.relations import Joined, JoinedSource, Lookup, Rows, Scan
+from sqlfront.planner.relations import Joined, JoinedSource, Lookup, Rows, Scan, as_source
 from sqlfront.planner.terms import is_constant, metrics
 from sqlfront.trees import bare, column, columns, guarded, replaced
 
@@ -30,6 +29,8 @@ def as_scan(joined: Joined, planning: Planning) -> Scan | None:
     lookups: list[Lookup] = []
     for source in sources[1:]:
         pairs, rest = ties(source, first, source.on if source.kind == "LEFT" else around)
+        if source.kind == "LEFT":
+            source, rest = _narrowed(source, rest)
         if not pairs or (source.kind == "LEFT" and rest) or not is_unique(source, pairs, planning):
             return None
         used = {id(term) for term in around} - {id(term) for term in rest}
@@ -91,6 +92,22 @@ def ties(
     return pairs, rest
 
 
+def _narrowed(source: JoinedSource, terms: Sequence[exp.Expr]) -> tuple[JoinedSource, list[exp.Expr]]:
+    """Let the rows of an outer join be only those that may match; return the terms that say more.
+
+    Args:
+        terms: of the join's condition, beside its equalities.
+    """
+    own = [term for term in terms if all(c.table == source.alias for c in columns(term))]
+    if not own or not isinstance(source.relation, Rows):
+        return source, list(terms)
+    query = exp.select(exp.Star()).from_(as_source(source.relation, source.alias))
+    for term in own:
+        query = query.where(guarded(term.copy()))
+    kept = replace(source.relation, query=query, names=source.relation.columns)
+    return replace(source, relation=kept), [term for term in terms if term not in own]
+
+
 def _pair(term: exp.Expr, relation: str, view: str) -> Pair | None:
     if not isinstance(term, exp.EQ):
         return None
@@ -146,12 +163,10 @@ def joinable(lookups: Sequence[Lookup], grouped: Iterable[exp.Expr]) -> tuple[Lo
 
 
 def on_events(term: exp.Expr, lookups: Sequence[Lookup]) -> exp.Expr:
-    """Return a segment's term that reads a lookup as one that reads the view's own columns only.
+    """Return a segment's term that reads one lookup alone as one that reads the view's own columns only.
 
-    An event is in the segment if its key is among those of the rows for which the term holds.
-
-    Raises:
-        UnsupportedError: the term mixes columns of the view and of a lookup.
+    An event is in the segment if its key is among those of the rows for which the term holds. Other terms
+    are left to the report, which asks them of the joined rows.
     """
     tables = {c.table for c in columns(term) if c.table}
     if not tables:
@@ -159,10 +174,7 @@ def on_events(term: exp.Expr, lookups: Sequence[Lookup]) -> exp.Expr:
     lookup = next((known for known in lookups if {known.alias} == tables), None)
     mixed = any(not c.table for c in columns(term))
     if lookup is None or mixed or len(lookup.keys) != 1:
-        raise UnsupportedError(
-            f"a condition over a view and a joined table together is not supported: {term.sql('postgres')}",
-            hint="Group by the columns that it names, or put the condition into the joined table.",
-        )
+        return term
     mine, theirs = lookup.keys[0]
     found = exp.In(this=guarded(mine.copy()), query=_keys_where(lookup, theirs, term))
     if not lookup.outer:

@@ -8,9 +8,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from sqlfront.planner.context import Planning
-from sqlfront.planner.events import as_source
 from sqlfront.planner.naming import told_apart
-from sqlfront.planner.relations import Joined, Relation, Rows, Scan
+from sqlfront.planner.relations import Joined, Relation, Rows, Scan, as_source
 from sqlfront.planner.scope import Scope, check_column
 from sqlfront.planner.sources import Source, Sources
 from sqlfront.planner.terms import not_additive
@@ -37,7 +36,7 @@ def plain_select(
     _check_columns(node, scope)
     select = node.copy()
     select.set("with_", None)
-    _put_sources(select, sources)
+    _put_sources(select, sources, nested)
     for name, value in list(select.args.items()):
         if name not in ("from_", "joins"):
             select.set(name, _with_queries(value, nested))
@@ -69,7 +68,7 @@ def _with_queries(value: object, nested: Callable[[exp.Expr], exp.Expr]) -> obje
     return rewrite(value, change) if isinstance(value, exp.Expr) else value
 
 
-def _put_sources(select: exp.Select, sources: Sources) -> None:
+def _put_sources(select: exp.Select, sources: Sources, nested: Callable[[exp.Expr], exp.Expr]) -> None:
     joins = []
     for source in sources.items:
         item = _as_item(source)
@@ -78,6 +77,7 @@ def _put_sources(select: exp.Select, sources: Sources) -> None:
         else:
             join = source.join.copy()
             join.set("this", item)
+            join.set("on", _with_queries(join.args.get("on"), nested))
             joins.append(join)
     select.set("joins", joins)
 

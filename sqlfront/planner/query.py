@@ -17,7 +17,7 @@ from sqlfront.planner.choices import with_chosen_names
 from sqlfront.planner.context import DATASET, SYSTEM, TEMPORARY, Planning, reports_in
 from sqlfront.planner.correlated import Tools, Untied, lateral, untied
 from sqlfront.planner.credit import credit_rows
-from sqlfront.planner.events import as_source, events, every_event
+from sqlfront.planner.events import events, every_event
 from sqlfront.planner.grouped import grouped
 from sqlfront.planner.history import history_rows
 from sqlfront.planner.joins import joined_rows
@@ -26,9 +26,9 @@ from sqlfront.planner.lookups import as_scan, over_scan
 from sqlfront.planner.naming import told_apart
 from sqlfront.planner.plain import plain_select, plain_union, recursive_rows, renamed
 from sqlfront.planner.preaggregated import preaggregated
-from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan
+from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan, as_source
 from sqlfront.planner.scope import Scope
-from sqlfront.planner.sources import Sources, alias_columns, from_clause, function_rows
+from sqlfront.planner.sources import Planner, Sources, alias_columns, from_clause, function_rows
 from sqlfront.planner.spine import spine_rows
 from sqlfront.planner.terms import is_constant, metrics, not_additive
 from sqlfront.planner.zones import in_view_zone, reads_time
@@ -112,11 +112,7 @@ def _with_ctes(node: exp.Expr, around: Around) -> Around:
 
 
 def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) -> Relation:
-    sources = from_clause(
-        node,
-        lambda table, before: _item(table, _behind(around, before), planning),
-        planning,
-    )
+    sources = _sources(node, around, planning)
     scope = replace(sources.scope, outer=around.outer, has_view=sources.has_view)
     within = replace(around, outer=scope)
     untangled = untied(node, scope, _tools(within, planning))
@@ -124,7 +120,7 @@ def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) 
         return _select(untangled, around, planning, is_top)
 
     def nested(query: exp.Expr) -> exp.Expr:
-        return rows_of(resolve(query, within, planning), planning).query
+        return _nested(query, within, planning)
 
     if not sources.has_view:
         return plain_select(node, sources, scope, nested)
@@ -133,6 +129,21 @@ def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) 
     if isinstance(relation, Joined):
         return _over_join(block, relation, planning, is_top)
     return _over_scan(block, relation, planning, is_top)
+
+
+def _sources(select: exp.Select, around: Around, planning: Planning) -> Sources:
+    """Plan the FROM of a SELECT."""
+    planner = Planner(
+        item=lambda item, before: _item(item, _behind(around, before), planning),
+        query=lambda query, scope: _nested(query, _behind(around, scope), planning),
+        rows=lambda relation: rows_of(relation, planning),
+    )
+    return from_clause(select, planner, planning)
+
+
+def _nested(query: exp.Expr, around: Around, planning: Planning) -> exp.Expr:
+    """Plan a query inside an expression, and return it as DuckDB will run it."""
+    return rows_of(resolve(query, around, planning), planning).query
 
 
 def _behind(around: Around, before: Scope | None) -> Around:
@@ -144,12 +155,7 @@ def _tools(around: Around, planning: Planning) -> Tools:
     """Return what untying the sub-queries of a SELECT needs."""
 
     def sources(select: exp.Select) -> Sources:
-        inside = _with_ctes(select, around)
-        return from_clause(
-            select,
-            lambda table, before: _item(table, _behind(inside, before), planning),
-            planning,
-        )
+        return _sources(select, _with_ctes(select, around), planning)
 
     def is_unique(select: exp.Select, names: tuple[str, ...]) -> bool:
         rows = rows_of(resolve(select, around, planning), planning)

@@ -15,6 +15,7 @@ from engine.dataview.components import DataView
 from engine.report.person import CreditRequest
 from engine.report.request import DimensionColumn, MetricColumn
 from sqlfront.planner.naming import told_apart
+from sqlfront.trees import column
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,24 @@ class Rows:
     def columns(self) -> tuple[str, ...]:
         """The output columns as a query around it names them: no two are equal."""
         return told_apart(self.names)
+
+
+def as_source(rows: Rows, alias: str) -> exp.Expr:
+    """Return rows as an item of FROM."""
+    table = rows.query
+    name = exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
+    if rows.columns != rows.names:
+        name.set("columns", [exp.to_identifier(column, quoted=True) for column in rows.columns])
+    if isinstance(table, exp.Table):
+        table = table.copy()
+        table.set("alias", name)
+        return table
+    return exp.Subquery(this=table.copy(), alias=name)
+
+
+def named_columns(rows: Rows, alias: str) -> dict[str, exp.Expr]:
+    """Return the columns of rows under an alias, for a scope."""
+    return {name: column(name, alias) for name in rows.columns}
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,25 @@ from engine.errors import UnsupportedError
 from sqlfront.functions import called
 from sqlfront.planner.block import Binder
 from sqlfront.planner.context import Planning
-from sqlfront.planner.events import named_columns
-from sqlfront.planner.relations import Joined, JoinedSource, Relation, Rows, Scan
+from sqlfront.planner.relations import Joined, JoinedSource, Relation, Rows, Scan, named_columns
 from sqlfront.planner.scope import Scope, Table
-from sqlfront.trees import column, conjuncts
+from sqlfront.planner.terms import metrics
+from sqlfront.trees import column, columns, conjuncts
 
-Item = Callable[[exp.Expr, Scope | None], Relation]
+
+@dataclass(frozen=True)
+class Planner:
+    """What planning a FROM needs of the planner.
+
+    Attributes:
+        item: plans an item, given the scope of the items before it where it may read them.
+        query: plans a sub-query of a join's condition, given the scope of the joined items.
+        rows: returns a relation as rows, single events where it has not been aggregated.
+    """
+
+    item: Callable[[exp.Expr, Scope | None], Relation]
+    query: Callable[[exp.Expr, Scope], exp.Expr]
+    rows: Callable[[Relation], Rows]
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,7 @@ class Sources:
         return Joined(self.joined, {}, self.terms)
 
 
-def from_clause(select: exp.Select, plan: Item, planning: Planning) -> Sources:
+def from_clause(select: exp.Select, planner: Planner, planning: Planning) -> Sources:
     """Plan the items of a SELECT's FROM and resolve the conditions of its joins."""
     clause = select.args.get("from_")
     first = [] if clause is None else [(clause.this, None)]
@@ -67,13 +80,43 @@ def from_clause(select: exp.Select, plan: Item, planning: Planning) -> Sources:
     for item, join in (*first, *joins):
         has_view = any(not isinstance(source.relation, Rows) for source in items)
         scope = Scope(tuple(_table(source) for source in items), has_view=has_view)
-        relation = plan(item, scope if _is_lateral(item) else None)
+        relation = planner.item(item, scope if _is_lateral(item) else None)
         items.append(Source(_source_name(item), item, relation, join))
+    items = [_closed(source, planner) if _stays_shut(source, items) else source for source in items]
     if all(isinstance(source.relation, Rows) for source in items):
         return Sources(tuple(items), (), _plain_scope(items))
     if len(items) == 1:
         return _single(items[0])
-    return _Join(planning, items).sources()
+    return _Join(planning, planner, items).sources()
+
+
+def _stays_shut(source: Source, items: Sequence[Source]) -> bool:
+    """Tell whether an item is a join whose sources cannot stand in one list with the other items."""
+    kinds = [_kind(item.join) for item in items if item.join is not None]
+    inner = all(kind in ("INNER", "CROSS") for kind in kinds)
+    first = source is items[0] and all(kind in ("INNER", "CROSS", "LEFT") for kind in kinds)
+    return isinstance(source.relation, Joined) and not (inner or first)
+
+
+def _closed(source: Source, planner: Planner) -> Source:
+    """Return a join as rows of single events.
+
+    Raises:
+        UnsupportedError: it puts out a metric with an attribution, which depends on what it is grouped by.
+    """
+    joined = source.relation
+    if not isinstance(joined, Joined):
+        raise AssertionError("only a join has sources")
+    sources = {inner.alias: inner.relation for inner in joined.sources}
+    for read in (part for meaning in joined.columns.values() for part in columns(meaning)):
+        scan = sources[read.table]
+        named = metrics(scan.columns[read.name], scan.view) if isinstance(scan, Scan) else ()
+        if any(metric.attributed for metric in named):
+            raise UnsupportedError(
+                f'metric "{read.name}" has an attribution: no join inside an outer join keeps it',
+                hint="Leave it out, aggregate the sub-query, or join its tables one by one.",
+            )
+    return replace(source, relation=planner.rows(joined))
 
 
 def _source_name(item: exp.Expr) -> str:
@@ -143,8 +186,9 @@ class _Join:
         items: two or more, a view among them.
     """
 
-    def __init__(self, planning: Planning, items: Sequence[Source]) -> None:
+    def __init__(self, planning: Planning, planner: Planner, items: Sequence[Source]) -> None:
         self._planning = planning
+        self._planner = planner
         self._items = items
         self._sources: list[JoinedSource] = []
         self._tables: list[Table] = []
@@ -153,23 +197,18 @@ class _Join:
 
     def sources(self) -> Sources:
         """Return the items laid open."""
-        for at, source in enumerate(self._items):
+        for source in self._items:
             kind = "CROSS" if source.join is None else _kind(source.join)
-            added = self._added(source, at, kind)
+            added = self._added(source, kind)
             on = self._condition(source.join, kind)
             self._sources[added] = replace(self._sources[added], kind=kind, on=on)
         scope = Scope(tuple(self._tables), self._merged)
         return Sources(tuple(self._items), tuple(self._sources), scope, tuple(self._terms))
 
-    def _added(self, source: Source, at: int, kind: str) -> int:
+    def _added(self, source: Source, kind: str) -> int:
         """Add an item; return the place of its first source."""
         place, relation = len(self._sources), source.relation
         if isinstance(relation, Joined):
-            if not self._may_open(at):
-                raise UnsupportedError(
-                    "an outer join with a sub-query that joins a data view itself is not supported",
-                    hint="Aggregate the sub-query, or join its tables one by one.",
-                )
             self._sources += relation.sources
             self._terms += relation.terms
             self._tables.append(Table(source.alias, relation.columns))
@@ -179,12 +218,6 @@ class _Join:
         self._sources.append(JoinedSource(alias, relation, kind))
         self._tables.append(Table(source.alias, {name: column(name, alias) for name in names}))
         return place
-
-    def _may_open(self, at: int) -> bool:
-        """Tell whether the sources of a join inside the join may stand in the outer one's list."""
-        kinds = [_kind(source.join) for source in self._items if source.join is not None]
-        inner = all(kind in ("INNER", "CROSS") for kind in kinds)
-        return inner or (at == 0 and all(kind in ("INNER", "CROSS", "LEFT") for kind in kinds))
 
     def _condition(self, join: exp.Join | None, kind: str) -> tuple[exp.Expr, ...]:
         if join is None:
@@ -198,15 +231,9 @@ class _Join:
             both = exp.Coalesce(this=mine.copy(), expressions=[theirs.copy()])
             self._merged[name.lower()] = {"FULL": both, "RIGHT": theirs}.get(kind, mine)
         scope = Scope(tuple(self._tables), self._merged)
-        binder = Binder(scope, _no_query)
+        within = replace(scope, has_view=True)
+        binder = Binder(scope, lambda query: self._planner.query(query, within))
         return (*terms, *(binder.bind(term) for term in conjuncts(join.args.get("on"))))
-
-
-def _no_query(_: exp.Expr) -> exp.Expr:
-    raise UnsupportedError(
-        "a sub-query in a join's condition with a data view is not supported",
-        hint="Put the condition into WHERE.",
-    )
 
 
 def _kind(join: exp.Join) -> str:

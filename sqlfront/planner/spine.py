@@ -12,11 +12,10 @@ from dataclasses import replace
 from sqlglot import exp
 
 from sqlfront.planner.block import Block, assembled, expands, has_window
-from sqlfront.planner.context import Planning
-from sqlfront.planner.events import as_source
+from sqlfront.planner.context import Planning, reports_in
 from sqlfront.planner.grouped import grouped
 from sqlfront.planner.lookups import is_unique, ties
-from sqlfront.planner.relations import Joined, JoinedSource, Rows, Scan
+from sqlfront.planner.relations import Joined, JoinedSource, Rows, Scan, as_source
 from sqlfront.planner.terms import is_constant, metrics
 from sqlfront.problems import GroupingError
 from sqlfront.safety import is_aggregate
@@ -83,16 +82,16 @@ class _Spine:
     def _is_spine(self) -> bool:
         """Tell whether every part of the block belongs to one side, as it must."""
         groups = list(map(bare, self._block.groups))
-        keys = {column(name, self._rows.alias) for _, name in self._pairs}
         sided = all(
             self._of(self._rows, g) or (self._of(self._view, g) and not self._measures(g)) for g in groups
         )
         view_only = all(self._of(self._view, term) and not self._measures(term) for term in self._rest)
         plain = not any(self._measures(mine) for mine, _ in self._pairs)
         kept = all(self._of(self._rows, term) for term in self._terms)
-        covered = bool(keys) and keys <= set(groups)
         parts = [part for node in self._block.expressions() for part in own(node)]
-        return sided and view_only and plain and kept and covered and all(map(self._is_known, parts))
+        return (
+            sided and view_only and plain and kept and bool(self._pairs) and all(map(self._is_known, parts))
+        )
 
     def _is_known(self, part: exp.Expr) -> bool:
         """Tell whether it is known what an aggregate is over a row of NULLs; all else passes."""
@@ -116,17 +115,30 @@ class _Spine:
         )
 
     def _one_row_each(self, planning: Planning) -> bool:
-        if not is_unique(self._rows, self._pairs, planning):
-            return False
+        """Tell whether every group is one of the rows: by their keys, or by all that is grouped of them."""
+        keys = [column(name, self._rows.alias) for _, name in self._pairs]
+        by_key = {*keys} <= {*map(bare, self._block.groups)}
+        told = keys if by_key else self._of_rows()
         relation = self._rows.relation
         if not isinstance(relation, Rows):
             raise AssertionError("the other side is the view")
-        missing = exp.or_(
-            *(exp.Is(this=column(name, "rows"), expression=exp.null()) for _, name in self._pairs)
-        )
+        names = tuple(f"group_{at}" for at in range(len(told)))
+        outputs = [exp.alias_(node.copy(), name, quoted=True) for node, name in zip(told, names, strict=True)]
+        rows = Rows(exp.select(*outputs).from_(as_source(relation, self._rows.alias)), names)
+        if by_key:
+            unique = is_unique(self._rows, self._pairs, planning)
+        else:
+            unique = bool(names) and not reports_in(rows.query, planning) and planning.is_unique(rows, names)
+        return unique and self._one_without(rows, planning)
+
+    def _one_without(self, rows: Rows, planning: Planning) -> bool:
+        """Tell whether at most one of the rows lacks a value: GROUP BY would take several for one."""
+        missing = exp.or_(*(exp.Is(this=column(name, "rows"), expression=exp.null()) for name in rows.names))
         one = exp.select(exp.alias_(exp.Literal.number(1), "one", quoted=True))
-        without_key = Rows(one.from_(as_source(relation, "rows")).where(missing), ("one",))
-        return planning.is_unique(without_key, ("one",))
+        return planning.is_unique(Rows(one.from_(as_source(rows, "rows")).where(missing), ("one",)), ("one",))
+
+    def _of_rows(self) -> list[exp.Expr]:
+        return [group for group in map(bare, self._block.groups) if self._of(self._rows, group)]
 
     def _scan(self) -> Scan:
         if not isinstance(self._view.relation, Scan):
@@ -138,20 +150,21 @@ class _Spine:
 
     def _over(self, node: exp.Expr) -> exp.Expr:
         """Return an expression over the join as one over the rows and the report."""
+        of_rows = {key(group) for group in self._of_rows()}
 
         def change(part: exp.Expr) -> exp.Expr | None:
+            if key(part) in of_rows:
+                return part.copy()
             if key(part) in self._groups:
                 return column(self._groups[key(part)], _REPORT)
             if isinstance(part, exp.Filter) or is_aggregate(part):
                 return self._aggregate(part)
-            if isinstance(part, exp.Column) and part.table == self._view.alias:
-                return self._bare_column(part)
-            return None
+            return self._bare_column(part) if isinstance(part, exp.Column) else None
 
         return replaced(node, change)
 
     def _bare_column(self, part: exp.Column) -> exp.Expr:
-        if self._measures(part):
+        if part.table == self._view.alias and self._measures(part):
             return self._aggregate(exp.Sum(this=part.copy()))
         raise GroupingError(
             f'column "{part.name}" must appear in the GROUP BY clause or be used in an aggregate function',

@@ -143,9 +143,9 @@ def test_an_attributed_metric_is_not_part_of_an_expression(ask):
         ask(ReportRequest("shop", (dimension("channel"),), (metric("orders_last * 2"),)))
 
 
-def test_an_attributed_metric_does_not_reach_into_an_array(ask):
-    with pytest.raises(UnsupportedError, match="orders_last"):
-        ask(ReportRequest("shop", (dimension("product"),), (metric("orders_last"),)))
+def test_an_attributed_metric_of_the_event_goes_to_its_last_element(ask):
+    request = ReportRequest("shop", (dimension("product"),), (metric("orders_last"),))
+    assert ask(request) == [("a", 1), ("b", 2), ("c", None), (None, None)]
 
 
 def test_rows_show_people_and_sessions_on_their_first_event_in_the_range(ask):

@@ -197,6 +197,25 @@ SAME_TEXT = [
     " group by 1 order by 2 desc limit 2) t0 on cast(web.channel as text) = t0.channel group by 1",
     "select web.page, sum(web.orders) from web inner join (select channel, sum(revenue) as s from web"
     " group by 1 order by 2 desc limit 2) t0 on cast(web.channel as text) = t0.channel group by 1",
+    # joins: conditions over a view and its lookups together
+    "select w.campaign, sum(w.orders), count(*) from web w join channels c on w.channel = c.channel"
+    " where c.region < w.page group by 1",
+    "select w.campaign, sum(w.orders), count(*) from web w left join channels c on w.channel = c.channel"
+    " where c.region < w.page or c.region is null group by 1",
+    "select w.channel, c.region, sum(w.orders) from web w left join channels c on w.channel = c.channel"
+    " where c.region < w.page group by 1, 2",
+    "select w.channel, w.page, c.region from web w left join channels c on w.channel = c.channel"
+    " where c.region < w.page",
+    "select w.campaign, sum(w.orders), count(*) from web w join channels c on w.channel = c.channel"
+    " left join plans p on p.id = lower(left(w.page, 1)) where c.region < coalesce(p.channel, 'F') group by 1",
+    "select w.campaign, stddev(w.revenue), count(distinct w.page) from web w left join channels c"
+    " on w.channel = c.channel where length(c.region) < length(w.page) group by 1",
+    "select w.campaign, count(*) from web w left join (select channel, page, count(*) as n from web group by 1, 2) q"
+    " on w.channel = q.channel and w.page = q.page where q.n > length(w.product) * 3 group by 1",
+    "select w.campaign, count(*) from web w left join (select channel, page, count(*) as n from web group by 1, 2) q"
+    " on w.channel = q.channel and w.page = q.page where q.n > 12 group by 1",
+    "select w.campaign, count(*) from web w left join channels c on w.channel = c.channel"
+    " where c.region = w.page or w.product in (select 'shoe') and c.rate > 1 group by 1",
     # joins: others
     "select p.id, sum(w.orders), count(*) from web w join plans p on w.channel = p.channel group by p.id",
     "select w.channel, sum(w.orders), count(*), sum(p.budget), max(p.budget), count(p.id) from web w"
@@ -230,6 +249,40 @@ SAME_TEXT = [
     "select w.campaign, sum(c.rate), avg(c.rate) from web w left join channels c on w.channel = c.channel"
     " group by 1",
     "select sum(c.rate) from web w left join channels c on w.channel = c.channel where w.channel = 'Direct'",
+    # joins: sub-queries in the condition of an outer join
+    "select c.channel, p.id from channels c left join plans p on c.channel = p.channel"
+    " and p.id in (select id from plans where budget > 8)",
+    "select c.channel, p.id from channels c left join plans p on c.channel = p.channel"
+    " and c.channel in (select channel from web where page = 'pay')",
+    "select c.region, sum(w.orders) from web w left join channels c on w.channel = c.channel"
+    " and c.region in (select 'EU') group by 1",
+    "select c.region, sum(w.orders) from web w left join channels c on w.channel = c.channel"
+    " and w.page in (select page from web where campaign = 'sale') group by 1",
+    "select p.id, sum(w.orders) from plans p left join web w on p.channel = w.channel"
+    " and w.page in (select page from web where campaign = 'sale') group by 1",
+    "select p.id, count(w.channel) from plans p left join web w on p.channel = w.channel"
+    " and p.budget > (select avg(budget) from plans) group by 1",
+    "select w.channel, w.page, p.id from web w full join plans p on p.channel = w.channel"
+    " and p.budget > (select avg(budget) from plans) and exists (select 1 from channels)",
+    # joins: conditions on the other side of an outer join
+    "select c.region, w.page, sum(w.orders) from web w left join channels c on w.channel = c.channel"
+    " and c.rate > (select min(rate) from channels) group by 1, 2",
+    "select p.budget, sum(w.orders), count(*) from web w left join plans p on w.channel = p.channel"
+    " and p.id = 'a' group by 1",
+    "select p.budget, sum(w.orders), count(*) from web w left join plans p on w.channel = p.channel and 1 = 0"
+    " group by 1",
+    "select w.channel, w.page, p.budget from web w left join plans p on w.channel = p.channel"
+    " and p.id in (select 'a') where p.budget is not null",
+    # joins: outer joins with sub-queries that join a view
+    "select p.id, sum(b.orders), stddev(b.orders), count(distinct b.page) from plans p left join"
+    " (select w.channel, w.orders, w.page from web w join plans q on w.channel = q.channel) b"
+    " on p.channel = b.channel group by 1",
+    "select b.channel, sum(b.budget), count(p.id) from plans p right join (select w.channel, q.budget from web w"
+    " join plans q on w.channel = q.channel where w.page = 'pay') b on p.channel = b.channel group by 1",
+    "select channel, sum(b.budget), count(p.id) from plans p full join (select w.channel, q.budget from web w"
+    " join plans q on w.channel = q.channel where w.page = 'pay') b using (channel) group by 1",
+    "select a.channel, sum(a.orders), sum(b.orders) from web a left join (select w.channel, w.orders from web w"
+    " join plans q on w.channel = q.channel) b on a.channel = b.channel and a.page = 'pay' group by 1",
     # columns of equal names
     "select * from (select channel, sum(revenue), sum(orders) from web group by 1) q",
     "with q as (select channel, sum(revenue), sum(orders) from web group by 1 limit 9) select * from q",

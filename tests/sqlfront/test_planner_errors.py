@@ -69,6 +69,24 @@ ERRORS = [
         "innermost",
     ),
     ("select sum(w.visitors) over () from web w join plans p on w.channel = p.channel", "0A000", "SUM"),
+    (
+        "select p.id, sum(b.v) from plans p left join (select w.channel, w.visitors as v from web w"
+        " join plans q on w.channel = q.channel) b on p.channel = b.channel group by 1",
+        "0A000",
+        "innermost",
+    ),
+    (
+        "select p.id, sum(b.v) from plans p left join (select w.channel, w.credited as v from web w"
+        " join plans q on w.channel = q.channel) b on p.channel = b.channel group by 1",
+        "0A000",
+        "one by one",
+    ),
+    (
+        "select p.id, count(*) from plans p left join web w on p.channel = w.channel"
+        " and exists (select 1 from channels c where c.channel = w.channel) group by 1",
+        "0A000",
+        "IN",
+    ),
     # attributed metrics
     ("select sum(credited * orders) from web", "0A000", "outside"),
     ("select count(distinct daterangeName) from web", "0A000", "AND"),
@@ -77,13 +95,6 @@ ERRORS = [
         "select c.channel, (select sum(credited) from web w where w.channel = c.channel) from channels c",
         "0A000",
         "Join",
-    ),
-    # conditions over a view and a lookup together
-    (
-        "select w.campaign, sum(w.orders) from web w join channels c on w.channel = c.channel where c.region < w.page"
-        " group by 1",
-        "0A000",
-        "Group",
     ),
     # names
     ("select channl from web", "42703", 'Did you mean "channel"?'),

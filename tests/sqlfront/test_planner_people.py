@@ -83,6 +83,18 @@ PAIRS = [
         "select channel, count(distinct who), rank() over (order by count(distinct who) desc, channel) from web"
         " group by 1",
     ),
+    (
+        "select w.campaign, sum(w.visitors) from web w join channels c on w.channel = c.channel"
+        " where c.region < w.page group by 1",
+        "select w.campaign, count(distinct who) from web w join channels c on w.channel = c.channel"
+        " where c.region < w.page group by 1",
+    ),
+    (
+        "select c.region, sum(w.visitors) from web w left join channels c on w.channel = c.channel and c.rate > 1"
+        " group by 1",
+        "select c.region, count(distinct who) from web w left join channels c"
+        " on w.channel = c.channel and c.rate > 1 group by 1",
+    ),
     ("select adobe_personid, visitors, visits from web", "select who, visitors, visits from web"),
     (
         "select sum(x) from (select visitors as v, revenue as x from web limit 1000) t",
@@ -143,6 +155,25 @@ def test_a_segment_in_a_column_reads_like_a_segment_of_the_whole(ask):
         "select channel, sum(case when page = 'pay' then credited end), sum(revenue) from web group by 1"
     )
     same_rows([row for row in whole if row[1]], [row[:2] for row in column if row[1]])
+
+
+@pytest.mark.parametrize(
+    ("on_lookup", "on_view"),
+    [
+        ("c.region = 'EU'", "w.channel in ('Email', 'Search')"),
+        (
+            "c.rate > 1 and c.region < w.product",
+            "(w.channel, w.product > 'EU') = ('Email', true) or"
+            " (w.channel, w.product > 'US') = ('Social', true)",
+        ),
+    ],
+)
+def test_a_condition_on_a_lookup_takes_touches_and_conversions_away(on_lookup, on_view, ask):
+    joined = "from web w left join channels c on w.channel = c.channel"
+    segment = ask(f"select page, sum(credited) from web w where {on_view} group by 1")
+    same_rows(ask(f"select page, sum(credited) {joined} where {on_lookup} group by 1"), segment)
+    column = ask(f"select page, sum(case when {on_lookup} then credited end), count(*) {joined} group by 1")
+    same_rows([row[:2] for row in column if row[1]], [row for row in segment if row[1]])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.errors import WaylineError
 from tests.sqlfront.compare import same_rows
 
 DAYS = "(select d from generate_series(timestamp '2023-12-30', timestamp '2024-01-09', interval '1 day') as g(d)) a"
@@ -27,6 +28,15 @@ SAME = [
     " on s.channel = c.k group by c.k",
     "select c.k, count(*), count(s.page) from (values ('Email'), (null), (null)) c(k) left join web s"
     " on s.channel = c.k group by c.k",
+    # groups are expressions over the rows, which tell these apart
+    f"select a.d::date, {COUNTED} from {DAYS} left join web s on s.daterangeday = a.d group by 1",
+    f"select extract(day from a.d) as day, s.channel, {COUNTED} from {DAYS} left join web s"
+    " on s.daterangeday = a.d group by a.d::date, extract(day from a.d), s.channel",
+    "select p.id, count(*), count(distinct s.page), sum(s.orders) from plans p left join web s"
+    " on s.channel = p.channel group by p.id",
+    # and ones that do not
+    f"select date_trunc('week', a.d), count(*), sum(s.orders) from {DAYS} left join web s"
+    " on s.daterangeday = a.d group by 1",
     # groups that are several rows, or rows that are several groups, are joined as ever
     "select p.channel, count(*), sum(s.orders) from plans p left join web s on s.channel = p.channel group by 1",
     "select c.region, count(*), sum(s.orders) from channels c left join web s on s.channel = c.channel group by 1",
@@ -52,3 +62,34 @@ def test_people_sessions_and_credit_are_those_of_the_report(condition, ask):
     assert len(joined) == 11
     for day, *values in joined:
         assert tuple(values) == report.get(day, (None, None, None, 0))
+
+
+def test_people_count_by_expressions_that_tell_the_rows_apart(ask):
+    by_date = ask(
+        f"select a.d::date::text, sum(s.visitors) from {DAYS} left join web s on s.daterangeday = a.d group by 1"
+    )
+    by_day = ask(
+        f"select a.d, sum(s.visitors) from {DAYS} left join web s on s.daterangeday = a.d group by a.d"
+    )
+    assert sorted(by_date) == sorted((str(day.date()), people) for day, people in by_day)
+    assert (
+        len(
+            ask(
+                "select p.id, sum(s.visitors) from plans p left join web s on s.channel = p.channel group by 1"
+            )
+        )
+        == 4
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "groups", "message"),
+    [
+        ("date_trunc('week', a.d), sum(s.visitors)", "1", "counts distinct"),
+        ("a.d, sum(s.visitors)", "a.d::date", "must appear in the GROUP BY"),
+        ("s.channel, sum(s.visitors)", "a.d", "must appear in the GROUP BY"),
+    ],
+)
+def test_rows_that_share_a_group_and_columns_that_are_not_grouped_are_refused(shown, groups, message, ask):
+    with pytest.raises(WaylineError, match=message):
+        ask(f"select {shown} from {DAYS} left join web s on s.daterangeday = a.d group by {groups}")

@@ -21,8 +21,54 @@ CASES = {
             "select c.region, sum(w.orders) from web w right join channels c on w.channel = c.channel group by 1",
             "select c.region, sum(w.orders) from web w join channels c on w.channel < c.channel group by 1",
             "select c.region, sum(w.orders) from web w left join channels c"
-            " on w.channel = c.channel and c.rate > 1 group by 1",
+            " on w.channel = c.channel and w.page = 'pay' group by 1",
             "select c.region, count(*) from web w join channels c on w.revenue = c.rate group by 1",
+        ],
+    ),
+    "a condition on one lookup becomes a list of keys": (
+        'segment "channel" IN (SELECT',
+        "select w.page, sum(w.orders) from web w join channels c on w.channel = c.channel where c.rate > 1 group by 1",
+        [
+            "select w.page, sum(w.orders) from web w join channels c on w.channel = c.channel"
+            " where c.rate > length(w.page) group by 1",
+            "select w.page, sum(w.orders) from web w join channels c on w.channel = c.channel"
+            " where c.rate > 1 or w.page = 'pay' group by 1",
+            "select w.page, sum(w.orders) from web w join channels c on w.channel = c.channel and w.page = c.region"
+            " where c.rate > 1 group by 1",
+            "select w.channel, sum(w.orders) from web w join channels c on w.channel = c.channel"
+            " where c.rate > 1 group by 1",
+        ],
+    ),
+    "a condition on the rows of an outer join narrows them": (
+        'outer lookup c_1 on "channel" = channel: SELECT * FROM "_dataset_channels" AS "c_1" WHERE',
+        "select c.region, sum(w.visitors) from web w left join channels c"
+        " on w.channel = c.channel and c.rate > 1 group by 1",
+        [
+            "select c.region, sum(w.visitors) from web w left join channels c on w.channel = c.channel"
+            " where c.rate > 1 group by 1",
+            "select c.region, sum(w.orders) from web w left join channels c"
+            " on w.channel = c.channel and c.rate > length(w.page) group by 1",
+            "select c.region, sum(w.orders) from web w left join channels c"
+            " on w.channel = c.channel and (c.rate > 1 or w.page = 'pay') group by 1",
+            "select c.region, sum(w.orders) from web w right join channels c"
+            " on w.channel = c.channel and c.rate > 1 group by 1",
+            "select c.region, sum(w.orders) from web w full join channels c"
+            " on w.channel = c.channel and c.rate > 1 group by 1",
+        ],
+    ),
+    "a join inside an outer join becomes single events": (
+        "single events",
+        "select p.id, sum(b.orders) from plans p left join (select w.channel, w.orders from web w"
+        " join plans q on w.channel = q.channel) b on p.channel = b.channel group by 1",
+        [
+            "select p.id, sum(b.orders) from plans p join (select w.channel, w.orders from web w"
+            " join plans q on w.channel = q.channel) b on p.channel = b.channel group by 1",
+            "select p.id, sum(b.orders) from (select w.channel, w.orders from web w"
+            " join plans q on w.channel = q.channel) b left join plans p on p.channel = b.channel group by 1",
+            "select p.id, sum(b.orders) from plans p left join (select w.channel, w.orders from web w"
+            " join channels q on w.channel = q.channel) b on p.channel = b.channel group by 1",
+            "select p.id, sum(b.credited) from plans p left join (select w.channel, w.credited from web w"
+            " join plans q on w.channel = q.channel) b on p.channel = b.channel group by 1",
         ],
     ),
     "a lookup whose key is grouped is joined to the answer": (
@@ -31,6 +77,8 @@ CASES = {
         [
             "select w.channel, max(c.rate) from web w join channels c on w.channel = c.channel group by 1",
             "select w.page, c.region, sum(w.orders) from web w join channels c on w.channel = c.channel group by 1, 2",
+            "select w.channel, c.region, sum(w.orders) from web w join channels c on w.channel = c.channel"
+            " where c.region < w.page group by 1, 2",
         ],
     ),
     "a term about one view is pushed into its scan": (
@@ -123,7 +171,7 @@ CASES = {
         'AS "answer" ON "c_1"."channel"',
         "select c.channel, sum(w.visitors) from channels c left join web w on w.channel = c.channel group by 1",
         [
-            "select c.region, sum(w.orders) from channels c left join web w on w.channel = c.channel group by 1",
+            "select upper(p.id), sum(w.orders) from plans p left join web w on w.channel = p.channel group by 1",
             "select p.channel, sum(w.orders) from plans p left join web w on w.channel = p.channel group by 1",
             "select c.channel, sum(w.orders), sum(c.rate) from channels c left join web w on w.channel = c.channel group by 1",
             "select c.channel, sum(w.orders) from channels c left join web w on w.channel = c.channel"
