@@ -2,7 +2,8 @@
 
 P5 compares a long history with a short one; P6 compares with DuckDB, which reads the same seven days, finds
 the same persons and writes the rows by person. Each run starts from the same state: ours from a copy of the
-home.
+home. All of that thrice: by what events name; the same with rules for identities in force and a graph that
+is kept up with them (``.rules``); and by the graph (``.graph``), where DuckDB is told whose each device is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from benchmarks import peer_replay
 from benchmarks.answers import Answer, Row, checksums
 from benchmarks.flows import replay
 from benchmarks.histories import CHANGING, histories, late_home
-from benchmarks.home import CONNECTION
+from benchmarks.home import CONNECTION, Stitching
 from benchmarks.kept import copy_home, discard_home, scratch
 from benchmarks.pairs import Pair, Sense, compared
 from benchmarks.peer_replay import Peer
@@ -28,34 +29,72 @@ from engine.world import Home
 
 TURNS: Final = 3
 RUNS_PER_TURN: Final = 2
-
-PAIRS: Final = {
-    "P5": Pair(
-        "replay of 7 days, 10 × the history ÷ 1 ×",
-        "replay.long",
-        ("replay.short",),
-        1.2,
-        Sense.COST,
-        "persons",
-    ),
-    "P6": Pair(
-        "DuckDB restitching and rewriting 7 days ÷ replay",
-        "replay.week",
-        ("duckdb.windows", "duckdb.asof"),
-        2.0,
-        Sense.GAIN,
-        "persons",
-    ),
+_FORMULATIONS: Final = {
+    Stitching.FIELD: ("windows", "asof"),
+    Stitching.RULES: ("windows", "asof"),
+    Stitching.GRAPH: ("joined",),
 }
+"""What DuckDB may do in each case; the fastest counts."""
 
 
-@dataclass(frozen=True)
+def _named(name: str, stitching: Stitching) -> str:
+    return name if stitching is Stitching.FIELD else f"{name}.{stitching}"
+
+
+def _pairs(stitching: Stitching) -> dict[str, Pair]:
+    name = partial(_named, stitching=stitching)
+    return {
+        name("P5"): Pair(
+            "replay of 7 days, 10 × the history ÷ 1 ×",
+            name("replay.long"),
+            (name("replay.short"),),
+            1.2,
+            Sense.COST,
+            "persons",
+        ),
+        name("P6"): Pair(
+            "DuckDB restitching and rewriting 7 days ÷ replay",
+            name("replay.week"),
+            tuple(name(f"duckdb.{formulation}") for formulation in _FORMULATIONS[stitching]),
+            2.0,
+            Sense.GAIN,
+            "persons",
+        ),
+    }
+
+
+PAIRS: Final = {key: pair for stitching in Stitching for key, pair in _pairs(stitching).items()}
+
+
 class Stage:
-    """Everything that takes part: homes by measurement, the peer, and room for copies."""
+    """Homes and peers, made when they are first asked for, and room for copies."""
 
-    homes: dict[str, Path]
-    peer: Peer
-    room: Path
+    def __init__(self, events: int, seed: int, room: Path) -> None:
+        self.room = room
+        self._size = (events, seed)
+        self._peers: dict[Stitching, Peer] = {}
+
+    def home(self, name: str, stitching: Stitching) -> Path:
+        """Return the home of a measurement."""
+        if name == "week":
+            return late_home(*self._size, stitching)
+        both = histories(*self._size, stitching)
+        return both.long if name == "long" else both.short
+
+    def peer(self, stitching: Stitching) -> Peer:
+        """Return the peer with its files."""
+        if stitching not in self._peers:
+            folder = self.room / stitching
+            folder.mkdir()
+            home = Home.open(self.home("week", stitching))
+            self._peers[stitching] = peer_replay.load(home, folder)
+            home.close()
+        return self._peers[stitching]
+
+    def close(self) -> None:
+        """End the peers."""
+        for peer in self._peers.values():
+            peer.database.close()
 
 
 @dataclass(frozen=True)
@@ -65,10 +104,6 @@ class Measurement:
     given: Callable[[Stage], Any]
     run: Callable[[Any], object]
     outcome: Callable[[Any], list[Row]]
-
-
-def _copied(name: str, stage: Stage) -> Home:
-    return copy_home(stage.homes[name], stage.room)
 
 
 def _persons_of_home(home: Home) -> list[Row]:
@@ -86,8 +121,10 @@ def _require_changes(home: Home) -> None:
         raise ValueError(f"the replay changed {share:.0%} of its rows; use another seed or more events")
 
 
-def _ours(name: str) -> Measurement:
-    return Measurement(partial(_copied, name), replay, _persons_of_home)
+def _ours(name: str, stitching: Stitching) -> Measurement:
+    return Measurement(
+        lambda stage: copy_home(stage.home(name, stitching), stage.room), replay, _persons_of_home
+    )
 
 
 @dataclass(frozen=True)
@@ -107,34 +144,34 @@ class _Rewriting:
         return persons
 
 
-def _duckdb(formulation: str) -> Measurement:
+def _duckdb(formulation: str, stitching: Stitching) -> Measurement:
     return Measurement(
-        lambda stage: _Rewriting(stage.peer, formulation, stage.room / f"{formulation}.parquet"),
+        lambda stage: _Rewriting(
+            stage.peer(stitching), f"replay_{formulation}", stage.room / f"{formulation}.parquet"
+        ),
         _Rewriting.run,
         _Rewriting.outcome,
     )
 
 
+def _measurements(stitching: Stitching) -> dict[str, Measurement]:
+    ours = {f"replay.{name}": _ours(name, stitching) for name in ("long", "short", "week")}
+    peers = {f"duckdb.{name}": _duckdb(name, stitching) for name in _FORMULATIONS[stitching]}
+    return {_named(name, stitching): measurement for name, measurement in (ours | peers).items()}
+
+
 MEASUREMENTS: Final = {
-    "replay.long": _ours("replay.long"),
-    "replay.short": _ours("replay.short"),
-    "replay.week": _ours("replay.week"),
-    "duckdb.windows": _duckdb("replay_windows"),
-    "duckdb.asof": _duckdb("replay_asof"),
+    name: measurement for stitching in Stitching for name, measurement in _measurements(stitching).items()
 }
 
 
 @pytest.fixture(scope="module")
 def stage(events: int, seed: int) -> Iterator[Stage]:
-    """Build or open the homes and give the peer its files."""
-    both = histories(events, seed)
-    homes = {"replay.long": both.long, "replay.short": both.short, "replay.week": late_home(events, seed)}
+    """Give homes and peers."""
     with scratch() as room:
-        home = Home.open(homes["replay.week"])
-        peer = peer_replay.load(home, room)
-        home.close()
-        yield Stage(homes, peer, room)
-        peer.database.close()
+        found = Stage(events, seed, room)
+        yield found
+        found.close()
 
 
 def test_replay(benchmark: Any, stage: Stage, turn: int, name: str) -> None:

@@ -16,8 +16,9 @@ import polars as pl
 from deltalake import DeltaTable
 
 from benchmarks.flows import QUARTER_END, WEEK, append, settle
-from benchmarks.home import DATASET, bench_home, empty_home
+from benchmarks.home import DATASET, Stitching, bench_home, definitions, empty_home
 from benchmarks.kept import copy_home, kept
+from engine import flow
 from engine.world import Home
 from wayline.generate import Plan, shop, web_events
 
@@ -36,7 +37,7 @@ class Histories:
     short: Path
 
 
-def histories(events: int, seed: int) -> Histories:
+def histories(events: int, seed: int, stitching: Stitching = Stitching.FIELD) -> Histories:
     """Return homes with all of so many events, and with the last tenth of them; build them if need be."""
     plan = Plan(max(events // QUARTERS, 1), seed)
 
@@ -48,27 +49,28 @@ def histories(events: int, seed: int) -> Histories:
         late = folder / "late.parquet"
         late_logins(pl.scan_parquet([*older, *quarter])).write_parquet(late)
         for name, before in (("long", older), ("short", [logins])):
-            _build(folder / name, (before, quarter, [late]))
+            _build(folder / name, stitching, (before, quarter, [late]))
         for file in (*older, *quarter):
             file.unlink()
 
-    folder = kept(f"histories-{events}-{seed}", build)
+    folder = kept(f"{_named('histories', stitching)}-{events}-{seed}", build)
     return Histories(folder / "long", folder / "short")
 
 
-def late_home(events: int, seed: int) -> Path:
+def late_home(events: int, seed: int, stitching: Stitching = Stitching.FIELD) -> Path:
     """Return the home of ``bench_home`` after late logins."""
 
     def build(folder: Path) -> None:
         home = copy_home(bench_home(events, seed), folder.parent)
+        flow.apply(home, definitions(stitching))
         late = folder.parent / "late.parquet"
-        late_logins(_lake(home)).write_parquet(late)
+        late_logins(lake_events(home)).write_parquet(late)
         append(home, late)
         settle(home)
         home.close()
         home.root.rename(folder)
 
-    return kept(f"late-{events}-{seed}", build)
+    return kept(f"{_named('late', stitching)}-{events}-{seed}", build)
 
 
 def further_batches(events: int, seed: int, count: int, rows: int) -> list[Path]:
@@ -109,6 +111,11 @@ def late_logins(events: pl.LazyFrame) -> pl.DataFrame:
     )
 
 
+def lake_events(home: Home) -> pl.LazyFrame:
+    """Return the events of the dataset as they lie in the lake."""
+    return pl.scan_parquet(DeltaTable(home.dataset_path(DATASET)).file_uris(), glob=False)
+
+
 def _last_logins(files: list[Path]) -> pl.DataFrame:
     """Return each device's last event with a customer; of several at one instant the first customer's."""
     known = pl.scan_parquet(files).filter(pl.col("customer_id").is_not_null())
@@ -118,14 +125,13 @@ def _last_logins(files: list[Path]) -> pl.DataFrame:
     return ordered.unique("device_id", keep="first", maintain_order=True).sort("device_id").collect()
 
 
-def _build(folder: Path, batches: tuple[list[Path], ...]) -> None:
-    home = empty_home(folder)
+def _named(name: str, stitching: Stitching) -> str:
+    return name if stitching is Stitching.FIELD else f"{name}.{stitching}"
+
+
+def _build(folder: Path, stitching: Stitching, batches: tuple[list[Path], ...]) -> None:
+    home = empty_home(folder, stitching)
     for files in batches:
         append(home, *files)
     settle(home)
     home.close()
-
-
-def _lake(home: Home) -> pl.LazyFrame:
-    """Return the events of the dataset as they lie in the lake."""
-    return pl.scan_parquet(DeltaTable(home.dataset_path(DATASET)).file_uris(), glob=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -19,12 +20,27 @@ CONNECTION: Final = "bench"
 DATASET: Final = "web"
 
 
-def definitions() -> Definitions:
+class Stitching(StrEnum):
+    """How a home knows whose events are."""
+
+    FIELD = "field"
+    """By what the events name; there is no identity graph."""
+    RULES = "rules"
+    """The same, with rules for identities in force, and a graph that is kept up with them."""
+    GRAPH = "graph"
+    """By that graph."""
+
+
+def definitions(stitching: Stitching = Stitching.FIELD) -> Definitions:
     """Return what is applied to the home: the demo's web dataset, and the view with metrics of all models."""
-    project = yaml.safe_load(project_yaml())
-    bench = yaml.safe_load((ROOT / "benchmarks" / "bench.yaml").read_text(encoding="utf-8"))
+    project, bench = yaml.safe_load(project_yaml()), _read("bench.yaml")
     view = bench["data_views"][VIEW]
     view["metrics"] = metrics(view["metrics"])
+    if stitching is not Stitching.FIELD:
+        rules = _read("rules.yaml")
+        bench |= rules["definitions"]
+        if stitching is Stitching.GRAPH:
+            bench["connections"][CONNECTION]["datasets"][DATASET]["stitching"] = rules["stitching"]
     return Definitions.model_validate({"datasets": {DATASET: project["datasets"][DATASET]}, **bench})
 
 
@@ -42,8 +58,13 @@ def bench_home(events: int, seed: int) -> Path:
     return kept(f"report-{events}-{seed}", build)
 
 
-def empty_home(folder: Path) -> Home:
+def empty_home(folder: Path, stitching: Stitching = Stitching.FIELD) -> Home:
     """Make a home with the benchmarks' definitions and no events."""
     home = Home.create(folder)
-    flow.apply(home, definitions())
+    flow.apply(home, definitions(stitching))
     return home
+
+
+def _read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "benchmarks" / name).read_text(encoding="utf-8"))
+    return found

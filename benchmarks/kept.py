@@ -23,6 +23,7 @@ _DECIDING: Final = (
     "benchmarks/histories.py",
     "benchmarks/home.py",
     "benchmarks/models.py",
+    "benchmarks/rules.yaml",
     "benchmarks/skewed.py",
     "benchmarks/wire_stage.py",
     "engine",

@@ -1,7 +1,8 @@
 """The replay's peer: the same window as one Parquet file, restitched and rewritten by DuckDB.
 
 The peer gets more than a bare DuckDB would have: the window alone in one file, and beside it, as we have
-it, each device's timeline of customers, in which it looks up who was known before the window.
+it, each device's timeline of customers, in which it looks up who was known before the window; or, where we
+ask the identity graph, the answers, one for each device.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 
 from benchmarks.answers import Row
 from benchmarks.flows import QUARTER_END, WEEK
+from benchmarks.histories import lake_events
 from benchmarks.journeys import journey_rows, stored_columns
 from benchmarks.peer_tables import THREADS, peer_sql
 from engine.report.request import TimeRange
@@ -25,11 +28,12 @@ from wayline.generate import shop
 _START: Final = QUARTER_END - WEEK.days * shop.DAY + 1
 REPLAYED: Final = TimeRange(_START, QUARTER_END + 1)
 """What a replay of the quarter's last week looks at again: the week's first instant is out, its last in."""
+_BESIDE: Final = ("timelines", "owners")
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A DuckDB with the window's rows in ``window.parquet`` and the devices' timelines beside it.
+    """A DuckDB with the window's rows in ``window.parquet``, the devices' timelines and owners beside it.
 
     Attributes:
         start: the first instant of the window in µs.
@@ -41,29 +45,32 @@ class Peer:
 
 
 def load(home: Home, folder: Path) -> Peer:
-    """Give the peer what it needs: the window's rows with all that our journeys keep, and timelines."""
+    """Give the peer the window's rows with all that our journeys keep, and whose the devices are and were."""
     columns = [name for name in stored_columns(home) if not name.startswith("_hash_")]
-    return write_peer(
-        journey_rows(home, columns, REPLAYED),
-        journey_rows(home, ["device_id", "customer_id"], TimeRange(end=_START)),
-        _START,
-        folder,
+    return write_peer(journey_rows(home, columns, REPLAYED), _logins(home), _START, folder)
+
+
+def _logins(home: Home) -> pa.Table:
+    """Return all events of the lake that name a customer: ``_time``, ``device_id``, ``customer_id``."""
+    named = lake_events(home).filter(pl.col("customer_id").is_not_null())
+    return (
+        named.select(pl.col("ts").dt.epoch("us").alias("_time"), "device_id", "customer_id")
+        .collect()
+        .to_arrow()
     )
 
 
-def write_peer(window: Iterable[pa.Table], earlier: Iterable[pa.Table], start: int, folder: Path) -> Peer:
-    """Write the peer's files: rows from ``start`` on in journey order, and what all rows know of devices."""
+def write_peer(window: Iterable[pa.Table], events: pa.Table, start: int, folder: Path) -> Peer:
+    """Write the peer's files: rows from ``start`` on in journey order, and what all events say of devices."""
     database = duckdb.connect(config={"threads": THREADS})
     database.register("rows", pa.concat_tables([table.unify_dictionaries() for table in window]))
     target = _quoted(folder / "window.parquet")
     database.execute(f"COPY (SELECT * FROM rows ORDER BY _person, _time) TO '{target}' (COMPRESSION lz4)")
-    database.register("earlier", pa.concat_tables([table.unify_dictionaries() for table in earlier]))
-    named = "SELECT _time, device_id, customer_id FROM"
-    database.execute(f"CREATE TEMP VIEW events AS {named} earlier UNION ALL {named} rows")
-    database.execute(peer_sql("replay_timelines", {"timelines": _quoted(folder / "timelines.parquet")}))
-    database.execute("DROP VIEW events")
-    for name in ("rows", "earlier"):
-        database.unregister(name)
+    database.unregister("rows")
+    database.register("events", events)
+    for name in _BESIDE:
+        database.execute(peer_sql(f"replay_{name}", {name: _quoted(folder / f"{name}.parquet")}))
+    database.unregister("events")
     return Peer(database, folder, start)
 
 
@@ -71,7 +78,7 @@ def restitch(peer: Peer, formulation: str, target: Path) -> None:
     """Write the window's rows with their persons of now, in order of person and time, to a new file."""
     told = {
         "window": _quoted(peer.folder / "window.parquet"),
-        "timelines": _quoted(peer.folder / "timelines.parquet"),
+        **{name: _quoted(peer.folder / f"{name}.parquet") for name in _BESIDE},
         "start": str(peer.start),
         "target": _quoted(target),
     }

@@ -48,6 +48,13 @@ class Names:
             self._texts.append(texts.gather(firsts))
         return codes
 
+    def find(self, texts: pl.Series) -> Codes:
+        """Return int32[N], the code of each text, ``NOBODY`` where it is null or has none yet. O(N)."""
+        high, low = (texts.hash(seed).to_numpy() for seed in _SEEDS)
+        codes = np.empty(high.size, np.int32)
+        _find(high, low, texts.is_not_null().to_numpy(), self._slots, self._known, codes)
+        return codes
+
     def _place(
         self, high: Digests, low: Digests, present: npt.NDArray[np.bool_], likely: Codes | None = None
     ) -> tuple[Codes, Codes]:
@@ -184,3 +191,21 @@ def _number(
                 found += 1
         codes[place] = last
     return high.size, found
+
+
+@nb.njit(
+    nb.void(_DIGESTS, _DIGESTS, _MASK, nb.int32[::1], nb.uint64[:, ::1], nb.int32[::1]),
+    nogil=True,
+    cache=True,
+)
+def _find(
+    high: Digests,
+    low: Digests,
+    present: npt.NDArray[np.bool_],
+    slots: Codes,
+    known: Digests,
+    codes: Codes,
+) -> None:
+    """Fill int32[N] codes from an open hash table of them, as of ``_number``; what is not there is nobody."""
+    for place in range(high.size):
+        codes[place] = slots[_slot(slots, known, high[place], low[place])] if present[place] else NOBODY

@@ -19,12 +19,8 @@ def persons_of(home: Home, version: int, values: pl.Series, namespace: str, want
         wanted: the namespace of the answers.
 
     Returns:
-        N strings or nulls, in the order of the values. The cost is in the distinct values.
+        N strings or nulls, in the order of the values. The cost is in their number.
     """
     path = home.identities_path()
-    distinct = values.drop_nulls().unique().to_frame("value")
-    known = table.identities(path, version, distinct.with_columns(namespace=pl.lit(namespace)))
-    inside = known.filter(pl.col("graph").is_not_null()).select("value", "graph")
-    firsts = table.firsts(path, version, inside["graph"]).filter(pl.col("namespace") == wanted)
-    found = inside.join(firsts.select("graph", person="value"), on="graph").select("value", "person")
-    return values.to_frame("value").join(found, on="value", how="left", maintain_order="left")["person"]
+    graphs = table.graphs(path, version, values, namespace)
+    return table.firsts(path, version, graphs, wanted)

@@ -96,10 +96,17 @@ def links(table: Path, version: int, components: pl.Series) -> pl.DataFrame:
     return _find(table, version, _LINKS, _hashes(_LINKS, asked)).join(asked, on="component", how="semi")
 
 
-def firsts(table: Path, version: int, graphs: pl.Series) -> pl.DataFrame:
-    """Return the first values (``FIRSTS``) of graphs."""
-    asked = graphs.unique().to_frame("graph")
-    return _find(table, version, _FIRSTS, _hashes(_FIRSTS, asked)).join(asked, on="graph", how="semi")
+def graphs(table: Path, version: int, values: pl.Series, namespace: str) -> pl.Series:
+    """Return the graph of each of N values of a namespace, null where it is in none."""
+    asked = values.drop_nulls().to_frame("value").with_columns(namespace=pl.lit(namespace))
+    rows = _rows(table, version, _IDENTITIES, asked).filter(pl.col("namespace") == namespace)
+    return _answers(rows, "value", pl.col("graph"), values)
+
+
+def firsts(table: Path, version: int, graphs: pl.Series, namespace: str) -> pl.Series:
+    """Return the lexically first value of a namespace in each of N graphs, null where it has none."""
+    rows = _rows(table, version, _FIRSTS, graphs.drop_nulls().to_frame("graph"))
+    return _answers(rows, "graph", pl.when(pl.col("namespace") == namespace).then("value"), graphs)
 
 
 def values(table: Path, version: int, namespace: str) -> pl.Series:
@@ -185,6 +192,21 @@ def _find(table: Path, version: int, kind: _Kind, asked: pl.Series | None) -> pl
         return pl.DataFrame(schema=kind.schema)
     found = keyed.find(table, sources, kind.key, list(kind.schema), asked=asked)
     return found.filter(pl.col(kind.told).is_not_null())
+
+
+def _rows(table: Path, version: int, kind: _Kind, asked: pl.DataFrame) -> pl.LazyFrame:
+    """Return the rows of all commits, oldest first; if few keys are asked, theirs and others like them."""
+    sources = keyed.files(table, version, kind.folder)
+    if not sources:
+        return pl.LazyFrame(schema={**kind.schema, keyed.SEQUENCE: pl.Int64()})
+    rows = keyed.scan(table, sources)
+    if keyed.few(sources, asked.height):
+        return rows.filter(pl.col(keyed.HASH).is_in(_hashes(kind, asked).implode()))
+    return rows
+
+
+def _answers(rows: pl.LazyFrame, text: str, answer: pl.Expr, asked: pl.Series) -> pl.Series:
+    return keyed.answers(rows.select(keyed.SEQUENCE, text=text, answer=answer).collect(), asked)
 
 
 def _hashed(kind: _Kind, rows: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from engine.journeys.digests import content_digests
@@ -30,6 +31,8 @@ from engine.lake.table import ROW, LakeFile
 
 _BLOCK: Final = 1 << 13
 """Rows of a lake file that are read together around a row that may have a wanted event id."""
+_TOGETHER: Final = 1 << 4
+"""Neighbouring blocks that are read as one at most; more rows than theirs shall not be in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,15 @@ def _blocks(member: Member, files: Sequence[LakeFile], hashes: Hashes) -> Iterat
         places = event_ids.find(Path(file.path), str(member.dataset.event_id), hashes)
         if len(places):
             rows = lake_rows([file], member.dataset)
-            yield from (rows.slice(block * _BLOCK, _BLOCK) for block in np.unique(places // _BLOCK).tolist())
+            for first, count in _stretches(np.unique(places // _BLOCK)):
+                yield rows.slice(first * _BLOCK, count * _BLOCK)
+
+
+def _stretches(blocks: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield first and number of neighbours among ascending blocks; a frame each would be a thread each."""
+    ends = np.flatnonzero((np.diff(blocks) > 1) | (np.diff(blocks // _TOGETHER) > 0)) + 1
+    for found in np.split(blocks, ends):
+        yield int(found[0]), found.size
 
 
 def _with_content(member: Member, rows: pl.DataFrame, files: Sequence[LakeFile]) -> pl.DataFrame:

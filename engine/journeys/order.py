@@ -6,13 +6,13 @@ Rows are sorted by integers; event ids are looked at only where those are equal.
 
 from __future__ import annotations
 
-from hashlib import md5
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, PERSON, TIME
+from engine.journeys.md5 import md5_halves
 from engine.lake.table import ROW
 from stitching.devices import grouped
 from stitching.names import Names
@@ -23,9 +23,8 @@ _INTEGERS: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET)
 
 def hash_persons(names: pl.Series) -> pl.DataFrame:
     """Return ``_hash_high``, ``_hash_low`` (of the MD5) of N persons, none of them null."""
-    digests = [md5(name, usedforsecurity=False).digest() for name in names.cast(pl.Binary).to_list()]
-    halves = np.frombuffer(b"".join(digests), np.dtype("<u8")).reshape(-1, 2) ^ np.uint64(_SHIFT)
-    high, low = (half.astype(np.uint64).view(np.int64) for half in halves.T)
+    halves = md5_halves(names) ^ np.uint64(_SHIFT)
+    high, low = (np.ascontiguousarray(half).view(np.int64) for half in halves.T)
     return pl.DataFrame({HASH_HIGH: high, HASH_LOW: low})
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -131,7 +131,12 @@ class Files:
 def files(table: Path, version: int) -> Files:
     """Return the live files of a version."""
     actions = pa.table(DeltaTable(table, version=version).get_add_actions(flatten=True))
-    found = [_file(row) for row in actions.to_pylist()]
+    nothing = pa.nulls(len(actions))
+    told = [
+        (actions[name] if name in actions.column_names else nothing).to_pylist()
+        for name in ("path", "num_records", f"min.{TIME}", f"max.{TIME}")
+    ]
+    found = [*map(_file, *told)]
     found.sort(key=lambda file: (file.sequence, file.path))
     return Files(
         table,
@@ -171,18 +176,19 @@ def _folder(place: tuple[int, int]) -> str:
     return f"b{place[0]:04d}-of-{place[1]:04d}"
 
 
-def _file(action: dict[str, Any]) -> JourneyFile:
-    path = action["path"]
+@lru_cache(maxsize=1 << 16)
+def _file(path: str, rows: int, min_time: int | None, max_time: int | None) -> JourneyFile:
+    """Return a file of that name; versions share most of theirs, and each change looks at two versions."""
     kind, *folders = path.split("/")[:-1]
     bucket, buckets = (int(part) for part in folders[0][1:].split("-of-")) if folders else (0, 1)
     return JourneyFile(
         path=path,
         kind=Kind(kind),
-        rows=action["num_records"],
+        rows=rows,
         sequence=sequence_of(path),
         bucket=bucket,
         buckets=buckets,
         split=bool(folders),
-        min_time=action.get(f"min.{TIME}"),
-        max_time=action.get(f"max.{TIME}"),
+        min_time=min_time,
+        max_time=max_time,
     )

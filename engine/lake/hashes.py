@@ -25,14 +25,22 @@ def text_hashes(texts: pl.Series) -> Hashes:
     Args:
         texts: N strings, none of them null.
     """
-    column = texts.rechunk().to_arrow()
     found = np.empty(len(texts), np.uint64)
     if len(texts):
-        _, places, content = column.buffers()
-        offsets = np.frombuffer(places, np.int64)[column.offset : column.offset + len(column) + 1]
-        data = np.frombuffer(content, np.uint8) if content is not None else np.empty(0, np.uint8)
-        _hash(offsets, data, found)
+        _hash(*content_of(texts), found)
     return found
+
+
+def content_of(texts: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Return int64[N + 1], where each text and the last one's end are, in the bytes of all of them.
+
+    Args:
+        texts: N strings, at least one, none of them null.
+    """
+    column = texts.rechunk().to_arrow()
+    _, places, content = column.buffers()
+    offsets = np.frombuffer(places, np.int64)[column.offset : column.offset + len(column) + 1]
+    return offsets, np.frombuffer(content, np.uint8) if content is not None else np.empty(0, np.uint8)
 
 
 @nb.njit(

@@ -19,6 +19,7 @@ from deltalake import DeltaTable
 
 from engine.lake import delta
 from engine.lake.hashes import text_hashes
+from stitching.names import NOBODY, Names
 
 HASH: Final = "hash"
 """The column of every such file that rows are found by."""
@@ -80,10 +81,37 @@ def find(
     if asked is None:
         return newest(rows.collect(), key).select(columns)
     wanted = pl.col(HASH).is_in(asked.implode())
-    few = len(asked) * _FEW < sum(file.rows for file in sources)
-    # Looking for many while reading costs more than reading everything.
-    found = rows.filter(wanted).collect() if few else rows.collect().filter(wanted)
+    found = rows.filter(wanted).collect() if few(sources, len(asked)) else rows.collect().filter(wanted)
     return newest(found, key).select(columns)
+
+
+def few(sources: Sequence[KeyedFile], asked: int) -> bool:
+    """Return whether to look for so many hashes while reading: for many that costs more than reading all."""
+    return asked * _FEW < sum(file.rows for file in sources)
+
+
+def answers(rows: pl.DataFrame, asked: pl.Series) -> pl.Series:
+    """Return what rows say of texts: N strings or nulls, in their order. O(rows + N).
+
+    Args:
+        rows: ``text`` and ``answer``, strings or null, and ``SEQUENCE``, in the order of commits. Of a text's
+            rows only the newest commit's count; of these at most one has an answer.
+        asked: N strings or nulls, as often as they please.
+    """
+    names = Names()
+    places = names.number(asked)
+    codes = names.find(rows["text"])
+    hits = np.flatnonzero(codes != NOBODY)
+    codes, sequences = codes[hits], rows[SEQUENCE].gather(hits).to_numpy()
+    # Of several that are written to one place the last one stays: the newest.
+    latest = np.zeros(len(names), np.int64)
+    latest[codes] = sequences
+    told = (sequences == latest[codes]) & rows["answer"].is_not_null().gather(hits).to_numpy()
+    # The code of nobody is that of the last place.
+    row = np.full(len(names) + 1, NOBODY, np.int64)
+    row[codes[told]] = hits[told]
+    found = pl.Series(row[places])
+    return rows["answer"].gather(found.set(found == NOBODY, None))
 
 
 def taken_in(

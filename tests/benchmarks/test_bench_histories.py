@@ -10,7 +10,7 @@ import pytest
 from benchmarks import kept as keeping
 from benchmarks.flows import QUARTER_END, append, replay, unmerged_runs
 from benchmarks.histories import CHANGING, further_batches, late_logins
-from benchmarks.home import empty_home
+from benchmarks.home import Stitching, definitions, empty_home
 from benchmarks.kept import copy_home, discard_home, kept
 from benchmarks.skewed import GIANT, given_to_giant
 from wayline.generate import Plan, shop, web_events
@@ -44,8 +44,11 @@ def test_late_logins_are_of_devices_that_nobody_knew(quarter: list[Path]) -> Non
     ).item()
 
 
-def test_a_replay_of_a_copy_changes_the_copy_alone(tmp_path: Path, quarter: list[Path]) -> None:
-    home = empty_home(tmp_path / "home")
+@pytest.mark.parametrize("stitching", Stitching)
+def test_a_replay_of_a_copy_changes_the_copy_alone(
+    tmp_path: Path, quarter: list[Path], stitching: Stitching
+) -> None:
+    home = empty_home(tmp_path / "home", stitching)
     append(home, *quarter)
     late = tmp_path / "late.parquet"
     late_logins(pl.scan_parquet(quarter)).write_parquet(late)
@@ -59,11 +62,27 @@ def test_a_replay_of_a_copy_changes_the_copy_alone(tmp_path: Path, quarter: list
         discard_home(copy)
         assert not copy.root.exists()
     assert outcomes[0] == outcomes[1]
-    assert outcomes[0][1] > 0
+    assert CHANGING / 2 < outcomes[0][1] / outcomes[0][0] < CHANGING * 2
     assert home.current() == world
     assert replay(home).rows_changed == outcomes[0][1]
     assert unmerged_runs(home) >= 1
     home.close()
+
+
+def test_homes_are_stitched_as_they_say() -> None:
+    by_field, ruled, by_graph = map(definitions, Stitching)
+    assert [found.has_graph for found in (by_field, ruled, by_graph)] == [False, True, True]
+    assert ruled.connections == by_field.connections
+    assert [connection.asks_graph for connection in by_graph.connections.values()] == [True]
+    assert by_graph.identities == ruled.identities
+    assert by_graph.namespaces == ruled.namespaces
+
+
+def test_all_ids_are_of_the_form_that_their_namespaces_ask(quarter: list[Path]) -> None:
+    rows = pl.read_parquet(quarter)
+    ids = pl.concat([rows, late_logins(rows.lazy())], how="diagonal")
+    for name, space in definitions(Stitching.RULES).namespaces.items():
+        assert ids[f"{name}_id"].drop_nulls().str.contains(f"^(?:{space.format})$").all()
 
 
 def test_further_batches_follow_the_quarter_and_repeat_nothing(quarter: list[Path]) -> None:

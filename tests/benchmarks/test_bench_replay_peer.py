@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from benchmarks.peer_replay import persons_of_file, restitch, write_peer
 from benchmarks.peer_tables import peer_sql
+from stitching.graph import LINKS, Rules, lookup, resolve
 
 FORMULATIONS = ("replay_windows", "replay_asof")
 WINDOW = 10
@@ -65,7 +67,7 @@ def test_every_formulation_finds_the_persons(tmp_path: Path, rows: list[Event]) 
         for place, event in enumerate(window)
         for customer in [_customer([*earlier, *window], event)]
     ]
-    peer = write_peer([_table(window, 0)], [_table(earlier, 100)], WINDOW, tmp_path)
+    peer = write_peer([_table(window, 0)], _table([*earlier, *window], 0), WINDOW, tmp_path)
     for formulation in FORMULATIONS:
         target = tmp_path / f"{formulation}.parquet"
         restitch(peer, formulation, target)
@@ -73,6 +75,29 @@ def test_every_formulation_finds_the_persons(tmp_path: Path, rows: list[Event]) 
         assert sorted(_rows(found, "_event_id", "_person", "_namespace")) == sorted(wanted)
         order = _rows(found, "_person", "_time")
         assert order == sorted(order)
+    peer.database.close()
+
+
+@given(st.lists(events, min_size=1, max_size=30))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_graph_of_the_peer_is_ours(tmp_path: Path, rows: list[Event]) -> None:
+    links = [("customer", who, "device", where, when, when, 1) for where, when, who in rows if who]
+    rules = Rules(("customer", "device"), frozenset({"customer"}), {"device": "cookie"})
+    graphs = resolve(pl.DataFrame(links, LINKS, orient="row"), rules)
+    devices = pl.DataFrame({"namespace": "device", "value": [device for device, _, _ in rows]})
+    owners = lookup(graphs.nodes, devices, "customer").to_list()
+    wanted = [
+        (f"e{place}", owner or rows[place][0], "customer" if owner else "device")
+        for place, owner in enumerate(owners)
+    ]
+    table = _table(rows, 0)
+    peer = write_peer([table.drop_columns("customer_id")], table, 0, tmp_path)
+    target = tmp_path / "joined.parquet"
+    restitch(peer, "replay_joined", target)
+    found = pq.read_table(target)
+    assert sorted(_rows(found, "_event_id", "_person", "_namespace")) == sorted(wanted)
+    order = _rows(found, "_person", "_time")
+    assert order == sorted(order)
     peer.database.close()
 
 
@@ -89,11 +114,11 @@ def test_the_checksum_knows_who_has_what_and_no_order() -> None:
     assert _sum_of([one, two])[0][0] != _sum_of([("e1", "bob"), ("e2", "ann")])[0][0]
 
 
-@pytest.mark.parametrize("formulation", FORMULATIONS)
+@pytest.mark.parametrize("formulation", [*FORMULATIONS, "replay_joined"])
 def test_all_columns_are_rewritten(tmp_path: Path, formulation: str) -> None:
     table = _table([("d1", 11, None), ("d1", 12, "ann")], 0)
     items = pa.array([[{"sku": "a", "quantity": 2}], None])
-    peer = write_peer([table.append_column("items", items)], [_table([], 0)], WINDOW, tmp_path)
+    peer = write_peer([table.append_column("items", items)], table, WINDOW, tmp_path)
     target = tmp_path / "it's rewritten.parquet"
     restitch(peer, formulation, target)
     found = pq.read_table(target)

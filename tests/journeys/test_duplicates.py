@@ -6,9 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine import flow
+from engine.journeys.duplicates import _TOGETHER, _stretches
 from engine.world import Home
 from tests.journeys.support import definitions, ingest_rows, journeys, new_home
 
@@ -104,3 +108,12 @@ def test_a_row_that_cannot_be_taken_repeats_nothing(home: Home) -> None:
     assert channels(home) == ["now", "somebody"]
     skips = flow.status(home).connections[0].skips
     assert skips == {"Empty visitor ID": 1, "No timestamp, or before 1900": 1}
+
+
+@given(st.sets(st.integers(0, 200), min_size=1))
+def test_neighbouring_blocks_are_read_together_but_not_too_many(blocks: set[int]) -> None:
+    stretches = [*_stretches(np.array(sorted(blocks)))]
+    assert [first + place for first, count in stretches for place in range(count)] == sorted(blocks)
+    assert all(count <= _TOGETHER for _, count in stretches)
+    apart = [first for first, _ in stretches if first - 1 in blocks]
+    assert all(first % _TOGETHER == 0 for first in apart)

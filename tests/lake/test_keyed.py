@@ -7,6 +7,8 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.lake import delta, keyed
 
@@ -48,3 +50,31 @@ def test_folders_are_apart(tmp_path: Path) -> None:
     written = [keyed.write(tmp_path, folder, version + 1, rows(("a", 1)), ["hash"]) for folder in ("x", "y")]
     version = delta.commit(tmp_path, version, written)
     assert [file.path.split("/")[0] for file in keyed.files(tmp_path, version, "y")] == ["y"]
+
+
+TEXTS = st.none() | st.sampled_from(["a", "b", "c", "d"])
+
+
+@st.composite
+def commits(draw: st.DrawFn) -> list[dict[str, list[str | None]]]:
+    """Draw what each of some commits says of texts: nothing, once or several times, at most one answer."""
+    answered = st.tuples(st.integers(0, 2), st.none() | st.sampled_from(["x", "y"])).map(
+        lambda told: [*[None] * told[0], told[1]]
+    )
+    return draw(st.lists(st.dictionaries(st.sampled_from("abc"), answered), max_size=4))
+
+
+@given(commits(), st.lists(TEXTS, max_size=8))
+def test_answers_are_those_of_the_newest_commit(
+    said: list[dict[str, list[str | None]]], asked: list[str | None]
+) -> None:
+    lines = [
+        (text, answer, sequence)
+        for sequence, commit_ in enumerate(said)
+        for text, told_ in commit_.items()
+        for answer in told_
+    ]
+    schema = {"text": pl.String, "answer": pl.String, keyed.SEQUENCE: pl.Int64}
+    newest = {text: [*filter(None, told_)] for commit_ in said for text, told_ in commit_.items()}
+    found = keyed.answers(pl.DataFrame(lines, schema, orient="row"), pl.Series(asked, dtype=pl.String))
+    assert found.to_list() == [next(iter(newest.get(str(text), [])), None) for text in asked]

@@ -38,6 +38,15 @@ def test_numbers_are_those_of_a_dictionary(batches):
         assert names.texts_of(found).to_list() == given_texts
 
 
+@given(TEXTS, TEXTS)
+def test_texts_that_are_only_looked_for_get_no_numbers(given_texts, wanted):
+    names = Names()
+    names.number(series(given_texts))
+    codes = dict(zip(names.texts().to_list(), range(len(names)), strict=True))
+    assert names.find(series(wanted)).tolist() == [codes.get(text, NOBODY) for text in wanted]
+    assert len(names) == len(codes)
+
+
 @given(TEXTS, TEXTS, st.randoms())
 def test_wrong_guesses_change_nothing(first, second, random):
     names, guessed = Names(), Names()
