@@ -108,24 +108,23 @@ def prepare(
     cursor = workspace.cursor()
     try:
         description = Description(cursor, workspace, sight, types)
-        plan = planner.plan(
-            tree,
-            sight,
-            names_of=description.names,
-            is_unique=looked_up,
-            compat=compat,
-        )
-        description.register(plan.reports)
-        description.register_calls(plan.calls)
-        schema, kinds = description.described(plan.query)
-        plan = replace(plan, query=with_zoned_times_as_text(plan.query, kinds))
-        names = plan.names if len(plan.names) == len(schema) else schema.names
-        types_shown = announced(schema, kinds, tree)
-        shown = tuple(ResultColumn(name, _shown(kind)) for name, kind in zip(names, types_shown, strict=True))
+        plan = planner.plan(tree, sight, names_of=description.names, is_unique=looked_up, compat=compat)
+        plan, shown = _described(plan, tree, description)
         columns = with_composites(shown, tree, listed)
         return Planned(plan, types, columns, description.empty, sight.world.id if looked_at else None)
     finally:
         cursor.close()
+
+
+def _described(plan: Plan, tree: exp.Expr, description: Description) -> tuple[Plan, tuple[ResultColumn, ...]]:
+    """Return a plan whose columns can be sent, and what a client is told of them."""
+    description.register(plan.reports)
+    description.register_calls(plan.calls)
+    schema, kinds = description.described(plan.query)
+    names = plan.names if len(plan.names) == len(schema) else schema.names
+    types = announced(schema, kinds, tree)
+    columns = tuple(ResultColumn(name, _shown(kind)) for name, kind in zip(names, types, strict=True))
+    return replace(plan, query=with_zoned_times_as_text(plan.query, kinds)), columns
 
 
 def _shown(kind: pa.DataType) -> pa.DataType:
