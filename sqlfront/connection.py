@@ -79,6 +79,7 @@ class Connection:
         self._channel = channel
         self._frontend = m.FrontendReader(message_limit=GREETING_BYTES)
         self._end_point: bytes | None = None
+        self._patience: asyncio.Timeout | None = None
 
     async def run(self) -> None:
         """Serve the client until it leaves, errs fatally, or the server ends."""
@@ -215,17 +216,28 @@ class Connection:
         most, error = session.patience()
         with self._sessions.idle():
             try:
-                async with asyncio.timeout(most):
+                async with asyncio.timeout(most) as self._patience:
                     return await _gathered(groups)
             except TimeoutError:
                 raise error from None
+            finally:
+                self._patience = None
 
     async def _listen(self, groups: asyncio.Queue[_Group], session: Session) -> None:
-        """Put arriving messages into the queue, and Terminate when no more will come."""
-        with suppress(ConnectionError):
+        """Put arriving messages into the queue, and Terminate when no more will come.
+
+        What can be answered at once, and while nothing else is, need not go through the queue.
+        """
+        with suppress(ConnectionError, TimeoutError):
             await groups.put(self._arrived())
             while await self._read():
-                await groups.put(self._arrived())
+                group = self._arrived()
+                messages, end = _until_end(group)
+                waiting = self._patience is not None and groups.empty() and end is None
+                if waiting and session.is_instant(messages):
+                    await self._answer_at_once(session, messages)
+                else:
+                    await groups.put(group)
         session.cancel()
         await groups.put([m.Terminate()])
 
@@ -239,12 +251,17 @@ class Connection:
             group.append(error)
         return group
 
+    async def _answer_at_once(self, session: Session, messages: list[m.Message]) -> None:
+        """Answer without a thread while the conversation waits; from now on it waits anew."""
+        await self._channel.send(b"".join(session.process(messages)))
+        waiting = self._patience
+        if waiting is not None and waiting.when() is not None and not waiting.expired():
+            most, _ = session.patience()
+            waiting.reschedule(None if most is None else asyncio.get_running_loop().time() + most)
+
     async def _answer(self, session: Session, messages: list[m.Message]) -> None:
         """Send what the session says; while the client takes one chunk, the next is made."""
         chunks = session.process(messages)
-        if session.is_instant(messages):
-            await self._channel.send(b"".join(chunks))
-            return
         chunk = await self._on_thread(_next, chunks, session=session)
         while chunk is not None:
             if session.has_answered:

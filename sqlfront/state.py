@@ -110,6 +110,7 @@ class SessionState:
         self._prepared: dict[str, Prepared] = {}
         self._portals: dict[str, Portal] = {}
         self._reported: dict[str, str] = {}
+        self._told: Settings | None = None
 
     def caller(self) -> Caller:
         """Return who asks now."""
@@ -133,6 +134,9 @@ class SessionState:
 
     def changed_settings(self) -> bytes:
         """Return ParameterStatus messages for what the client has not been told yet."""
+        if self.block.settings is self._told:
+            return b""
+        self._told = self.block.settings
         current = {name: self.block.settings.show(name) for name in REPORTED}
         news = {name: value for name, value in current.items() if self._reported.get(name) != value}
         self._reported = current

@@ -66,7 +66,7 @@ class EventStream:
         self._loads = report_loads(planned, home, world, cancellation)
         self._made = self._batches()
         self._reading = threading.Lock()
-        self._ended = False
+        self.ended = False
         self.error: Exception | None = None
         """What ended it early; whoever reads may only see that something did."""
 
@@ -76,14 +76,14 @@ class EventStream:
 
     def close(self) -> None:
         """Begin nothing more, and wait for what is under way; whoever is reading still finds no more rows."""
-        self._ended = True
+        self.ended = True
         with self._reading:
             self._made.close()
 
     def _read(self) -> Iterator[pa.RecordBatch]:
         while True:
             with self._reading:
-                batch = None if self._ended else next(self._made, None)
+                batch = None if self.ended else next(self._made, None)
             if batch is None:
                 return
             yield batch
@@ -92,12 +92,12 @@ class EventStream:
         under_way: deque[Future[Partials]] = deque()
         try:
             for number, piece in enumerate(self._pieces()):
-                if self._ended:
+                if self.ended:
                     return
                 under_way.append(report_threads().submit(evaluated_chunk, self._job, piece))
                 if len(under_way) == _UNDER_WAY or number < _ALONE:
                     yield from self._finished(under_way.popleft())
-            while under_way and not self._ended:
+            while under_way and not self.ended:
                 yield from self._finished(under_way.popleft())
         except Exception as error:
             self.error = error
@@ -110,7 +110,7 @@ class EventStream:
     def _finished(self, future: Future[Partials]) -> list[pa.RecordBatch]:
         while not future.done():
             self._job.cancellation.check()
-            if self._ended:
+            if self.ended:
                 return []
             wait([future], _POLL)
         rows = _rows(future.result())

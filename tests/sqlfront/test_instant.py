@@ -1,12 +1,16 @@
 """Which groups of messages are answered without a thread: those about constants, once they are known."""
 
+import time
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from engine.world import Home
 from sqlfront.front import open_front
 from sqlfront.gate import OwnersGate
+from sqlfront.limits import Limits
+from sqlfront.server import running
 from sqlfront.session import Session
 from sqlfront.wire import messages as m
 from tests.sqlfront.wire_client import simplified
@@ -118,3 +122,16 @@ def test_not_more_than_some_texts_are_known(session):
         ask(session, m.SimpleQuery(text))
     known = [text for text in texts if session.is_instant([m.SimpleQuery(text)])]
     assert 0 < len(known) <= 32
+
+
+def test_an_instant_answer_breaks_the_silence(front):
+    """It is given past the conversation that waits, whose patience begins anew with it."""
+    with running(front, limits=Limits(idle_seconds=1.5)) as address:
+        options = {"host": address.host, "port": address.port, "user": "ada", "sslmode": "disable"}
+        with psycopg.connect(dbname="demo", autocommit=True, **options) as client:
+            for _ in range(5):
+                assert client.execute(ONE, prepare=True).fetchone() == (1,)
+                time.sleep(0.4)
+            time.sleep(2.5)
+            with pytest.raises(psycopg.OperationalError, match="idle-session timeout"):
+                client.execute(ONE)

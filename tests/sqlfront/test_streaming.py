@@ -112,6 +112,8 @@ def test_a_stream_is_closed_while_somebody_reads(home, small_pieces, monkeypatch
         reading = threads.submit(stream.reader().read_all)
         begun.wait()
         closing = threads.submit(stream.close)
+        while not stream.ended:
+            closing.running()
         may_end.set()
         closing.result()
         rows = reading.result().num_rows
