@@ -35,6 +35,11 @@ _FORMULATIONS: Final = {
     Stitching.GRAPH: ("joined",),
 }
 """What DuckDB may do in each case; the fastest counts."""
+_HOW: Final = {
+    Stitching.FIELD: "",
+    Stitching.RULES: ", identity rules in force",
+    Stitching.GRAPH: " by the identity graph",
+}
 
 
 def _named(name: str, stitching: Stitching) -> str:
@@ -45,7 +50,7 @@ def _pairs(stitching: Stitching) -> dict[str, Pair]:
     name = partial(_named, stitching=stitching)
     return {
         name("P5"): Pair(
-            "replay of 7 days, 10 × the history ÷ 1 ×",
+            f"replay of 7 days{_HOW[stitching]}, 10 × the history ÷ 1 ×",
             name("replay.long"),
             (name("replay.short"),),
             1.2,
@@ -53,7 +58,7 @@ def _pairs(stitching: Stitching) -> dict[str, Pair]:
             "persons",
         ),
         name("P6"): Pair(
-            "DuckDB restitching and rewriting 7 days ÷ replay",
+            f"DuckDB restitching and rewriting 7 days{_HOW[stitching]} ÷ replay",
             name("replay.week"),
             tuple(name(f"duckdb.{formulation}") for formulation in _FORMULATIONS[stitching]),
             2.0,
