@@ -8,6 +8,7 @@ from typing import Final
 from sqlglot import exp
 
 from sqlfront.functions import to_duckdb
+from sqlfront.planner.grouped_joins import opened_joins
 from sqlfront.planner.naming import UNNAMED, output_name
 from sqlfront.planner.ties import check_limit, has_ties
 from sqlfront.trees import conjoin, conjuncts, guarded, queries
@@ -73,7 +74,7 @@ def inner_conditions(tree: exp.Expr) -> exp.Expr:
 
     >>> from sqlfront.dialect import parse
     >>> inner_conditions(parse("select 1 from a join b on x = y and z in (select 2)")[0].tree).sql("duckdb")
-    'SELECT 1 FROM a JOIN b ON x = y WHERE z IN (SELECT 2)'
+    'SELECT 1 FROM a JOIN b ON x = y WHERE (z IN (SELECT 2))'
     """
     for select in list(tree.find_all(exp.Select)):
         joins = select.args.get("joins") or []
@@ -147,6 +148,7 @@ def _name_columns(values: exp.Values) -> None:
 REWRITES: Final[tuple[Callable[[exp.Expr], exp.Expr], ...]] = (
     fold_identifiers,
     plain_limits,
+    opened_joins,
     inner_conditions,
     table_queries,
     name_outputs,

@@ -283,6 +283,21 @@ SAME_TEXT = [
     " join plans q on w.channel = q.channel where w.page = 'pay') b using (channel) group by 1",
     "select a.channel, sum(a.orders), sum(b.orders) from web a left join (select w.channel, w.orders from web w"
     " join plans q on w.channel = q.channel) b on a.channel = b.channel and a.page = 'pay' group by 1",
+    # joins in parentheses
+    "select a.region, sum(w.orders) from (web w join channels a on w.channel = a.channel) group by 1",
+    "select a.region, sum(w.orders) from (web w join channels a on w.channel = a.channel)"
+    " left join plans p on p.id = w.page group by 1",
+    "select p.id, a.region, sum(w.orders) from plans p join (web w left join channels a on w.channel = a.channel)"
+    " on p.channel = w.channel left join channels b on b.channel = a.channel group by 1, 2",
+    "select b.region, sum(b.orders) from (web w join channels c using (channel)) b group by 1",
+    "select p.id, sum(b.orders) from plans p left join (web w join channels c using (channel)) b"
+    " on b.channel = p.channel group by 1",
+    "select a.region, b.n from (channels a join (select channel, count(*) n from web group by 1) b"
+    " on a.channel = b.channel)",
+    "select a.region, w.page, sum(w.orders) from ((web w join channels a on w.channel = a.channel)"
+    " join plans p on p.channel = a.channel) group by 1, 2",
+    "select p.id, count(*) from plans p join (channels a) on a.channel = p.channel group by 1",
+    "select sum(w.orders) from ((web w))",
     # columns of equal names
     "select * from (select channel, sum(revenue), sum(orders) from web group by 1) q",
     "with q as (select channel, sum(revenue), sum(orders) from web group by 1 limit 9) select * from q",

@@ -87,6 +87,17 @@ ERRORS = [
         "0A000",
         "IN",
     ),
+    (
+        "select p.id, sum(w.orders) from plans p left join (web w join channels c on w.channel = c.channel)"
+        " on w.channel = p.channel group by 1",
+        "0A000",
+        "sub-query with a name",
+    ),
+    (
+        "select count(*) from plans p join (web w join channels c on w.channel = c.channel) using (channel)",
+        "0A000",
+        "sub-query with a name",
+    ),
     # attributed metrics
     ("select sum(credited * orders) from web", "0A000", "outside"),
     ("select count(distinct daterangeName) from web", "0A000", "AND"),

@@ -39,6 +39,20 @@ CASES = {
             " where c.rate > 1 group by 1",
         ],
     ),
+    "joins in parentheses are laid open": (
+        "lookup c_1",
+        "select c.region, sum(w.visitors) from (web w join channels c on w.channel = c.channel) group by 1",
+        [
+            "select c.region, sum(w.orders) from plans p left join (web w join channels c on w.channel = c.channel)"
+            " on p.channel = w.channel group by 1",
+            "select c.region, sum(w.orders) from plans p full join (web w join channels c on w.channel = c.channel)"
+            " on p.channel = w.channel group by 1",
+            "select c.region, sum(w.orders) from plans p join (web w join channels c on w.channel = c.channel)"
+            " on p.channel = w.channel right join plans q on q.id = p.id group by 1",
+            "select c.region, sum(w.orders) from plans p join (web w full join channels c on w.channel = c.channel)"
+            " on p.channel = w.channel group by 1",
+        ],
+    ),
     "a condition on the rows of an outer join narrows them": (
         'outer lookup c_1 on "channel" = channel: SELECT * FROM "_dataset_channels" AS "c_1" WHERE',
         "select c.region, sum(w.visitors) from web w left join channels c"
