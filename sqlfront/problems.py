@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from engine.errors import (
     SyntaxProblem,
@@ -142,6 +143,13 @@ class ResultChangedError(UnsupportedError):
     """A prepared statement whose columns changed because definitions were applied since."""
 
 
+class ProgramLimitError(WaylineError):
+    """A value or a series that would be larger than any may be."""
+
+    sqlstate = "54000"
+    http_status = 400
+
+
 class OutOfMemoryError(WaylineError):
     """A statement needed more memory than the server may use."""
 
@@ -169,7 +177,20 @@ _BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[WaylineError]], ...]] = (
 )
 
 
+_STREAMED: Final = re.compile(r"([A-Z][A-Za-z/ ]*) Error: ")
+_BY_TITLE: Final[dict[str, type[duckdb.Error]]] = {
+    "Out of Memory": duckdb.OutOfMemoryException,
+    "Out of Range": duckdb.OutOfRangeException,
+    "Conversion": duckdb.ConversionException,
+    "Invalid Input": duckdb.InvalidInputException,
+    "Not implemented": duckdb.NotImplementedException,
+    "INTERRUPT": duckdb.InterruptException,
+}
 _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
+    (" has at most ", ProgramLimitError),
+    ("maximum supported string size", ProgramLimitError),
+    ("maximum total string size", ProgramLimitError),
+    ("Lists larger than", ProgramLimitError),
     ("Ambiguous reference", AmbiguousNameError),
     ("GROUP BY clause", GroupingError),
     ("cannot contain aggregates", GroupingError),
@@ -215,6 +236,17 @@ def errors_as_ours() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise from_duckdb(error) from None
+    except (OSError, pa.ArrowException) as error:
+        raised = _streamed(str(error))
+        if raised is None:
+            raise
+        raise from_duckdb(raised) from None
+
+
+def _streamed(text: str) -> duckdb.Error | None:
+    """Return the error that DuckDB raised while Arrow read rows from it, which tells nothing but its text."""
+    found = _STREAMED.match(text)
+    return None if found is None else _BY_TITLE.get(found[1], duckdb.Error)(text)
 
 
 def from_duckdb(error: duckdb.Error) -> WaylineError:

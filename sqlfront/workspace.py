@@ -13,6 +13,7 @@ import duckdb
 from engine import memory
 from engine.locking import locked
 from sqlfront.admission import PLACES, Admission
+from sqlfront.watch import Watch
 
 Value = TypeVar("Value")
 
@@ -54,6 +55,7 @@ class Workspace:
 
     Attributes:
         admission: to its work.
+        watch: over the memory that its work takes.
         plans: planned statements.
         unique: whether a relation is unique on a key.
         empty: answers of reports over no events.
@@ -61,6 +63,7 @@ class Workspace:
 
     def __init__(self, datasets: Path, places: int = PLACES) -> None:
         self.admission = Admission(places)
+        self.watch = Watch()
         self._lock = threading.Lock()
         self._database = duckdb.connect(":memory:", config=memory.duckdb_settings())
         for setting in _SETTINGS:
