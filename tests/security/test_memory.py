@@ -8,8 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from engine.folders import scratch
 from engine.world import Home
 from sqlfront.users import add_user
+from sqlfront.workspace import Workspace
 from tests.wayline.test_serve import connect, serving
 
 LIMIT = 1 << 30
@@ -101,3 +103,16 @@ def test_it_ends_and_others_go_on(served, sql, expected):
 def test_what_is_small_is_made(served, sql, expected):
     with connect(served[1]) as client:
         assert client.execute(sql).fetchone() == (expected,)
+
+
+def test_what_sorts_spill_lies_in_no_folder_of_the_users(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace(tmp_path / "datasets")
+    cursor = workspace.cursor()
+    cursor.execute("CREATE TEMP TABLE t AS SELECT i FROM range(1000) r(i) ORDER BY hash(i)")
+    shown = cursor.execute(
+        "SELECT current_setting('temp_directory'), current_setting('max_temp_directory_size')"
+    ).fetchone()
+    assert shown[0].startswith(str(scratch()))
+    assert shown[1] != "90% of available disk space"
+    assert list(tmp_path.iterdir()) == []
