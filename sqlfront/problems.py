@@ -5,6 +5,7 @@ A client sees PostgreSQL's codes and a message that speaks of its own statement,
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from engine.errors import (
     WaylineError,
     did_you_mean,
 )
+from sqlfront.wording import in_our_words
 
 
 class PositionedSyntaxProblem(SyntaxProblem):
@@ -81,6 +83,12 @@ class UnreadableValueError(InvalidValueError):
     """A text that is no value of the type it is cast to."""
 
     sqlstate = "22P02"
+
+
+class PatternError(InvalidValueError):
+    """A regular expression that is none."""
+
+    sqlstate = "2201B"
 
 
 class UnreadableTimeError(InvalidValueError):
@@ -157,6 +165,16 @@ class OutOfMemoryError(WaylineError):
     http_status = 503
 
 
+class ServerError(WaylineError):
+    """The server could not do its part: a file that is gone, an error in a library."""
+
+    sqlstate = "58000"
+    http_status = 500
+
+
+_LOG: Final = logging.getLogger(__name__)
+_WITHIN: Final = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.HTTPException)
+"""Errors that tell of the server and not of the statement."""
 _COLUMN = re.compile(r'(?:Referenced column|column) "([^"]+)"', re.IGNORECASE)
 _TABLE = re.compile(r'(?:Referenced table|Table with name) "?([^"\s]+)"?', re.IGNORECASE)
 _FUNCTION = re.compile(r"Function with name \"?([^\"\s]+)\"?", re.IGNORECASE)
@@ -164,7 +182,6 @@ _TOO_BIG = re.compile(r"Could not convert string '\s*[+-]?\d+\s*' to U?INT")
 _CANDIDATES = re.compile(r'"([^"]+)"')
 
 _BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[WaylineError]], ...]] = (
-    (duckdb.OutOfMemoryException, OutOfMemoryError),
     (duckdb.ParserException, SyntaxProblem),
     (duckdb.SyntaxException, SyntaxProblem),
     (duckdb.NotImplementedException, UnsupportedError),
@@ -191,6 +208,11 @@ _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
     ("maximum supported string size", ProgramLimitError),
     ("maximum total string size", ProgramLimitError),
     ("Lists larger than", ProgramLimitError),
+    ("missing )", PatternError),
+    ("no argument for repetition operator", PatternError),
+    ("invalid escape sequence", PatternError),
+    ("missing ]", PatternError),
+    ("Malformed JSON", UnreadableValueError),
     ("Ambiguous reference", AmbiguousNameError),
     ("GROUP BY clause", GroupingError),
     ("cannot contain aggregates", GroupingError),
@@ -256,15 +278,22 @@ def from_duckdb(error: duckdb.Error) -> WaylineError:
         named = _unknown_name(text)
         if named is not None:
             return named
+    if isinstance(error, _WITHIN):
+        _LOG.error("DuckDB failed", exc_info=error)
+        return ServerError("the server failed at this statement", hint="The server's log has the details.")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OutOfMemoryError(
+            "out of memory: the statement needs more than answers may take", hint="Ask for less at once."
+        )
     line = _first_line(text)
     if _TOO_BIG.search(line):
-        return NumberRangeError(line)
+        return NumberRangeError(in_our_words(line))
     for part, refined in _BY_TEXT:
         if part in text:
-            return refined(line)
+            return refined(in_our_words(line))
     if "best candidate function" in text or "No function matches" in text:
-        return UnknownFunctionError(line, hint="Add explicit casts to the arguments.")
+        return UnknownFunctionError(in_our_words(line), hint="Add explicit casts to the arguments.")
     for kind, ours in _BY_CLASS:
         if isinstance(error, kind):
-            return ours(line)
-    return WaylineError(line)
+            return ours(in_our_words(line))
+    return WaylineError(in_our_words(line))
