@@ -39,7 +39,7 @@ chart: $(READY)  ## docs/report-time.svg: the report's time against the number o
 	$(BIN)/python -m benchmarks.chart $(ARGS)
 
 soak: $(READY)  ## the long fault suites, whole
-	WAYLINE_FAULT_SEEDS=100 $(BIN)/python -m pytest -m faults $(ARGS)
+	WAYLINE_FAULT_SEEDS=100 WAYLINE_FUZZ_MESSAGES=100 $(BIN)/python -m pytest -m faults $(ARGS)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

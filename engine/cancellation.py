@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from engine.errors import CancelledError
+from engine.errors import CancelledError, WaylineError
 from engine.memory import Share
 
 BY_USER: Final = "canceling statement due to user request"
@@ -27,20 +27,26 @@ class Cancellation:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reason: str | None = None
+        self._kind: type[WaylineError] = CancelledError
         self._interrupts: list[Callable[[], object]] = []
 
-    def cancel(self, reason: str = BY_USER) -> None:
-        """Set the flag and interrupt whatever library call is under way; the first reason is told."""
+    def cancel(self, reason: str = BY_USER, kind: type[WaylineError] = CancelledError) -> None:
+        """Set the flag and interrupt whatever library call is under way; the first reason is told.
+
+        Args:
+            kind: of the error with which the question ends.
+        """
         with self._lock:
-            self._reason = self._reason or reason
+            if self._reason is None:
+                self._kind, self._reason = kind, reason
             interrupts = list(self._interrupts)
         for interrupt in interrupts:
             interrupt()
 
     def check(self) -> None:
-        """Raise CancelledError if cancelled."""
+        """Raise CancelledError if cancelled, or what it was cancelled with."""
         if self._reason is not None:
-            raise CancelledError(self._reason)
+            raise self._kind(self._reason)
 
     @contextmanager
     def interrupting(self, interrupt: Callable[[], object]) -> Iterator[None]:

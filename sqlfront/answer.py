@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -86,13 +86,14 @@ class Question:
         """Return the same as the settings want to see it now."""
         return replace(sight, world=replace(sight.world, identity_as_of=identity_as_of(self.settings)))
 
-    def place(
-        self, sight: Sight, cancellation: Cancellation, *, goes_on: bool = False
-    ) -> AbstractContextManager[None]:
+    @contextmanager
+    def place(self, sight: Sight, cancellation: Cancellation, *, goes_on: bool = False) -> Iterator[None]:
         """Hold a place among the statements that work at once; what they take is the role's."""
         percent = sight.access.limits.memory_percent
         cancellation.share = None if percent is None else Share(group_of(sight.access), percent)
-        return self.workspace.admission.admitted(sight.access, cancellation, goes_on=goes_on)
+        admitted = self.workspace.admission.admitted(sight.access, cancellation, goes_on=goes_on)
+        with admitted, self.workspace.watch.watching(cancellation):
+            yield
 
     def _listed(self) -> tuple[Relations, Relations]:
         return self.listed(), temporary_relations(self.temporaries())

@@ -126,7 +126,7 @@ class Connection:
             if encrypting.encrypted and not before:
                 await self._encrypt()
         if isinstance(greeting, m.CancelRequest):
-            self._sessions.cancel(greeting.process, greeting.secret)
+            self._sessions.cancel(greeting.process, greeting.secret, self._channel.peer.address)
             return None
         if greeting is None:
             return None

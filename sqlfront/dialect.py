@@ -142,6 +142,8 @@ def _question(tokens: list[Token], sql: str) -> exp.Expr:
         first = error.errors[0]
         place = _offset(sql, first["line"] or 1, first["col"] or 1) - len(str(first["highlight"]))
         raise _problem(f'at or near "{first["highlight"]}"', sql, place) from None
+    except (TypeError, AttributeError, IndexError, ValueError):  # the parser's own, of what it misses
+        raise PositionedSyntaxProblem("syntax error: an operand or a name is missing") from None
     tree = trees[0]
     if len(trees) != 1 or tree is None or isinstance(tree, exp.Command):
         raise _problem(f'at or near "{tokens[0].text}"', sql, tokens[0].start)

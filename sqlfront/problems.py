@@ -5,12 +5,14 @@ A client sees PostgreSQL's codes and a message that speaks of its own statement,
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from engine.errors import (
     SyntaxProblem,
@@ -20,6 +22,7 @@ from engine.errors import (
     WaylineError,
     did_you_mean,
 )
+from sqlfront.wording import in_our_words
 
 
 class PositionedSyntaxProblem(SyntaxProblem):
@@ -82,6 +85,12 @@ class UnreadableValueError(InvalidValueError):
     sqlstate = "22P02"
 
 
+class PatternError(InvalidValueError):
+    """A regular expression that is none."""
+
+    sqlstate = "2201B"
+
+
 class UnreadableTimeError(InvalidValueError):
     """A text that is no time of the format that it should have."""
 
@@ -142,6 +151,13 @@ class ResultChangedError(UnsupportedError):
     """A prepared statement whose columns changed because definitions were applied since."""
 
 
+class ProgramLimitError(WaylineError):
+    """A value or a series that would be larger than any may be."""
+
+    sqlstate = "54000"
+    http_status = 400
+
+
 class OutOfMemoryError(WaylineError):
     """A statement needed more memory than the server may use."""
 
@@ -149,6 +165,16 @@ class OutOfMemoryError(WaylineError):
     http_status = 503
 
 
+class ServerError(WaylineError):
+    """The server could not do its part: a file that is gone, an error in a library."""
+
+    sqlstate = "58000"
+    http_status = 500
+
+
+_LOG: Final = logging.getLogger(__name__)
+_WITHIN: Final = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.HTTPException)
+"""Errors that tell of the server and not of the statement."""
 _COLUMN = re.compile(r'(?:Referenced column|column) "([^"]+)"', re.IGNORECASE)
 _TABLE = re.compile(r'(?:Referenced table|Table with name) "?([^"\s]+)"?', re.IGNORECASE)
 _FUNCTION = re.compile(r"Function with name \"?([^\"\s]+)\"?", re.IGNORECASE)
@@ -156,7 +182,6 @@ _TOO_BIG = re.compile(r"Could not convert string '\s*[+-]?\d+\s*' to U?INT")
 _CANDIDATES = re.compile(r'"([^"]+)"')
 
 _BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[WaylineError]], ...]] = (
-    (duckdb.OutOfMemoryException, OutOfMemoryError),
     (duckdb.ParserException, SyntaxProblem),
     (duckdb.SyntaxException, SyntaxProblem),
     (duckdb.NotImplementedException, UnsupportedError),
@@ -169,7 +194,25 @@ _BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[WaylineError]], ...]] = (
 )
 
 
+_STREAMED: Final = re.compile(r"([A-Z][A-Za-z/ ]*) Error: ")
+_BY_TITLE: Final[dict[str, type[duckdb.Error]]] = {
+    "Out of Memory": duckdb.OutOfMemoryException,
+    "Out of Range": duckdb.OutOfRangeException,
+    "Conversion": duckdb.ConversionException,
+    "Invalid Input": duckdb.InvalidInputException,
+    "Not implemented": duckdb.NotImplementedException,
+    "INTERRUPT": duckdb.InterruptException,
+}
 _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
+    (" has at most ", ProgramLimitError),
+    ("maximum supported string size", ProgramLimitError),
+    ("maximum total string size", ProgramLimitError),
+    ("Lists larger than", ProgramLimitError),
+    ("missing )", PatternError),
+    ("no argument for repetition operator", PatternError),
+    ("invalid escape sequence", PatternError),
+    ("missing ]", PatternError),
+    ("Malformed JSON", UnreadableValueError),
     ("Ambiguous reference", AmbiguousNameError),
     ("GROUP BY clause", GroupingError),
     ("cannot contain aggregates", GroupingError),
@@ -215,6 +258,17 @@ def errors_as_ours() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise from_duckdb(error) from None
+    except (OSError, pa.ArrowException) as error:
+        raised = _streamed(str(error))
+        if raised is None:
+            raise
+        raise from_duckdb(raised) from None
+
+
+def _streamed(text: str) -> duckdb.Error | None:
+    """Return the error that DuckDB raised while Arrow read rows from it, which tells nothing but its text."""
+    found = _STREAMED.match(text)
+    return None if found is None else _BY_TITLE.get(found[1], duckdb.Error)(text)
 
 
 def from_duckdb(error: duckdb.Error) -> WaylineError:
@@ -224,15 +278,22 @@ def from_duckdb(error: duckdb.Error) -> WaylineError:
         named = _unknown_name(text)
         if named is not None:
             return named
+    if isinstance(error, _WITHIN):
+        _LOG.error("DuckDB failed", exc_info=error)
+        return ServerError("the server failed at this statement", hint="The server's log has the details.")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OutOfMemoryError(
+            "out of memory: the statement needs more than answers may take", hint="Ask for less at once."
+        )
     line = _first_line(text)
     if _TOO_BIG.search(line):
-        return NumberRangeError(line)
+        return NumberRangeError(in_our_words(line))
     for part, refined in _BY_TEXT:
         if part in text:
-            return refined(line)
+            return refined(in_our_words(line))
     if "best candidate function" in text or "No function matches" in text:
-        return UnknownFunctionError(line, hint="Add explicit casts to the arguments.")
+        return UnknownFunctionError(in_our_words(line), hint="Add explicit casts to the arguments.")
     for kind, ours in _BY_CLASS:
         if isinstance(error, kind):
-            return ours(line)
-    return WaylineError(line)
+            return ours(in_our_words(line))
+    return WaylineError(in_our_words(line))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import itertools
+import logging
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlfront.limits import Limits
+from sqlfront.logins import FREE_TRIES, Guesses
 from sqlfront.session import Session
 from sqlfront.sqlstate import SqlError
 
 _LAST_SECONDS: Final = 2.0
+_NO_SECRET: Final = bytes(4)
+_LOG = logging.getLogger(__name__)
 
 
 def shutting_down() -> SqlError:
@@ -54,6 +58,7 @@ class Sessions:
         self._open: dict[int, _Opened] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._idle: set[asyncio.Task[Any]] = set()
+        self._guesses = Guesses()
         self._greetings = 0
         self._ending = False
 
@@ -144,11 +149,18 @@ class Sessions:
             del self._open[number]
             session.close()
 
-    def cancel(self, number: int, secret: bytes) -> None:
-        """Cancel what a session runs, if the secret is right; a wrong one is not told."""
+    def cancel(self, number: int, secret: bytes, address: str) -> None:
+        """Cancel what a session runs, if the secret is right; a wrong one is not told.
+
+        An address with several wrong ones has to wait before another counts, as after wrong passwords.
+        """
+        if self._guesses.wait(address) > 0:
+            return
         known = self._open.get(number)
-        if known is not None and hmac.compare_digest(known.secret, secret):
+        if hmac.compare_digest(_NO_SECRET if known is None else known.secret, secret) and known is not None:
             known.session.cancel()
+        elif self._guesses.failed(address) == FREE_TRIES:
+            _LOG.warning("%d wrong keys in requests to cancel from %s", FREE_TRIES, address)
 
     def guests(self) -> frozenset[Guest]:
         """Return who has sessions."""

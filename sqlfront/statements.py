@@ -180,7 +180,7 @@ def _check_explained(piece: Piece) -> None:
         continue
     word = reader.word()
     _check_word(word)
-    if word in _READERS:
+    if word in _READERS or word == "EXPLAIN":
         raise UnsupportedError(f"EXPLAIN of {word} is not supported", hint=HINT)
 
 
@@ -197,7 +197,10 @@ def question_of(found: Control) -> Piece | None:
 def check_question(piece: Piece) -> None:
     """Raise unless a piece that another statement holds (DECLARE, COPY, PREPARE) is a question."""
     if control(piece) is not None:
-        raise TokenReader(piece).problem(next(tokens(piece.sql)))
+        raise UnsupportedError(
+            f"{TokenReader(piece).word()} inside another statement is not supported",
+            hint="Only questions can be prepared, declared and copied: SELECT, VALUES, TABLE, WITH.",
+        )
 
 
 def _set(reader: TokenReader) -> Control:

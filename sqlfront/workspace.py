@@ -11,11 +11,15 @@ from typing import Any, Final, Generic, TypeVar
 import duckdb
 
 from engine import memory
+from engine.folders import scratch
 from engine.locking import locked
 from sqlfront.admission import PLACES, Admission
+from sqlfront.watch import Watch
 
 Value = TypeVar("Value")
 
+SPILLED: Final = 4
+"""So many times the memory limit may lie on the disk, for all answers under way together."""
 _SETTINGS: Final = (
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL integer_division = true",
@@ -46,6 +50,15 @@ class Cache(Generic[Value]):
         return made
 
 
+def _config() -> dict[str, bool | int | float | str | list[str]]:
+    """Return settings: sorts and joins that need more than their memory spill, but do not fill the disk."""
+    return {
+        **memory.duckdb_settings(),
+        "temp_directory": str(scratch() / "spilled"),
+        "max_temp_directory_size": f"{SPILLED * memory.limit()}B",
+    }
+
+
 class Workspace:
     """One DuckDB per process; what a statement registers is seen by its own cursor only.
 
@@ -55,6 +68,7 @@ class Workspace:
 
     Attributes:
         admission: to its work.
+        watch: over the memory that its work takes.
         plans: planned statements.
         unique: whether a relation is unique on a key.
         empty: answers of reports over no events.
@@ -62,8 +76,9 @@ class Workspace:
 
     def __init__(self, datasets: Path, places: int = PLACES) -> None:
         self.admission = Admission(places)
+        self.watch = Watch()
         self._lock = threading.Lock()
-        self._database = duckdb.connect(":memory:", config=memory.duckdb_settings())
+        self._database = duckdb.connect(":memory:", config=_config())
         for setting in _SETTINGS:
             self._database.execute(setting)
         locked(self._database, (datasets,))

@@ -8,6 +8,7 @@ from typing import Final
 from sqlglot import exp
 
 from engine.errors import UnsupportedError
+from sqlfront.functions.bounds import series_end
 from sqlfront.functions.constants import elements
 from sqlfront.functions.templates import call, fill
 
@@ -75,8 +76,9 @@ def _to_text(arguments: Arguments) -> exp.Expr:
 
 def series(node: exp.Expr) -> exp.Expr:
     """Return ``generate_series(…)`` among the outputs, a row for each value."""
-    bounds = [node.args[name] for name in ("start", "end", "step") if node.args.get(name) is not None]
-    return exp.Explode(this=call("generate_series", *bounds))
+    start, end, step = node.args["start"], node.args["end"], node.args.get("step")
+    steps = () if step is None else (step,)
+    return exp.Explode(this=call("generate_series", start, series_end(start, end, step), *steps))
 
 
 BUILDERS: Final[Mapping[str, Builder]] = {

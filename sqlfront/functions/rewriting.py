@@ -9,9 +9,9 @@ from sqlglot import exp
 from sqlglot.expressions import DType
 
 from sqlfront.dialect import AS_WRITTEN
-from sqlfront.functions import arrays, constants, dates, jsons, numbers, regexps, texts
+from sqlfront.functions import arrays, bounds, constants, dates, jsons, numbers, regexps, texts
 from sqlfront.functions.names import called
-from sqlfront.functions.templates import NAME, fill
+from sqlfront.functions.templates import NAME, fill, text
 from sqlfront.problems import UnknownFunctionError
 from sqlfront.trees import bare, rewrite
 
@@ -211,6 +211,21 @@ def _overlaps(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
+def _series(node: exp.Expr) -> exp.Expr | None:
+    if isinstance(node, exp.ExplodingGenerateSeries) and _is_table(node):
+        bounds.check_rows(node)
+        return None
+    return arrays.series(_inside(node))
+
+
+def _padded(node: exp.Expr) -> exp.Expr | None:
+    if not isinstance(node, exp.Pad):
+        return None
+    pattern = node.args.get("fill_pattern")
+    blank = text(" ") if pattern is None else to_duckdb(pattern)
+    return bounds.padded(node, to_duckdb(node.this), to_duckdb(node.expression), blank)
+
+
 def _whole(template: str, *names: str) -> Callable[[exp.Expr], exp.Expr]:
     """Return a rewrite of a function that PostgreSQL answers with a 4-byte number."""
 
@@ -238,7 +253,9 @@ _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = 
     exp.RegexpLike: _matches,
     exp.RegexpILike: _matches,
     exp.ArrayOverlaps: _overlaps,
-    exp.ExplodingGenerateSeries: lambda node: None if _is_table(node) else arrays.series(_inside(node)),
+    exp.ExplodingGenerateSeries: _series,
+    exp.Repeat: lambda node: bounds.repeated(to_duckdb(node.this), to_duckdb(node.args["times"])),
+    exp.Pad: _padded,
     exp.Length: _whole("LENGTH(t)", "this"),
     exp.StrPosition: _whole("STRPOS(t, s)", "this", "substr"),
     exp.BitLength: _whole("BIT_LENGTH(t)", "this"),

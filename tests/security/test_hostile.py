@@ -101,8 +101,10 @@ def test_every_question_is_refused_in_another_statement(front, written, form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_no_command_passes_as_a_question(front, written, form):
-    wrapped = [FORMS[form].format(written(sql)) for sql in COMMANDS]
-    assert unrefused(wrapped, lambda sql: simple(front, sql), (*REFUSALS, "42601")) == {}
+    """A script in the brackets of COPY is no statement."""
+    commands = [sql for sql in COMMANDS if form != "COPY" or ";" not in sql]
+    wrapped = [FORMS[form].format(written(sql)) for sql in commands]
+    assert unrefused(wrapped, lambda sql: simple(front, sql)) == {}
 
 
 def test_what_others_may_read_is_as_it_was(front):

@@ -106,3 +106,9 @@ def test_the_position_is_an_offset_into_the_message():
 
 def test_an_unknown_first_word_is_left_to_the_session():
     assert kinds("selec 1") == ["selec"]
+
+
+@pytest.mark.parametrize("sql", ["SELECT a ? FROM web", "SELECT a @> FROM web", "SELECT a #> FROM web"])
+def test_an_operand_that_is_missing_is_an_error_of_syntax(sql):
+    with pytest.raises(SyntaxProblem):
+        parse(sql)

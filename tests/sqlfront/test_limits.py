@@ -437,7 +437,7 @@ def test_a_right_password_among_wrong_ones_forgives_them_and_none_is_kept_for_ev
     assert not refused(logins)
     for number in range(20_000):
         logins.failed(f"user {number}", "10.0.0.1")
-    assert len(logins._failures) == 10_000
+    assert len(logins._guesses._failures) == 10_000
 
 
 def test_wrong_passwords_on_a_socket(caplog):

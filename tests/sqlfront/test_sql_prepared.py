@@ -57,9 +57,9 @@ def test_values_are_read_as_their_parameters_types(connection):
         ("EXECUTE nobody", "26000"),
         ("PREPARE p AS SELECT 1", "42P05"),
         ("PREPARE q (nonsense) AS SELECT $1", "42704"),
-        ("PREPARE q AS SET a = 1", "42601"),
+        ("PREPARE q AS SET a = 1", "0A000"),
         ("PREPARE q AS SELECT * FROM read_csv('/etc/passwd')", "42501"),
-        ("PREPARE q AS INSERT INTO web VALUES (1)", "42601"),
+        ("PREPARE q AS INSERT INTO web VALUES (1)", "0A000"),
         ("EXECUTE p ((SELECT content FROM read_text('/etc/passwd')))", "42501"),
     ],
 )

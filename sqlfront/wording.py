@@ -1,0 +1,60 @@
+"""DuckDB's messages in PostgreSQL's words, without what concerns the server: paths, settings, our tables."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_TYPES: Final = {
+    "STRING_LITERAL": "unknown",
+    "INTEGER_LITERAL": "integer",
+    "VARCHAR": "text",
+    "INT16": "smallint",
+    "INT32": "integer",
+    "INT64": "bigint",
+    "INT128": "numeric",
+    "HUGEINT": "numeric",
+    "INTEGER": "integer",
+    "BIGINT": "bigint",
+    "DOUBLE": "double precision",
+    "BOOL": "boolean",
+    "BLOB": "bytea",
+}
+_TYPE: Final = re.compile(rf"\b(?:{'|'.join(_TYPES)})\b")
+_OURS: Final = re.compile(
+    r'"?\b_(?:report|recursive|partials|call|dataset|system|temporary|rows)(?:_\w+|\d*\b)"?\.?'
+)
+_PATHS: Final = re.compile(r"(?<![\w/])/(?:[\w.@+-]+/)+[\w.@+-]*")
+_SETTINGS: Final = re.compile(r"\bSET \w+ ?= ?\S+|https?://\S+|\b(?:wayline|duckdb)_\w+")
+_UNREADABLE: Final = re.compile(r"""Could not convert string (?:'(.*)'|"(.*)") to (\w+)""")
+_CALLED: Final = re.compile(r"""No function matches the given name and argument types '(\W+|\w+)\((.*)\)'""")
+
+
+def in_our_words(line: str) -> str:
+    """Return a message that speaks of the statement alone.
+
+    >>> in_our_words("Could not convert string 'x' to INT32")
+    'invalid input syntax for type integer: "x"'
+    """
+    if found := _UNREADABLE.match(line):
+        return f'invalid input syntax for type {_type(found[3])}: "{found[1] or found[2] or ""}"'
+    if found := _CALLED.match(line):
+        return _not_there(found[1], _typed(found[2]))
+    for pattern, instead in ((_OURS, ""), (_PATHS, "a file"), (_SETTINGS, "a setting")):
+        line = pattern.sub(instead, line)
+    return line
+
+
+def _not_there(name: str, types: str) -> str:
+    if name[:1].isalpha():
+        return f"function {name}({types}) does not exist"
+    left, _, right = types.rpartition(", ")
+    return f"operator does not exist: {f'{left} {name} {right}'.strip()}"
+
+
+def _typed(text: str) -> str:
+    return _TYPE.sub(lambda found: _type(found[0]), text)
+
+
+def _type(name: str) -> str:
+    return _TYPES.get(name, name.lower())
