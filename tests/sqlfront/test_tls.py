@@ -71,6 +71,11 @@ def encrypted(address, context=None):
     return (context or trusting()).wrap_socket(client, server_hostname="localhost")
 
 
+def certificate_of(address):
+    with encrypted(address) as client:
+        return client.getpeercert(True)
+
+
 def everything(client):
     answer = b""
     while part := client.recv(65536):
@@ -138,10 +143,10 @@ def test_a_reload_is_for_new_connections_and_rubbish_changes_nothing(tmp_path, f
     credentials = write(tmp_path / "tls")
     encryption = Encryption(credentials)
     with running(front, encryption=encryption) as address, connect(address) as before:
-        first = encrypted(address).getpeercert(True)
+        first = certificate_of(address)
         write(tmp_path / "tls")
         encryption.reload()
-        assert encrypted(address).getpeercert(True) != first
+        assert certificate_of(address) != first
         credentials.key.write_text("rubbish")
         with pytest.raises(HomeError):
             encryption.reload()
@@ -162,14 +167,16 @@ def test_clients_check_the_certificate(address, credentials, tmp_path):
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
         connect(address, sslmode="verify-full", sslrootcert=other)
     context = ssl.create_default_context(cafile=root)
-    assert encrypted(address, context).version() == "TLSv1.3"
+    with encrypted(address, context) as client:
+        assert client.version() == "TLSv1.3"
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_tls_12_is_the_oldest(address):
     context = trusting()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    assert encrypted(address, context).version() == "TLSv1.2"
+    with encrypted(address, context) as client:
+        assert client.version() == "TLSv1.2"
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
