@@ -13,6 +13,7 @@ from typing import Final
 from sqlglot import exp
 
 from engine.errors import ForbiddenError, UnsupportedError, did_you_mean
+from sqlfront.dialect import is_function_of_elements
 from sqlfront.forbidden import HINT
 from sqlfront.functions import AGGREGATES, SAFE, TABLE_FUNCTIONS, called, system_function
 from sqlfront.problems import UnknownFunctionError
@@ -79,6 +80,7 @@ _EXPRESSIONS: Final = (
     exp.BitString,
     exp.HexString,
     exp.National,
+    exp.Lambda,
 )
 _ALLOWED: Final = (*_STRUCTURE, *_EXPRESSIONS)
 
@@ -162,6 +164,8 @@ def _check_node(node: exp.Expr) -> None:
         _check_parameter(node)
     elif not isinstance(node, _ALLOWED):
         raise UnsupportedError(f"{_spelled(node)} is not supported")
+    if isinstance(node, exp.Lambda) and not is_function_of_elements(node):
+        raise UnsupportedError("a function of elements (x -> …) cannot stand here")
     if isinstance(node, exp.Func):
         _check_function(node)
     if isinstance(node, exp.Table):

@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.expressions import DType
 
 from sqlfront.dialect import AS_WRITTEN
-from sqlfront.functions import arrays, constants, dates, jsons, numbers, regexps, texts
+from sqlfront.functions import arrays, constants, dates, jsons, numbers, regexps, spark, spark_dates, texts
 from sqlfront.functions.names import called
 from sqlfront.functions.templates import NAME, fill
 from sqlfront.problems import UnknownFunctionError
@@ -41,6 +41,8 @@ _BUILDERS: Final[Mapping[str, Callable[[Sequence[exp.Expr]], exp.Expr]]] = {
     **jsons.BUILDERS,
     **numbers.BUILDERS,
     **dates.BUILDERS,
+    **spark.BUILDERS,
+    **spark_dates.BUILDERS,
 }
 
 
@@ -87,6 +89,8 @@ def _call(node: exp.Anonymous) -> exp.Expr | None:
             f"function {called(node)} does not take {len(node.expressions)} arguments",
             hint="See PostgreSQL's documentation for what it takes.",
         ) from None
+    if called(node) in spark.COLLECTING and isinstance(node.parent, (exp.Window, exp.Filter)):
+        built = spark.of_window(built, node.parent)
     built.meta[NAME] = called(node)
     return built
 
@@ -178,6 +182,16 @@ def _inside(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _each(node: exp.Expr) -> exp.Expr:
+    """Rewrite the arguments of a node, and return the node."""
+    node.set("expressions", [to_duckdb(part) for part in node.expressions])
+    return node
+
+
+def _array_and_function(node: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
+    return to_duckdb(node.this), to_duckdb(node.expression)
+
+
 def _compared(node: exp.Expr) -> exp.Expr | None:
     """Return comparisons with ANY of an array's text, and with ALL of an array, in DuckDB's words."""
     many = node.expression
@@ -242,6 +256,9 @@ _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = 
     exp.Length: _whole("LENGTH(t)", "this"),
     exp.StrPosition: _whole("STRPOS(t, s)", "this", "substr"),
     exp.BitLength: _whole("BIT_LENGTH(t)", "this"),
+    exp.Struct: lambda node: spark.named_struct(_each(node)),
+    exp.Transform: lambda node: spark.over_elements("list_transform", *_array_and_function(node)),
+    exp.ArrayFilter: lambda node: spark.over_elements("list_filter", *_array_and_function(node)),
     exp.JSONBExtract: lambda node: jsons.path(to_duckdb(node.this), node.expression, as_text=False),
     exp.JSONBExtractScalar: lambda node: jsons.path(to_duckdb(node.this), node.expression, as_text=True),
 }
