@@ -81,6 +81,7 @@ _EXPRESSIONS: Final = (
     exp.HexString,
     exp.National,
     exp.Lambda,
+    exp.Aliases,
 )
 _ALLOWED: Final = (*_STRUCTURE, *_EXPRESSIONS)
 
@@ -170,7 +171,7 @@ def _check_node(node: exp.Expr) -> None:
         _check_function(node)
     if isinstance(node, exp.Table):
         _check_table(node)
-    if isinstance(node, exp.Lateral) and not is_query(node.this):
+    if isinstance(node, exp.Lateral) and not is_query(node.this) and not node.args.get("view"):
         _check_source(node.this)
     if isinstance(node, exp.Star) and any(node.args.values()):
         raise UnsupportedError("EXCEPT, REPLACE and RENAME after * are not supported")

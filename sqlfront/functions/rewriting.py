@@ -114,14 +114,6 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
-def _element(node: exp.Expr) -> exp.Expr | None:
-    """Return an element in front of an array, of which there is none: DuckDB would count from the end."""
-    place = node.expressions[0] if node.expressions else None
-    return (
-        fill("CASE WHEN FALSE THEN x[1] END", x=to_duckdb(node.this)) if isinstance(place, exp.Neg) else None
-    )
-
-
 def _joined(node: exp.Expr) -> exp.Expr | None:
     """Return an array with one more element, where that is written as a number."""
     left, right = bare(node.this), bare(node.expression)
@@ -247,7 +239,6 @@ _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = 
     exp.ILike: _like,
     **dict.fromkeys(_OPPOSITES, _compared),
     exp.Div: _divided,
-    exp.Bracket: _element,
     exp.DPipe: _joined,
     exp.RegexpLike: _matches,
     exp.RegexpILike: _matches,

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import pyarrow as pa
 from sqlglot import exp
 
+from engine.definitions.model import FieldDefinition
 from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError, did_you_mean
 from sqlfront.forbidden import check_relation
 from sqlfront.functions import system_function
@@ -24,6 +26,7 @@ from sqlfront.planner.joins import joined_rows
 from sqlfront.planner.listing import listing
 from sqlfront.planner.lookups import as_scan, over_scan
 from sqlfront.planner.naming import told_apart
+from sqlfront.planner.nested import inside, nested_columns, resolved
 from sqlfront.planner.plain import plain_select, plain_union, recursive_rows, renamed
 from sqlfront.planner.preaggregated import preaggregated
 from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan
@@ -117,6 +120,7 @@ def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) 
         planning,
     )
     scope = replace(sources.scope, outer=around.outer, has_view=sources.has_view)
+    node = resolved(node, scope)
     within = replace(around, outer=scope)
     untangled = untied(node, scope, _tools(within, planning))
     if untangled is not node:
@@ -233,7 +237,9 @@ def _item(item: exp.Expr, around: Around, planning: Planning) -> Relation:
         inner.set("alias", None)
         return renamed(resolve(inner, around, planning), names)
     if isinstance(item, exp.Values):
-        return Rows(exp.select(exp.Star()).from_(item.copy()), alias_columns(item))
+        values = item.copy()
+        values.set("expressions", [inside(row, Scope(())) for row in values.expressions])
+        return Rows(exp.select(exp.Star()).from_(values), alias_columns(item))
     plan_call = _CALLS.get(system_function(item))
     return function_rows(item) if plan_call is None else plan_call(item, planning)
 
@@ -273,11 +279,17 @@ def _dataset(name: str, planning: Planning) -> Rows:
     """Plan a dataset; where objects are to be opened, each leaf is a column of its own."""
     dataset, table = planning.definitions.datasets[name], f"{DATASET}{name}"
     if not planning.sight.database.flatten:
-        return _stored(table, tuple(dataset.fields))
+        rows = _stored(table, tuple(dataset.fields))
+        return replace(rows, nested=nested_columns(_types(dataset.fields)))
     leaves = [path.split(".") for path in dataset.leaves()]
     columns = [exp.alias_(_leaf(parts), ".".join(parts), quoted=True) for parts in leaves]
     rows = _stored(table, ())
-    return Rows(exp.select(*columns).from_(rows.query), tuple(dataset.leaves()))
+    nested = nested_columns(_types(dataset.leaves()))
+    return Rows(exp.select(*columns).from_(rows.query), tuple(dataset.leaves()), nested=nested)
+
+
+def _types(fields: Mapping[str, FieldDefinition]) -> dict[str, pa.DataType]:
+    return {name: field.arrow() for name, field in fields.items()}
 
 
 def _leaf(parts: Sequence[str]) -> exp.Expr:

@@ -12,6 +12,7 @@ from sqlfront.functions import called
 from sqlfront.planner.block import Binder
 from sqlfront.planner.context import Planning
 from sqlfront.planner.events import named_columns
+from sqlfront.planner.nested import inside
 from sqlfront.planner.relations import Joined, JoinedSource, Relation, Rows, Scan
 from sqlfront.planner.scope import Scope, Table
 from sqlfront.trees import column, conjuncts
@@ -69,11 +70,23 @@ def from_clause(select: exp.Select, plan: Item, planning: Planning) -> Sources:
         scope = Scope(tuple(_table(source) for source in items), has_view=has_view)
         relation = plan(item, scope if _is_lateral(item) else None)
         items.append(Source(_source_name(item), item, relation, join))
+        items[-1] = _with_condition(items)
     if all(isinstance(source.relation, Rows) for source in items):
         return Sources(tuple(items), (), _plain_scope(items))
     if len(items) == 1:
         return _single(items[0])
     return _Join(planning, items).sources()
+
+
+def _with_condition(items: Sequence[Source]) -> Source:
+    """Return the last item with what its join's condition reads inside columns in DuckDB's words."""
+    last = items[-1]
+    condition = None if last.join is None else last.join.args.get("on")
+    if last.join is None or condition is None:
+        return last
+    join = last.join.copy()
+    join.set("on", inside(condition.copy(), Scope(tuple(_table(source) for source in items))))
+    return replace(last, join=join)
 
 
 def _source_name(item: exp.Expr) -> str:
@@ -105,7 +118,7 @@ def function_rows(item: exp.Expr) -> Rows:
 def _table(source: Source) -> Table:
     relation = source.relation
     if isinstance(relation, Rows):
-        return Table(source.alias, named_columns(relation, source.alias))
+        return Table(source.alias, named_columns(relation, source.alias), relation.nested)
     return Table(source.alias, relation.columns)
 
 
@@ -177,7 +190,8 @@ class _Join:
         alias = self._planning.fresh(source.alias)
         names = relation.columns
         self._sources.append(JoinedSource(alias, relation, kind))
-        self._tables.append(Table(source.alias, {name: column(name, alias) for name in names}))
+        inside = relation.nested if isinstance(relation, Rows) else {}
+        self._tables.append(Table(source.alias, {name: column(name, alias) for name in names}, inside))
         return place
 
     def _may_open(self, at: int) -> bool:
