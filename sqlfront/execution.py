@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import duckdb
@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from engine.cancellation import Cancellation
 from engine.lake.relation import relation
+from engine.lake.system_columns import system_columns
 from engine.report import run
 from engine.report.request import ReportRequest
 from engine.report.streaming import EventStream
@@ -23,6 +24,7 @@ from sqlfront.announced import announced
 from sqlfront.binding import with_values
 from sqlfront.calls import rows_of_call
 from sqlfront.description import Description
+from sqlfront.json_columns import nested_as_json
 from sqlfront.literals import TEXT, rows_query
 from sqlfront.parameters import parameter_types
 from sqlfront.planner.context import CALL, DATASET, SYSTEM, TEMPORARY
@@ -80,6 +82,7 @@ def prepare(
     workspace: Workspace,
     *,
     compat: bool = False,
+    as_json: bool = False,
 ) -> Planned:
     """Plan a parsed question and find out its columns; no data is read, save to see if a join is unique.
 
@@ -105,6 +108,8 @@ def prepare(
         )
         description.register(plan.reports)
         description.register_calls(plan.calls)
+        if as_json:
+            plan = replace(plan, query=nested_as_json(plan.query, description.schema(plan.query)))
         schema, kinds = description.described(plan.query)
         names = plan.names if len(plan.names) == len(schema) else schema.names
         types_shown = announced(schema, kinds, tree)
@@ -193,7 +198,10 @@ class Execution:
     def stored(self, table: str) -> exp.Expr:
         """Return a query over the rows that a table stands for in this world, for a statement."""
         if not table.startswith(_HELD):
-            return relation(self.home, self.world, table.removeprefix(DATASET))
+            dataset = table.removeprefix(DATASET)
+            shown = self._sight.system_columns
+            more = system_columns(self.home.catalog.batches(dataset)) if shown else ()
+            return relation(self.home, self.world, dataset, more)
         rows = f"_rows{table}"
         self._cursor.register(rows, self._held(table))
         return exp.select(exp.Star()).from_(exp.to_identifier(rows, quoted=True))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.definitions.model import FieldDefinition
 from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError, did_you_mean
+from engine.lake.system_columns import SYSTEM_COLUMNS
 from sqlfront.forbidden import check_relation
 from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
@@ -278,18 +278,24 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
 def _dataset(name: str, planning: Planning) -> Rows:
     """Plan a dataset; where objects are to be opened, each leaf is a column of its own."""
     dataset, table = planning.definitions.datasets[name], f"{DATASET}{name}"
+    schema = dataset.arrow()
+    if planning.sight.system_columns:
+        schema = pa.schema([*schema, *SYSTEM_COLUMNS])
     if not planning.sight.database.flatten:
-        rows = _stored(table, tuple(dataset.fields))
-        return replace(rows, nested=nested_columns(_types(dataset.fields)))
-    leaves = [path.split(".") for path in dataset.leaves()]
-    columns = [exp.alias_(_leaf(parts), ".".join(parts), quoted=True) for parts in leaves]
-    rows = _stored(table, ())
-    nested = nested_columns(_types(dataset.leaves()))
-    return Rows(exp.select(*columns).from_(rows.query), tuple(dataset.leaves()), nested=nested)
+        rows = _stored(table, tuple(schema.names))
+        return replace(rows, nested=nested_columns({field.name: field.type for field in schema}))
+    leaves = dict(_leaves(schema))
+    columns = [exp.alias_(_leaf(path.split(".")), path, quoted=True) for path in leaves]
+    query = exp.select(*columns).from_(_stored(table, ()).query)
+    return Rows(query, tuple(leaves), nested=nested_columns(leaves))
 
 
-def _types(fields: Mapping[str, FieldDefinition]) -> dict[str, pa.DataType]:
-    return {name: field.arrow() for name, field in fields.items()}
+def _leaves(fields: Iterable[pa.Field], before: str = "") -> Iterator[tuple[str, pa.DataType]]:
+    for part in fields:
+        if pa.types.is_struct(part.type):
+            yield from _leaves(part.type, f"{before}{part.name}.")
+        else:
+            yield f"{before}{part.name}", part.type
 
 
 def _leaf(parts: Sequence[str]) -> exp.Expr:

@@ -197,3 +197,47 @@ def test_ex_qs_fl_arrays_and_maps_are_not_flattened(ask):
         """SELECT "commerce.2ndLook", items[0].sku, identityMap['ECID'][0].id FROM purchases WHERE id = '1'"""
     )
     assert ask(asked, "demo?FLATTEN") == [("seen p1", "hat", "e1")]
+
+
+def test_objects_and_arrays_as_json(ask):
+    shown = "SELECT id, items, commerce.purchases AS p, tags, at FROM purchases ORDER BY at DESC LIMIT 2"
+    assert ask(f"SET auto_to_json = true; {shown}") == [
+        ("3", "[]", None, None, "2024-01-06 00:00:00+00"),
+        ("2", '[{"SKU":"hat","price":4.0}]', '{"value":1.0}', '["red"]', "2024-01-05 01:00:00+00"),
+    ]
+    assert ask(shown)[1] == ("2", '{"(hat,4)"}', "(1)", "{red}", "2024-01-05 01:00:00+00")
+
+
+def test_statements_without_objects_are_left_alone_by_json(ask):
+    asked = "SELECT currency, SUM(revenue) FROM shop GROUP BY 1 ORDER BY 1"
+    assert ask(f"SET auto_to_json = on; {asked}") == ask(asked)
+
+
+def test_switches_are_on_or_off(ask):
+    assert ask("SET auto_to_json = maybe")[:2] == ("E", "22023")
+    assert ask("SHOW auto_to_json") == [("off",)]
+    assert ask("SET drop_system_columns = no; SHOW drop_system_columns") == [("off",)]
+
+
+@pytest.mark.parametrize(
+    ("database", "source"),
+    [
+        ("demo", "_acp_system_metadata.acp_sourceBatchId"),
+        ("demo?FLATTEN", '"_acp_system_metadata.acp_sourceBatchId"'),
+    ],
+)
+def test_system_columns_tell_of_the_batch(front, ask, database, source):
+    (batch,) = ask(f"SET drop_system_columns = false; SELECT DISTINCT {source} FROM purchases", database)
+    assert ask("SET drop_system_columns = false; SELECT DISTINCT _acp_batchid FROM purchases") == [batch]
+    assert ask("SET drop_system_columns = false; SELECT count(_acp_batchid) FROM sessions") == [("0",)]
+
+
+def test_system_columns_tell_when_a_row_was_ingested(ask):
+    asked = "SELECT to_timestamp(_acp_system_metadata.ingestTime / 1000.0) BETWEEN now() - interval '1 day' AND now()"
+    assert ask(f"SET drop_system_columns = false; {asked} FROM purchases LIMIT 1") == [("t",)]
+
+
+def test_system_columns_are_not_there_unless_asked_for(ask):
+    assert ask("SELECT _acp_batchid FROM purchases")[:2] == ("E", "42703")
+    assert len(ask("SELECT * FROM purchases")[0]) == 7
+    assert len(ask("SET drop_system_columns = false; SELECT * FROM purchases")[0]) == 9
