@@ -52,7 +52,7 @@ _ANALYZE: Final = frozenset({"analyze", "analyse"})
 _OFF: Final = frozenset({"false", "off", "0"})
 _EXPLAIN_OPTIONS: Final = _ANALYZE | {"verbose"}
 
-_FUNCTION_NAMES: Final = frozenset({TokenType.VAR, TokenType.FORMAT})
+_FUNCTION_NAMES: Final = frozenset({TokenType.VAR, TokenType.FORMAT, TokenType.MAP})
 AS_WRITTEN: Final = "as_written_"
 """Prefix of functions that the parser must not interpret, as their format strings need care."""
 _WRITTEN_BY_US: Final = """to_char to_date to_timestamp to_number date_part make_interval
@@ -66,8 +66,8 @@ _WRITTEN_BY_US: Final = """to_char to_date to_timestamp to_number date_part make
     justify_days justify_hours justify_interval char_length character_length
     date_add date_sub datediff add_months date_format unix_timestamp from_unixtime
     to_utc_timestamp from_utc_timestamp regexp_extract split nvl2 percentile percentile_approx
-    from_json get_json_object map_keys map_values size aggregate named_struct collect_list collect_set
-    array_distinct array_join array_max array_min sort_array sha2"""
+    from_json get_json_object count_if map map_keys map_values size aggregate named_struct
+    collect_list collect_set array_distinct array_join array_max array_min sort_array sha2"""
 _AS_WRITTEN_FUNCTIONS: Final = frozenset(_WRITTEN_BY_US.split())
 
 

@@ -198,12 +198,15 @@ def _check_function(function: exp.Func) -> None:
             raise UnsupportedError(f"{_spelled(function)} is not supported")
     elif isinstance(function.parent, exp.Table) and function.parent.this is function:
         return
-    elif (isinstance(function.parent, exp.Dot) and not _in_pg_catalog(function.parent)) or name not in SAFE:
+    elif _is_qualified(function) or name not in SAFE:
         raise unknown_function(name)
 
 
-def _in_pg_catalog(qualified: exp.Dot) -> bool:
-    return bool(qualified.this.name.lower() == "pg_catalog")
+def _is_qualified(function: exp.Expr) -> bool:
+    """Tell whether a function is called by a schema other than PostgreSQL's own."""
+    around = function.parent
+    qualified = isinstance(around, exp.Dot) and around.expression is function
+    return qualified and around is not None and around.this.name.lower() != "pg_catalog"
 
 
 def _check_table(table: exp.Table) -> None:

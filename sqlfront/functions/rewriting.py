@@ -92,7 +92,8 @@ def _call(node: exp.Anonymous) -> exp.Expr | None:
     if called(node) in spark.COLLECTING and isinstance(node.parent, (exp.Window, exp.Filter)):
         built = spark.of_window(built, node.parent)
     built.meta[NAME] = called(node)
-    return built
+    is_read_inside = isinstance(node.parent, (exp.Dot, exp.Bracket)) and node.parent.this is node
+    return exp.paren(built, copy=False) if is_read_inside else built
 
 
 def _extract(node: exp.Expr) -> exp.Expr:

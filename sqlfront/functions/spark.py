@@ -122,6 +122,13 @@ def with_value(body: exp.Expr, name: str, value: exp.Expr) -> exp.Expr:
     return rewrite(body.copy(), change)
 
 
+def _map(arguments: Arguments) -> exp.Expr:
+    keys, values = list(arguments[::2]), list(arguments[1::2])
+    if len(keys) != len(values):
+        raise ValueError("a map takes a value for each key")
+    return call("map", exp.Array(expressions=keys), exp.Array(expressions=values))
+
+
 def _aggregated(arguments: Arguments) -> exp.Expr:
     """Return ``aggregate(array, start, (sum, x) -> … [, sum -> …])``."""
     values, start, merge = arguments[:3]
@@ -190,8 +197,10 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "array_min": _of_two("LIST_MIN(x)"),
     "collect_list": lambda arguments: _collected(arguments[0], distinct=False),
     "collect_set": lambda arguments: _collected(arguments[0], distinct=True),
+    "count_if": _of_two("COUNT(CASE WHEN x THEN 1 END)"),
     "from_json": _from_json,
     "get_json_object": lambda arguments: call("json_extract_string", *arguments),
+    "map": _map,
     "map_keys": lambda arguments: call("map_keys", *arguments),
     "map_values": lambda arguments: call("map_values", *arguments),
     "named_struct": _named,

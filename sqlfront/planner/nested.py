@@ -15,7 +15,7 @@ from sqlglot import exp
 from engine.errors import UnsupportedError
 from engine.types import IDENTITY_MAP
 from sqlfront.functions import called
-from sqlfront.functions.templates import call, fill, number
+from sqlfront.functions.templates import NAME, call, fill, number
 from sqlfront.planner.scope import Scope
 from sqlfront.trees import bare, own, rewrite
 
@@ -25,7 +25,7 @@ _NAMESPACES: Final = "LIST_SORT(LIST_DISTINCT(LIST_TRANSFORM(x, each -> each.nam
 _BY_NAMESPACE: Final = f"LIST_TRANSFORM({_NAMESPACES}, k -> {_OF_NAMESPACE})"
 _OF_MAPS: Final = {"map_keys": _NAMESPACES, "map_values": _BY_NAMESPACE}
 _GENERATORS: Final = (exp.Explode, exp.Posexplode, exp.Inline)
-_READS_INSIDE: Final = (exp.Bracket, exp.Anonymous, exp.Lambda, *_GENERATORS)
+_READS_INSIDE: Final = (exp.Bracket, exp.Anonymous, exp.Length, exp.Aliases, *_GENERATORS)
 _FROM: Final = ("from_", "joins", "with_")
 _ELEMENT: Final = "element"
 """Key in a node's meta: the type of what it makes rows of, where the node does not show it."""
@@ -131,6 +131,8 @@ def inside(node: exp.Expr, scope: Scope) -> exp.Expr:
         if isinstance(part, exp.Anonymous) and part.name in _OF_MAPS and part.expressions:
             of_map = type_of(part.expressions[0], scope) == IDENTITY_MAP
             return fill(_OF_MAPS[part.name], x=inside(part.expressions[0], scope)) if of_map else None
+        if part.meta_get(NAME) == "size" and type_of(part.this.this, scope) == IDENTITY_MAP:
+            part.this.set("this", fill(_NAMESPACES, x=part.this.this))
         return None
 
     return rewrite(node, change)
@@ -163,6 +165,8 @@ def _with_rows(select: exp.Select, scope: Scope) -> exp.Select:
         outputs += _rows(output, scope) if output in made else [output]
     select.set("expressions", outputs)
     for part in (found for value in _own_parts(select) for found in _walked(value)):
+        if isinstance(part, exp.Aliases):
+            raise UnsupportedError("several names for one column are not supported", hint="Give it one.")
         if _makes_rows(part):
             raise UnsupportedError(
                 f"{called(part)} inside an expression is not supported", hint=f"SELECT {_ONE}."

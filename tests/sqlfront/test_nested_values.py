@@ -174,6 +174,8 @@ def test_rows_out_of_arrays_are_not_unique_by_what_the_rows_were(ask):
         "SELECT id FROM purchases WHERE explode(tags) = 'x'",
         "SELECT inline(transform(items, i -> i)) FROM purchases",
         "SELECT posexplode(tags) AS (a, b, c) FROM purchases",
+        "SELECT id AS (a, b) FROM purchases",
+        "SELECT currency AS (a, b) FROM shop",
     ],
 )
 def test_rows_that_have_no_clear_meaning(ask, sql):

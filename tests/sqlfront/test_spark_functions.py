@@ -69,6 +69,11 @@ def test_ex_qs_tz_a_date_in_another_order_is_no_timestamp(front):
         ("sort_array(ARRAY[3,1,NULL], false)", "{3,1,NULL}"),
         ("array_join(ARRAY['a','b'], '+')", "a+b"),
         ("array_max(ARRAY[1,3,2]) + array_min(ARRAY[1,3,2])", "4"),
+        ("map('a', 1, 'b', 2)['b']", "2"),
+        ("map_keys(map('a', 1, 'b', 2))", "{a,b}"),
+        ("struct(struct(1 AS b) AS a).a.b", "1"),
+        ("""from_json('{"a":[5]}', 'a ARRAY<INT>').a""", "{5}"),
+        ("(split('a,b', ','))[1]", "a"),
         ("size(array_distinct(ARRAY[1,1,2]))", "2"),
         ("transform(ARRAY[5,6], x -> x * 2)", "{10,12}"),
         ("transform(ARRAY[5,6], (x, place) -> x + place)", "{5,7}"),
@@ -90,6 +95,8 @@ def test_functions(front, written, expected):
         ("sha2('a', 512)", "0A000"),
         ("from_json('{}', 'a WHAT')", "22P02"),
         ("date_add('2024-03-05')", "42883"),
+        ("map('a')", "42883"),
+        ("duckdb.struct(1)", "42883"),
         ("abs(x -> x + 1)", "0A000"),
         ("transform(ARRAY[1], x -> getenv('HOME'))", "42501"),
         ("filter(ARRAY['/etc/passwd'], x -> read_text(x) IS NOT NULL)", "42501"),
@@ -110,6 +117,11 @@ def test_percentiles(front):
     price = "commerce.order.priceTotal"
     asked = f"SELECT percentile({price}, 0.5), percentile_approx({price}, 0.5) FROM purchases"
     assert answers(front, asked) == [("15.25", "10.5")]
+
+
+def test_counts_of_a_condition_and_means(front):
+    asked = "SELECT count_if(device = 'y'), mean(commerce.order.priceTotal) FROM purchases"
+    assert answers(front, asked) == [("2", "15.25")]
 
 
 def test_lists_over_windows(front):
