@@ -61,13 +61,20 @@ def type_of(node: exp.Expr, scope: Scope) -> pa.DataType | None:
         return _field(type_of(node.this, scope), node.expression.name)
     if isinstance(node, exp.Bracket):
         kind, place = type_of(node.this, scope), bare(node.expressions[0])
+        if kind == IDENTITY_MAP and _is_key(place):
+            return kind
         if _is_text(place):
-            return kind if kind == IDENTITY_MAP else _field(kind, place.name)
+            return _field(kind, place.name)
         return None if isinstance(place, exp.Slice) else _element(kind)
     if isinstance(node, exp.Anonymous) and node.name in ("list_extract", "list_filter"):
         kind = type_of(node.expressions[0], scope)
         return _element(kind) if node.name == "list_extract" else kind
     return None
+
+
+def _is_key(node: exp.Expr) -> bool:
+    """Tell whether what is in brackets behind a map is a key, and no place."""
+    return _is_text(node) or not isinstance(node, (exp.Literal, exp.Neg, exp.Slice))
 
 
 def _is_text(node: exp.Expr) -> bool:
@@ -141,7 +148,7 @@ def inside(node: exp.Expr, scope: Scope) -> exp.Expr:
 def _at(node: exp.Bracket, scope: Scope) -> exp.Expr | None:
     """Return one element: of an identity map by its namespace, of an array by its place."""
     kind, place = type_of(node.this, scope), bare(node.expressions[0])
-    if kind == IDENTITY_MAP and _is_text(place):
+    if kind == IDENTITY_MAP and _is_key(place):
         return fill(_OF_NAMESPACE, x=inside(node.this, scope), k=place)
     if kind is None or not pa.types.is_list(kind):
         return fill(_FIRST, x=inside(node.this, scope)) if isinstance(place, exp.Neg) else None
@@ -152,7 +159,8 @@ def _at(node: exp.Bracket, scope: Scope) -> exp.Expr | None:
         return call("list_extract", value, number(int(written.name) + 1))
     if isinstance(written, exp.Neg):
         return fill(_FIRST, x=value)
-    return fill("LIST_EXTRACT(x, CASE WHEN i >= 0 THEN i + 1 END)", x=value, i=inside(written, scope))
+    counted = exp.cast(inside(written, scope), "bigint", dialect="duckdb")
+    return fill("LIST_EXTRACT(x, CASE WHEN i >= 0 THEN i + 1 END)", x=value, i=counted)
 
 
 def _with_rows(select: exp.Select, scope: Scope) -> exp.Select:

@@ -106,6 +106,20 @@ def test_other_arrays_and_slices_count_from_one(ask, written, expected):
     assert ask(f"SELECT {written}") == [(expected,)]
 
 
+@pytest.mark.parametrize(
+    ("prepared", "given", "expected"),
+    [
+        ("AS SELECT items[$1].sku", "1", "shoe"),
+        ("(int) AS SELECT items[$1].sku", "0", "hat"),
+        ("(text) AS SELECT identityMap[$1][0].id", "'CRM'", "c1"),
+        ("AS SELECT identityMap[$1][0].id", "'ECID'", "e1"),
+    ],
+)
+def test_places_and_keys_can_be_parameters(ask, prepared, given, expected):
+    statement = f"PREPARE asked {prepared} FROM purchases WHERE id = '1'; EXECUTE asked({given})"
+    assert ask(statement) == [(expected,)]
+
+
 def test_no_element_of_values_is_counted_from_the_end(ask):
     assert ask("VALUES ((ARRAY[1,2])[-1])") == [(None,)]
 
