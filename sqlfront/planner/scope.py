@@ -102,7 +102,11 @@ class Scope:
         return hits[0] if hits else None
 
     def nested(self, column: exp.Column) -> pa.DataType | None:
-        """Return the type of a column or of a field in it, if it is a dataset's that has something inside."""
+        """Return the type of a column or of a field in it, if it is a dataset's that has something inside.
+
+        Raises:
+            UnknownColumnError: an object in it has no such field.
+        """
         parts = [part.name for part in column.parts]
         for alias, rest in _splits(parts):
             for table in self.tables:
@@ -156,6 +160,7 @@ def check_column(column: exp.Column, scope: Scope, aliases: Collection[str] = ()
             if around.has_view:
                 raise correlated(column)
             _check_quoted(column, found[0])
+            around.nested(column)
             return
         around = around.outer
     scope.meaning(column)
@@ -210,10 +215,19 @@ def _in(table: Table, parts: list[str]) -> tuple[str, exp.Expr] | None:
 
 
 def _inside(table: Table, parts: list[str]) -> pa.DataType | None:
-    """Return the type of a column, by its dotted name or as a field of an object."""
+    """Return the type of a column, by its dotted name or as a field of an object.
+
+    Raises:
+        UnknownColumnError: an object has no such field.
+    """
     whole = table.nested.get(".".join(parts).lower())
     kind = table.nested.get(parts[0].lower()) if whole is None else whole
     for part in parts[1:] if whole is None else ():
-        fields = kind if kind is not None and pa.types.is_struct(kind) else ()
-        kind = next((field.type for field in fields if _equal(field.name, part)), None)
+        if kind is None or not pa.types.is_struct(kind):
+            return None
+        found = next((field.type for field in kind if _equal(field.name, part)), None)
+        if found is None:
+            hint = did_you_mean(part, [field.name for field in kind])
+            raise UnknownColumnError(f'column "{parts[0]}" has no field "{part}"', hint=hint)
+        kind = found
     return kind

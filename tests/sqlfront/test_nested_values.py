@@ -39,7 +39,16 @@ def test_paths_with_dots_and_brackets(ask, path):
 
 def test_parts_with_leading_digits_need_backquotes(ask):
     assert ask("SELECT commerce.`2ndLook` FROM purchases WHERE id = '1'") == [("seen p1",)]
-    assert ask("SELECT commerce.2ndLook FROM purchases")[:2] == ("E", "42601")
+    assert ask("SELECT commerce.2ndLook FROM purchases")[:2] == ("E", "42703")
+
+
+def test_fields_that_are_not_there(ask):
+    for path in ("commerce.nothing", "p.commerce.`order`.nothing"):
+        assert ask(f"SELECT {path} FROM purchases p") == (
+            "E",
+            "42703",
+            'column "commerce" has no field "nothing"',
+        )
 
 
 @pytest.mark.parametrize(
