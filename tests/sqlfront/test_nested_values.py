@@ -2,8 +2,10 @@
 
 import pytest
 
+from sqlfront.dialect import parse
 from sqlfront.front import open_front
 from sqlfront.gate import OwnersGate
+from sqlfront.planner.rewrites import lateral_views
 from tests.sqlfront.purchases import answers, purchases_home
 
 
@@ -266,3 +268,29 @@ def test_system_columns_are_not_there_unless_asked_for(ask):
     assert ask("SELECT _acp_batchid FROM purchases")[:2] == ("E", "42703")
     assert len(ask("SELECT * FROM purchases")[0]) == 7
     assert len(ask("SET drop_system_columns = false; SELECT * FROM purchases")[0]) == 9
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        "LATERAL VIEW explode(read_text('/etc/passwd')) e AS x",
+        "LATERAL VIEW read_csv('/etc/passwd') e AS x",
+        "LATERAL VIEW OUTER posexplode(string_to_array(getenv('HOME'), '/')) e",
+        "LATERAL VIEW inline(duckdb_settings()) e",
+    ],
+)
+def test_lateral_view_opens_no_doors(ask, view):
+    for wrapped in (
+        "{}",
+        "EXPLAIN {}",
+        "PREPARE p AS {}",
+        "COPY ({}) TO STDOUT",
+        "CREATE TEMP TABLE t AS {}",
+    ):
+        asked = f"SELECT 1 FROM purchases {view}"
+        assert ask(wrapped.format(asked))[:2] == ("E", "42501"), wrapped
+
+
+def test_lateral_without_view_is_left_alone():
+    tree = parse("SELECT x FROM t CROSS JOIN LATERAL (SELECT unnest(t.a) AS x) e")[0].tree
+    assert lateral_views(tree.copy()) == tree
