@@ -23,7 +23,7 @@ from sqlfront.execution import Execution, Planned, prepare
 from sqlfront.explanation import explanation
 from sqlfront.problems import ResultChangedError
 from sqlfront.query import Query, ResultColumn
-from sqlfront.settings import identity_as_of, is_compatible
+from sqlfront.settings import identity_as_of, is_compatible, shows_json, shows_system_columns
 from sqlfront.sight import Sight, sight_of
 from sqlfront.temporary_rows import Tables
 from sqlfront.wire.types import kept_type, pg_name
@@ -80,7 +80,9 @@ class Question:
 
     def sight(self, world: World) -> Sight:
         """Return a world as whoever asks may see it now."""
-        return replace(sight_of(world, self.access(), self.database), temporaries=self.temporaries())
+        seen = sight_of(world, self.access(), self.database)
+        system_columns = shows_system_columns(self.settings)
+        return replace(seen, temporaries=self.temporaries(), system_columns=system_columns)
 
     def as_of(self, sight: Sight) -> Sight:
         """Return the same as the settings want to see it now."""
@@ -106,18 +108,25 @@ class Question:
         tree = self.statement.tree
         if tree is None:
             raise AssertionError(f"{self.statement.kind} is not a question")
-        compat = is_compatible(self.settings)
+        compat, as_json = is_compatible(self.settings), shows_json(self.settings)
 
         def make() -> Planned:
             return prepare(
-                tree, self.declared, self.home, sight, self.workspace, compat=compat, listed=self._listed
+                tree,
+                self.declared,
+                self.home,
+                sight,
+                self.workspace,
+                compat=compat,
+                as_json=as_json,
+                listed=self._listed,
             )
 
         if _reads_any(tree, sight.temporaries):
             return make()
         world, statement = sight.world, self.statement
         seen = (world.revision, sight.access.key, self.database.key)
-        key = (*seen, statement.kind, statement.text, self.declared, compat)
+        key = (*seen, statement.kind, statement.text, self.declared, compat, as_json, sight.system_columns)
         planned: Planned = self.workspace.plans.get(key, make)
         if planned.world not in (None, world.id):
             planned = self.workspace.plans.get((*key, world.id), make)

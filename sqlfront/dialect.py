@@ -54,7 +54,7 @@ _ANALYZE: Final = frozenset({"analyze", "analyse"})
 _OFF: Final = frozenset({"false", "off", "0"})
 _EXPLAIN_OPTIONS: Final = _ANALYZE | {"verbose"}
 
-_FUNCTION_NAMES: Final = frozenset({TokenType.VAR, TokenType.FORMAT})
+_FUNCTION_NAMES: Final = frozenset({TokenType.VAR, TokenType.FORMAT, TokenType.MAP})
 AS_WRITTEN: Final = "as_written_"
 """Prefix of functions that the parser must not interpret, as their format strings need care."""
 _WRITTEN_BY_US: Final = """to_char to_date to_timestamp to_number date_part make_interval
@@ -65,7 +65,11 @@ _WRITTEN_BY_US: Final = """to_char to_date to_timestamp to_number date_part make
     json_build_object jsonb_build_object json_build_array jsonb_build_array json_array_length
     jsonb_array_length json_extract_path json_extract_path_text jsonb_extract_path
     jsonb_extract_path_text to_jsonb mod div log sign width_bucket
-    justify_days justify_hours justify_interval char_length character_length"""
+    justify_days justify_hours justify_interval char_length character_length
+    date_add date_sub datediff add_months date_format unix_timestamp from_unixtime
+    to_utc_timestamp from_utc_timestamp regexp_extract split nvl2 percentile percentile_approx
+    from_json get_json_object count_if map map_keys map_values size aggregate named_struct
+    collect_list collect_set array_distinct array_join array_max array_min sort_array sha2"""
 _AS_WRITTEN_FUNCTIONS: Final = frozenset(_WRITTEN_BY_US.split())
 
 
@@ -148,6 +152,35 @@ def _question(tokens: list[Token], sql: str) -> exp.Expr:
     if len(trees) != 1 or tree is None or isinstance(tree, exp.Command):
         raise _problem(f'at or near "{tokens[0].text}"', sql, tokens[0].start)
     _remember_names(tree, sql)
+    return _with_arrows_of_json(tree)
+
+
+def is_function_of_elements(arrow: exp.Lambda) -> bool:
+    """Tell whether ``x -> …`` is an argument that a function of arrays takes, such as ``transform``."""
+    around = arrow.parent
+    named = isinstance(around, exp.Anonymous) and around.name == f"{AS_WRITTEN}aggregate"
+    return named or isinstance(around, (exp.Transform, exp.ArrayFilter))
+
+
+def _with_arrows_of_json(tree: exp.Expr) -> exp.Expr:
+    """Return a tree in which ``lower(x -> 'a')`` reads a field of JSON, and is no function of elements."""
+    for arrow in list(tree.find_all(exp.Lambda)):
+        if is_function_of_elements(arrow) or len(arrow.expressions) != 1:
+            continue
+        first = arrow.this
+        while not isinstance(first, exp.Literal) and isinstance(first.this, exp.Expr):
+            first = first.this
+        if (
+            is_function_of_elements(arrow)
+            or len(arrow.expressions) != 1
+            or not isinstance(first, exp.Literal)
+        ):
+            continue
+        value, path = exp.Column(this=arrow.expressions[0]), Wayline().to_json_path(first)
+        field = exp.JSONExtract(this=value, expression=path, only_json_types=True)
+        whole = field if first is arrow.this else arrow.this
+        first.replace(field)
+        arrow.replace(whole)
     return tree
 
 

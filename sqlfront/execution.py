@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from engine.cancellation import Cancellation
 from engine.lake.relation import relation
+from engine.lake.system_columns import system_columns
 from engine.report import run
 from engine.report.request import ReportRequest
 from engine.report.streaming import EventStream
@@ -24,6 +25,7 @@ from sqlfront.binding import with_values
 from sqlfront.calls import rows_of_call
 from sqlfront.catalog import Relations
 from sqlfront.description import Description
+from sqlfront.json_columns import nested_as_json
 from sqlfront.literals import TEXT, rows_query
 from sqlfront.parameters import parameter_types
 from sqlfront.planner.context import CALL, DATASET, SYSTEM, TEMPORARY
@@ -88,11 +90,13 @@ def prepare(
     workspace: Workspace,
     *,
     compat: bool = False,
+    as_json: bool = False,
     listed: Callable[[], Sequence[Relations]] = tuple,
 ) -> Planned:
     """Plan a parsed question and find out its columns; no data is read, save to see if a join is unique.
 
     Args:
+        as_json: whether objects, lists and maps come as JSON texts.
         listed: returns the relations whose composite types a client knows.
 
     Raises:
@@ -109,17 +113,21 @@ def prepare(
     try:
         description = Description(cursor, workspace, sight, types)
         plan = planner.plan(tree, sight, names_of=description.names, is_unique=looked_up, compat=compat)
-        plan, shown = _described(plan, tree, description)
+        plan, shown = _described(plan, tree, description, as_json=as_json)
         columns = with_composites(shown, tree, listed)
         return Planned(plan, types, columns, description.empty, sight.world.id if looked_at else None)
     finally:
         cursor.close()
 
 
-def _described(plan: Plan, tree: exp.Expr, description: Description) -> tuple[Plan, tuple[ResultColumn, ...]]:
+def _described(
+    plan: Plan, tree: exp.Expr, description: Description, *, as_json: bool
+) -> tuple[Plan, tuple[ResultColumn, ...]]:
     """Return a plan whose columns can be sent, and what a client is told of them."""
     description.register(plan.reports)
     description.register_calls(plan.calls)
+    if as_json:
+        plan = replace(plan, query=nested_as_json(plan.query, description.schema(plan.query)))
     schema, kinds = description.described(plan.query)
     names = plan.names if len(plan.names) == len(schema) else schema.names
     types = announced(schema, kinds, tree)
@@ -204,7 +212,10 @@ class Execution:
     def stored(self, table: str) -> exp.Expr:
         """Return a query over the rows that a table stands for in this world, for a statement."""
         if not table.startswith(_HELD):
-            return relation(self.home, self.world, table.removeprefix(DATASET))
+            dataset = table.removeprefix(DATASET)
+            shown = self._sight.system_columns
+            more = system_columns(self.home.catalog.batches(dataset)) if shown else ()
+            return relation(self.home, self.world, dataset, more)
         rows = f"_rows{table}"
         self._cursor.register(rows, self._held(table))
         return exp.select(exp.Star()).from_(exp.to_identifier(rows, quoted=True))

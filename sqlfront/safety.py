@@ -13,6 +13,7 @@ from typing import Final
 from sqlglot import exp
 
 from engine.errors import ForbiddenError, UnsupportedError, did_you_mean
+from sqlfront.dialect import is_function_of_elements
 from sqlfront.forbidden import HINT
 from sqlfront.functions import AGGREGATES, SAFE, TABLE_FUNCTIONS, called, system_function
 from sqlfront.problems import UnknownFunctionError
@@ -79,6 +80,8 @@ _EXPRESSIONS: Final = (
     exp.BitString,
     exp.HexString,
     exp.National,
+    exp.Lambda,
+    exp.Aliases,
 )
 _ALLOWED: Final = (*_STRUCTURE, *_EXPRESSIONS)
 
@@ -162,11 +165,13 @@ def _check_node(node: exp.Expr) -> None:
         _check_parameter(node)
     elif not isinstance(node, _ALLOWED):
         raise UnsupportedError(f"{_spelled(node)} is not supported")
+    if isinstance(node, exp.Lambda) and not is_function_of_elements(node):
+        raise UnsupportedError("a function of elements (x -> …) cannot stand here")
     if isinstance(node, exp.Func):
         _check_function(node)
     if isinstance(node, exp.Table):
         _check_table(node)
-    if isinstance(node, exp.Lateral) and not is_query(node.this):
+    if isinstance(node, exp.Lateral) and not is_query(node.this) and not node.args.get("view"):
         _check_source(node.this)
     if isinstance(node, exp.Star) and any(node.args.values()):
         raise UnsupportedError("EXCEPT, REPLACE and RENAME after * are not supported")
@@ -193,12 +198,15 @@ def _check_function(function: exp.Func) -> None:
             raise UnsupportedError(f"{_spelled(function)} is not supported")
     elif isinstance(function.parent, exp.Table) and function.parent.this is function:
         return
-    elif (isinstance(function.parent, exp.Dot) and not _in_pg_catalog(function.parent)) or name not in SAFE:
+    elif _is_qualified(function) or name not in SAFE:
         raise unknown_function(name)
 
 
-def _in_pg_catalog(qualified: exp.Dot) -> bool:
-    return bool(qualified.this.name.lower() == "pg_catalog")
+def _is_qualified(function: exp.Expr) -> bool:
+    """Tell whether a function is called by a schema other than PostgreSQL's own."""
+    around = function.parent
+    qualified = isinstance(around, exp.Dot) and around.expression is function
+    return qualified and around is not None and around.this.name.lower() != "pg_catalog"
 
 
 def _check_table(table: exp.Table) -> None:

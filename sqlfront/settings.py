@@ -22,6 +22,10 @@ IDENTITY_AS_OF: Final = "wayline.identity_as_of"
 """Setting: as of when a question sees who is who; empty is as of now."""
 COMPAT: Final = "wayline.compat"
 """Setting: on gives questions the ranges, orders and limits of the reference service."""
+AUTO_TO_JSON: Final = "auto_to_json"
+"""Setting: on shows objects and arrays as JSON, and not in PostgreSQL's spelling of composites."""
+DROP_SYSTEM_COLUMNS: Final = "drop_system_columns"
+"""Setting: off shows the columns of datasets that tell of a row's batch."""
 _DEFAULTS: Final[Mapping[str, str]] = {
     "application_name": "",
     "bytea_output": "hex",
@@ -56,7 +60,9 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "TimeZone": "UTC",
     "transaction_isolation": "repeatable read",
     "transaction_read_only": "on",
+    AUTO_TO_JSON: "off",
     COMPAT: "off",
+    DROP_SYSTEM_COLUMNS: "on",
     IDENTITY_AS_OF: "",
 }
 REPORTED: Final = (
@@ -89,6 +95,7 @@ _FIXED: Final = frozenset(
         *("server_version_num", "ssl"),
     )
 )
+_SWITCHES: Final = frozenset({AUTO_TO_JSON, COMPAT, DROP_SYSTEM_COLUMNS})
 _CANONICAL: Final = {name.lower(): name for name in _DEFAULTS}
 _ENCODINGS: Final = ("utf8", "unicode", "sqlascii", "default")
 
@@ -167,6 +174,16 @@ def is_compatible(settings: Mapping[str, str]) -> bool:
     return settings.get(COMPAT, "off") == "on"
 
 
+def shows_json(settings: Mapping[str, str]) -> bool:
+    """Tell whether settings (names in lower case) ask for objects and arrays as JSON."""
+    return settings.get(AUTO_TO_JSON, "off") == "on"
+
+
+def shows_system_columns(settings: Mapping[str, str]) -> bool:
+    """Tell whether settings (names in lower case) ask for the columns that tell of a row's batch."""
+    return settings.get(DROP_SYSTEM_COLUMNS, "on") == "off"
+
+
 def role_of(settings: Mapping[str, str]) -> str | None:
     """Return the role to which settings (names in lower case) narrow a user; None: all of the user's."""
     role = settings.get("role", "none")
@@ -213,7 +230,7 @@ def _checked(name: str, value: str) -> str:
         return "ISO, DMY" if "dmy" in word else "ISO, YMD" if "ymd" in word else "ISO, MDY"
     if name == IDENTITY_AS_OF:
         return _instant(name, value)
-    if name == COMPAT:
+    if name in _SWITCHES:
         if word not in _SWITCH:
             raise SqlError(f'parameter "{name}" requires a Boolean value', "22023")
         return _SWITCH[word]

@@ -27,6 +27,7 @@ class Sight:
         hidden: views that exist beside those, and that are refused by name.
         database: how it wants to be shown.
         temporaries: the session's own temporary tables.
+        system_columns: datasets show the columns that tell of a row's batch.
     """
 
     world: World
@@ -34,6 +35,7 @@ class Sight:
     hidden: frozenset[str]
     database: Database = ANY_DATABASE
     temporaries: Mapping[str, pa.Table] = field(default_factory=dict)
+    system_columns: bool = False
 
     def hides_events(self, view: str) -> bool:
         """Whether a rule of a role keeps events of a view from whoever asks, even how many there are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from engine.definitions.model import Definitions
 from engine.errors import UnknownNameError, did_you_mean
+from engine.lake.schema import physical_schema
 from engine.lake.table import files
 from engine.types import sql_type
 
@@ -34,10 +35,13 @@ class HasVersions(Protocol):
         """Dataset → Delta version."""
 
 
-def relation(home: HasDatasets, world: HasVersions, dataset: str) -> exp.Query:
+def relation(home: HasDatasets, world: HasVersions, dataset: str, more: Sequence[exp.Expr] = ()) -> exp.Query:
     """Return a DuckDB query over a dataset's rows: its schema's columns, objects as structs.
 
     Files older than a field give NULL for it; a dataset without files gives no rows, typed.
+
+    Args:
+        more: further columns, over the row's id as well.
 
     Raises:
         UnknownNameError: the world has no such dataset.
@@ -48,13 +52,14 @@ def relation(home: HasDatasets, world: HasVersions, dataset: str) -> exp.Query:
         raise UnknownNameError(f'there is no dataset "{dataset}"', hint=hint)
     schema = definition.arrow()
     live = files(home.dataset_path(dataset), world.datasets[dataset])
-    empty = _typed_empty(schema)
-    if not live:
-        return empty
-    stored = exp.select("*").from_(_read_parquet([file.path for file in live]))
-    both = exp.Union(this=empty, expression=stored, distinct=False, by_name=True)
+    rows: exp.Query = _typed_empty(physical_schema(schema) if more else schema)
+    if live:
+        stored = exp.select("*").from_(_read_parquet([file.path for file in live]))
+        rows = exp.Union(this=rows, expression=stored, distinct=False, by_name=True)
+    elif not more:
+        return rows
     columns = [exp.column(field.name, quoted=True) for field in schema]
-    return exp.select(*columns).from_(both.subquery("stored"))
+    return exp.select(*columns, *more).from_(rows.subquery("stored"))
 
 
 def _typed_empty(schema: pa.Schema) -> exp.Select:

@@ -14,7 +14,13 @@ _AGGREGATES: Final = """any_value approx_count_distinct arg_max arg_min array_ag
     regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy stddev
     stddev_pop stddev_samp string_agg sum var_pop var_samp variance"""
 
-AGGREGATES: Final = frozenset(_AGGREGATES.split())
+_AGGREGATES_OF_SPARK: Final = "collect_list collect_set count_if mean percentile percentile_approx"
+_OF_SPARK: Final = """add_months aggregate array_distinct array_join array_max array_min date_format explode
+    filter from_json from_unixtime from_utc_timestamp get_json_object inline map map_keys map_values
+    named_struct nvl2 posexplode sha2 size sort_array split struct to_utc_timestamp
+    transform unix_timestamp"""
+
+AGGREGATES: Final = frozenset((*_AGGREGATES.split(), *_AGGREGATES_OF_SPARK.split()))
 """Aggregate functions, by the name that a statement calls them."""
 
 _WINDOWS: Final = """cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank
@@ -49,7 +55,7 @@ _SCALARS: Final = """abs acos acosh age array_append array_cat array_contains ar
     ucase unistr unnest upper user version week weekday weekofyear width_bucket year yearweek array
     current_role generate_series all"""
 
-SAFE: Final = AGGREGATES | frozenset(_WINDOWS.split()) | frozenset(_SCALARS.split())
+SAFE: Final = AGGREGATES | frozenset((*_WINDOWS.split(), *_SCALARS.split(), *_OF_SPARK.split()))
 """Every function that a statement may call."""
 
 TABLE_FUNCTIONS: Final = frozenset({"generate_series", "unnest"})

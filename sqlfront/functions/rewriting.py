@@ -9,7 +9,18 @@ from sqlglot import exp
 from sqlglot.expressions import DType
 
 from sqlfront.dialect import AS_WRITTEN
-from sqlfront.functions import arrays, bounds, constants, dates, jsons, numbers, regexps, texts
+from sqlfront.functions import (
+    arrays,
+    bounds,
+    constants,
+    dates,
+    jsons,
+    numbers,
+    regexps,
+    spark,
+    spark_dates,
+    texts,
+)
 from sqlfront.functions.names import called
 from sqlfront.functions.templates import NAME, fill, text
 from sqlfront.problems import UnknownFunctionError
@@ -41,6 +52,8 @@ _BUILDERS: Final[Mapping[str, Callable[[Sequence[exp.Expr]], exp.Expr]]] = {
     **jsons.BUILDERS,
     **numbers.BUILDERS,
     **dates.BUILDERS,
+    **spark.BUILDERS,
+    **spark_dates.BUILDERS,
 }
 
 
@@ -87,8 +100,11 @@ def _call(node: exp.Anonymous) -> exp.Expr | None:
             f"function {called(node)} does not take {len(node.expressions)} arguments",
             hint="See PostgreSQL's documentation for what it takes.",
         ) from None
+    if called(node) in spark.COLLECTING and isinstance(node.parent, (exp.Window, exp.Filter)):
+        built = spark.of_window(built, node.parent)
     built.meta[NAME] = called(node)
-    return built
+    is_read_inside = isinstance(node.parent, (exp.Dot, exp.Bracket)) and node.parent.this is node
+    return exp.paren(built, copy=False) if is_read_inside else built
 
 
 def _extract(node: exp.Expr) -> exp.Expr:
@@ -108,14 +124,6 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
     if isinstance(literal, exp.Literal) and literal.is_string:
         return constants.read(literal.name, target)
     return None
-
-
-def _element(node: exp.Expr) -> exp.Expr | None:
-    """Return an element in front of an array, of which there is none: DuckDB would count from the end."""
-    place = node.expressions[0] if node.expressions else None
-    return (
-        fill("CASE WHEN FALSE THEN x[1] END", x=to_duckdb(node.this)) if isinstance(place, exp.Neg) else None
-    )
 
 
 def _joined(node: exp.Expr) -> exp.Expr | None:
@@ -176,6 +184,16 @@ def _inside(node: exp.Expr) -> exp.Expr:
         if isinstance(value, exp.Expr):
             node.set(name, to_duckdb(value))
     return node
+
+
+def _each(node: exp.Expr) -> exp.Expr:
+    """Rewrite the arguments of a node, and return the node."""
+    node.set("expressions", [to_duckdb(part) for part in node.expressions])
+    return node
+
+
+def _array_and_function(node: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
+    return to_duckdb(node.this), to_duckdb(node.expression)
 
 
 def _compared(node: exp.Expr) -> exp.Expr | None:
@@ -248,7 +266,6 @@ _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = 
     exp.ILike: _like,
     **dict.fromkeys(_OPPOSITES, _compared),
     exp.Div: _divided,
-    exp.Bracket: _element,
     exp.DPipe: _joined,
     exp.RegexpLike: _matches,
     exp.RegexpILike: _matches,
@@ -259,6 +276,9 @@ _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = 
     exp.Length: _whole("LENGTH(t)", "this"),
     exp.StrPosition: _whole("STRPOS(t, s)", "this", "substr"),
     exp.BitLength: _whole("BIT_LENGTH(t)", "this"),
+    exp.Struct: lambda node: spark.named_struct(_each(node)),
+    exp.Transform: lambda node: spark.over_elements("list_transform", *_array_and_function(node)),
+    exp.ArrayFilter: lambda node: spark.over_elements("list_filter", *_array_and_function(node)),
     exp.JSONBExtract: lambda node: jsons.path(to_duckdb(node.this), node.expression, as_text=False),
     exp.JSONBExtractScalar: lambda node: jsons.path(to_duckdb(node.this), node.expression, as_text=True),
 }

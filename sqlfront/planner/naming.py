@@ -85,7 +85,9 @@ def _name(node: exp.Expr) -> tuple[str, bool]:
         return node.name, True
     if isinstance(node, exp.Dot):
         return (output_name(node.expression) if node.expression.args else node.name), True
-    if isinstance(node, (exp.Paren, exp.Window, exp.Filter, exp.WithinGroup, exp.Bracket, exp.Collate)):
+    if isinstance(
+        node, (exp.Aliases, exp.Paren, exp.Window, exp.Filter, exp.WithinGroup, exp.Bracket, exp.Collate)
+    ):
         return _name(node.this)
     if isinstance(node, (exp.Identifier, exp.Alias)):
         return node.alias_or_name, True

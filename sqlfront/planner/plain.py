@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
+import pyarrow as pa
 from sqlglot import exp
 
 from sqlfront.planner.context import Planning
 from sqlfront.planner.naming import told_apart
+from sqlfront.planner.nested import carried
 from sqlfront.planner.relations import Joined, Relation, Rows, Scan, as_source
 from sqlfront.planner.scope import Scope, check_column
 from sqlfront.planner.sources import Source, Sources
@@ -16,7 +19,10 @@ from sqlfront.planner.terms import not_additive
 from sqlfront.planner.ties import by_outputs, ranked
 from sqlfront.problems import ColumnCountError
 from sqlfront.safety import is_aggregate
-from sqlfront.trees import columns, is_query, rewrite
+from sqlfront.trees import columns, is_query, own, rewrite
+
+_EXPANDING: Final = (exp.Unnest, exp.Explode, exp.ExplodingGenerateSeries)
+"""Functions that make several rows of one."""
 
 
 def plain_select(
@@ -43,7 +49,15 @@ def plain_select(
     outputs = list(_outputs(node, select, sources.scope))
     names = tuple(name for name, _ in outputs)
     ranked(select, by_outputs(select.args.get("order"), [output for _, output in outputs], names))
-    return Rows(select, names, _carried(node, pinned), _unique(node, names, sources))
+    return Rows(select, names, _carried(node, pinned), _unique(node, names, sources), _nested(node, scope))
+
+
+def _nested(node: exp.Select, scope: Scope) -> dict[str, pa.DataType]:
+    """Return the outputs that show something inside a dataset's column; ``*`` shows all there is."""
+    every = any(output.is_star for output in node.expressions)
+    shown = {name: kind for table in scope.tables for name, kind in table.nested.items()} if every else {}
+    told = [output for output in node.expressions if not output.is_star]
+    return shown | carried(told, [output.alias_or_name for output in told], scope)
 
 
 def _check_columns(node: exp.Select, scope: Scope) -> None:
@@ -149,6 +163,8 @@ def _unique(node: exp.Select, names: Sequence[str], sources: Sources) -> frozens
         own_sets.add(frozenset(name.lower() for name in names))
     shown = _shown(node)
     group = node.args.get("group")
+    if any(isinstance(part, _EXPANDING) for output in node.expressions for part in own(output)):
+        return frozenset(own_sets)
     if group is not None:
         places = [_shown_as(part, node, shown) for part in group.expressions]
         if places and None not in places:
@@ -184,7 +200,8 @@ def plain_union(node: exp.SetOperation, left: Rows, right: Rows) -> Rows:
     union.set("expression", exp.Subquery(this=right.query.copy()))
     places = dict(zip((n.lower() for n in right.names), (n.lower() for n in left.names), strict=False))
     pinned = {**left.pinned, **{places[name]: m for name, m in right.pinned.items() if name in places}}
-    return Rows(union, left.names, pinned)
+    same = {name: kind for name, kind in left.nested.items() if kind in right.nested.values()}
+    return Rows(union, left.names, pinned, nested=same)
 
 
 def renamed(relation: Relation, names: Sequence[str]) -> Relation:
@@ -207,7 +224,8 @@ def renamed(relation: Relation, names: Sequence[str]) -> Relation:
     query = exp.select(exp.Star()).from_(_aliased(relation.query, alias))
     pinned = {places[name]: metric for name, metric in relation.pinned.items()}
     unique = frozenset(frozenset(places[name] for name in known) for known in relation.unique)
-    return Rows(query, every, pinned, unique)
+    nested = {places[name]: kind for name, kind in relation.nested.items()}
+    return Rows(query, every, pinned, unique, nested)
 
 
 def _aliased(query: exp.Expr, alias: exp.TableAlias) -> exp.Expr:

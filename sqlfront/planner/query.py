@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import pyarrow as pa
 from sqlglot import exp
 
 from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError, did_you_mean
+from engine.lake.system_columns import SYSTEM_COLUMNS
 from sqlfront.forbidden import check_relation
 from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
@@ -24,6 +26,7 @@ from sqlfront.planner.joins import joined_rows
 from sqlfront.planner.listing import listing
 from sqlfront.planner.lookups import as_scan, over_scan
 from sqlfront.planner.naming import told_apart
+from sqlfront.planner.nested import inside, nested_columns, resolved
 from sqlfront.planner.plain import plain_select, plain_union, recursive_rows, renamed
 from sqlfront.planner.preaggregated import preaggregated
 from sqlfront.planner.relations import Joined, Lookup, Relation, Rows, Scan, as_source
@@ -114,6 +117,7 @@ def _with_ctes(node: exp.Expr, around: Around) -> Around:
 def _select(node: exp.Select, around: Around, planning: Planning, is_top: bool) -> Relation:
     sources = _sources(node, around, planning)
     scope = replace(sources.scope, outer=around.outer, has_view=sources.has_view)
+    node = resolved(node, scope)
     within = replace(around, outer=scope)
     untangled = untied(node, scope, _tools(within, planning))
     if untangled is not node:
@@ -240,7 +244,9 @@ def _item(item: exp.Expr, around: Around, planning: Planning) -> Relation:
         inner.set("alias", None)
         return renamed(resolve(inner, around, planning), names)
     if isinstance(item, exp.Values):
-        return Rows(exp.select(exp.Star()).from_(item.copy()), alias_columns(item))
+        values = item.copy()
+        values.set("expressions", [inside(row, Scope(())) for row in values.expressions])
+        return Rows(exp.select(exp.Star()).from_(values), alias_columns(item))
     plan_call = _CALLS.get(system_function(item))
     return function_rows(item) if plan_call is None else plan_call(item, planning)
 
@@ -279,12 +285,24 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
 def _dataset(name: str, planning: Planning) -> Rows:
     """Plan a dataset; where objects are to be opened, each leaf is a column of its own."""
     dataset, table = planning.definitions.datasets[name], f"{DATASET}{name}"
+    schema = dataset.arrow()
+    if planning.sight.system_columns:
+        schema = pa.schema([*schema, *SYSTEM_COLUMNS])
     if not planning.sight.database.flatten:
-        return _stored(table, tuple(dataset.fields))
-    leaves = [path.split(".") for path in dataset.leaves()]
-    columns = [exp.alias_(_leaf(parts), ".".join(parts), quoted=True) for parts in leaves]
-    rows = _stored(table, ())
-    return Rows(exp.select(*columns).from_(rows.query), tuple(dataset.leaves()))
+        rows = _stored(table, tuple(schema.names))
+        return replace(rows, nested=nested_columns({field.name: field.type for field in schema}))
+    leaves = dict(_leaves(schema))
+    columns = [exp.alias_(_leaf(path.split(".")), path, quoted=True) for path in leaves]
+    query = exp.select(*columns).from_(_stored(table, ()).query)
+    return Rows(query, tuple(leaves), nested=nested_columns(leaves))
+
+
+def _leaves(fields: Iterable[pa.Field], before: str = "") -> Iterator[tuple[str, pa.DataType]]:
+    for part in fields:
+        if pa.types.is_struct(part.type):
+            yield from _leaves(part.type, f"{before}{part.name}.")
+        else:
+            yield f"{before}{part.name}", part.type
 
 
 def _leaf(parts: Sequence[str]) -> exp.Expr:

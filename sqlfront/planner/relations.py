@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 from sqlglot import exp
 
 from engine.dataview.components import DataView
@@ -117,12 +118,15 @@ class Rows:
         pinned: lower-case output column → distinct metric whose values per event it carries, and which
             can therefore not be aggregated again.
         unique: sets of lower-case output columns on which its rows are known to differ.
+        nested: lower-case output columns that show a dataset's column as it is, or a part of one, and have
+            something inside → their types.
     """
 
     query: exp.Expr
     names: tuple[str, ...]
     pinned: Mapping[str, str] = field(default_factory=dict)
     unique: frozenset[frozenset[str]] = frozenset()
+    nested: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlglot import exp
@@ -96,6 +96,33 @@ def _move_queries(join: exp.Join, select: exp.Select) -> None:
             select.where(guarded(term.copy()), copy=False)
 
 
+def lateral_views(tree: exp.Expr) -> exp.Expr:
+    """Write LATERAL VIEW as a join with the rows that a function makes.
+
+    >>> from sqlfront.dialect import parse
+    >>> lateral_views(parse("select x from t lateral view explode(a) e as x")[0].tree).sql("duckdb")
+    'SELECT x FROM t CROSS JOIN LATERAL (SELECT UNNEST(a) AS x) AS e'
+    """
+    for select in list(tree.find_all(exp.Select)):
+        for at, view in enumerate(select.args.get("laterals") or ()):
+            alias = view.args["alias"]
+            inner = exp.Select(expressions=[_aliased(view.this, alias.columns)])
+            name = alias.this or exp.to_identifier(f"_view_{at}", quoted=True)
+            rows = exp.Lateral(this=exp.Subquery(this=inner), alias=exp.TableAlias(this=name))
+            join = exp.Join(this=rows, kind="CROSS")
+            if view.args.get("outer"):
+                join = exp.Join(this=rows, side="LEFT", on=exp.true())
+            select.append("joins", join)
+        select.set("laterals", None)
+    return tree
+
+
+def _aliased(generator: exp.Expr, names: Sequence[exp.Expr]) -> exp.Expr:
+    if len(names) == 1:
+        return exp.Alias(this=generator, alias=names[0])
+    return exp.Aliases(this=generator, expressions=list(names)) if names else generator
+
+
 def name_outputs(tree: exp.Expr) -> exp.Expr:
     """Give every output that has no alias the name that PostgreSQL would.
 
@@ -151,6 +178,7 @@ REWRITES: Final[tuple[Callable[[exp.Expr], exp.Expr], ...]] = (
     opened_joins,
     inner_conditions,
     table_queries,
+    lateral_views,
     name_outputs,
     typed_casts,
     to_duckdb,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 from sqlglot import exp
 
 from engine.errors import UnknownColumnError, UnknownNameError, UnsupportedError, did_you_mean
@@ -16,10 +17,15 @@ HIDDEN = "(sub-query) "
 
 @dataclass(frozen=True)
 class Table:
-    """A table in scope: its columns' names, and what each stands for."""
+    """A table in scope: its columns' names, and what each stands for.
+
+    Attributes:
+        nested: lower-case columns that are a dataset's and have something inside → their types.
+    """
 
     alias: str
     columns: Mapping[str, exp.Expr]
+    nested: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     def find(self, name: str) -> str | None:
         """Return the column's own spelling, matched exactly or else in any case."""
@@ -95,6 +101,20 @@ class Scope:
             )
         return hits[0] if hits else None
 
+    def nested(self, column: exp.Column) -> pa.DataType | None:
+        """Return the type of a column or of a field in it, if it is a dataset's that has something inside.
+
+        Raises:
+            UnknownColumnError: an object in it has no such field.
+        """
+        parts = [part.name for part in column.parts]
+        for alias, rest in _splits(parts):
+            for table in self.tables:
+                if _equal(table.alias, alias) and _in(table, rest) is not None:
+                    return _inside(table, rest)
+        found = (_inside(table, parts) for table in self.tables if _in(table, parts) is not None)
+        return next(found, None)
+
     def meaning(self, column: exp.Column) -> tuple[str, exp.Expr]:
         """Return the spelling and meaning of a column.
 
@@ -135,12 +155,23 @@ def check_column(column: exp.Column, scope: Scope, aliases: Collection[str] = ()
         return
     around: Scope | None = scope
     while around is not None:
-        if around.lookup(column) is not None:
+        found = around.lookup(column)
+        if found is not None:
             if around.has_view:
                 raise correlated(column)
+            _check_quoted(column, found[0])
+            around.nested(column)
             return
         around = around.outer
     scope.meaning(column)
+
+
+def _check_quoted(column: exp.Column, name: str) -> None:
+    """Raise if a column whose name has dots was written without quotes around the whole."""
+    if "." in name and name.lower() not in (part.name.lower() for part in column.parts):
+        raise UnknownColumnError(
+            f'column "{column.name}" does not exist', hint=f'Write the whole name in quotes: "{name}".'
+        )
 
 
 def correlated(column: exp.Column) -> UnsupportedError:
@@ -181,3 +212,22 @@ def _in(table: Table, parts: list[str]) -> tuple[str, exp.Expr] | None:
     for part in parts[1:]:
         meaning = exp.Dot(this=meaning, expression=exp.to_identifier(part, quoted=True))
     return parts[-1], meaning
+
+
+def _inside(table: Table, parts: list[str]) -> pa.DataType | None:
+    """Return the type of a column, by its dotted name or as a field of an object.
+
+    Raises:
+        UnknownColumnError: an object has no such field.
+    """
+    whole = table.nested.get(".".join(parts).lower())
+    kind = table.nested.get(parts[0].lower()) if whole is None else whole
+    for part in parts[1:] if whole is None else ():
+        if kind is None or not pa.types.is_struct(kind):
+            return None
+        found = next((field.type for field in kind if _equal(field.name, part)), None)
+        if found is None:
+            hint = did_you_mean(part, [field.name for field in kind])
+            raise UnknownColumnError(f'column "{parts[0]}" has no field "{part}"', hint=hint)
+        kind = found
+    return kind

@@ -11,6 +11,7 @@ from engine.errors import UnsupportedError
 from sqlfront.functions import called
 from sqlfront.planner.block import Binder
 from sqlfront.planner.context import Planning
+from sqlfront.planner.nested import inside
 from sqlfront.planner.relations import Joined, JoinedSource, Relation, Rows, Scan, named_columns
 from sqlfront.planner.scope import Scope, Table
 from sqlfront.planner.terms import metrics
@@ -82,6 +83,7 @@ def from_clause(select: exp.Select, planner: Planner, planning: Planning) -> Sou
         scope = Scope(tuple(_table(source) for source in items), has_view=has_view)
         relation = planner.item(item, scope if _is_lateral(item) else None)
         items.append(Source(_source_name(item), item, relation, join))
+        items[-1] = _with_condition(items)
     items = [_closed(source, planner) if _stays_shut(source, items) else source for source in items]
     if all(isinstance(source.relation, Rows) for source in items):
         return Sources(tuple(items), (), _plain_scope(items))
@@ -119,6 +121,17 @@ def _closed(source: Source, planner: Planner) -> Source:
     return replace(source, relation=planner.rows(joined))
 
 
+def _with_condition(items: Sequence[Source]) -> Source:
+    """Return the last item with what its join's condition reads inside columns in DuckDB's words."""
+    last = items[-1]
+    condition = None if last.join is None else last.join.args.get("on")
+    if last.join is None or condition is None:
+        return last
+    join = last.join.copy()
+    join.set("on", inside(condition.copy(), Scope(tuple(_table(source) for source in items))))
+    return replace(last, join=join)
+
+
 def _source_name(item: exp.Expr) -> str:
     function = item if isinstance(item, exp.Func) else item.this
     name = called(function) if isinstance(function, exp.Expr) else None
@@ -148,7 +161,7 @@ def function_rows(item: exp.Expr) -> Rows:
 def _table(source: Source) -> Table:
     relation = source.relation
     if isinstance(relation, Rows):
-        return Table(source.alias, named_columns(relation, source.alias))
+        return Table(source.alias, named_columns(relation, source.alias), relation.nested)
     return Table(source.alias, relation.columns)
 
 
@@ -216,7 +229,8 @@ class _Join:
         alias = self._planning.fresh(source.alias)
         names = relation.columns
         self._sources.append(JoinedSource(alias, relation, kind))
-        self._tables.append(Table(source.alias, {name: column(name, alias) for name in names}))
+        inside = relation.nested if isinstance(relation, Rows) else {}
+        self._tables.append(Table(source.alias, {name: column(name, alias) for name in names}, inside))
         return place
 
     def _condition(self, join: exp.Join | None, kind: str) -> tuple[exp.Expr, ...]:
