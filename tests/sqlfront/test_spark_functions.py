@@ -136,6 +136,11 @@ def test_functions_of_elements_read_columns_as_well(front):
     assert answers(front, asked) == [('{"(hat,x)","(shoe,x)"}',)]
 
 
+@pytest.mark.parametrize("call", ["percentile(1)", "nvl2(1, 2)", "add_months(at)", "to_utc_timestamp(at)"])
+def test_too_few_arguments_are_refused(front, call):
+    assert answers(front, f"SELECT {call} FROM purchases")[:2] == ("E", "42883")
+
+
 def test_over_data_views(front):
     grouped = (
         "SELECT nvl(currency, '-'), date_format(timestamp, 'yyyyMMdd'), SUM(revenue) FROM shop GROUP BY 1, 2"
