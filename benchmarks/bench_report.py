@@ -42,8 +42,6 @@ from wayline.generate import shop
 
 TURNS: Final = 5
 RUNS_PER_TURN: Final = 5
-WARM_UP: Final = 0.25
-"""Seconds for which a question is asked in a turn before its runs are timed."""
 LAST_WEEK: Final = TimeRange(QUARTER_END - 7 * shop.DAY, QUARTER_END)
 PATIENCE: Final = 2.0
 """Seconds that a fresh process may take to answer at 2 million events."""
@@ -135,7 +133,7 @@ def _timed(ask: Ask, benchmark: Any, stage: Stage) -> list[Row]:
 
     What took its turn before leaves threads that still spin and caches full of its own data.
     """
-    until = perf_counter() + WARM_UP
+    until = perf_counter() + stage.warm_up
     while perf_counter() < until:
         ask(stage)
     rows: list[Row] = benchmark.pedantic(ask, args=(stage,), rounds=RUNS_PER_TURN, iterations=1)

@@ -27,6 +27,8 @@ from wayline.generate import shop
 
 RUNS: Final = 3
 """Commits that lie unmerged beside the base: two appended batches and a replay."""
+_WARM_UP: Final = 0.25
+_WARM_EVENTS_PER_SECOND: Final = 4_000_000
 _STREAMED_BATCHES: Final = 100
 _STREAMED_ROWS: Final = 1_000
 _APPENDED_PER_DAY: Final = 48
@@ -47,6 +49,8 @@ class Stage:
         self._room = stack.enter_context(scratch())
         self.alone: list[Needed] = []
         """What reports in processes of their own needed, newest last."""
+        self.warm_up = min(_WARM_UP, events / _WARM_EVENTS_PER_SECOND)
+        """Seconds for which a question is asked before it is timed; hardly any at sizes for trying out."""
         self.warm: set[object] = set()
         """What was asked before."""
 
