@@ -27,6 +27,8 @@ _OF_MAPS: Final = {"map_keys": _NAMESPACES, "map_values": _BY_NAMESPACE}
 _GENERATORS: Final = (exp.Explode, exp.Posexplode, exp.Inline)
 _READS_INSIDE: Final = (exp.Bracket, exp.Anonymous, exp.Length, exp.Aliases, *_GENERATORS)
 _FROM: Final = ("from_", "joins", "with_")
+_IDENTITIES: Final = pa.list_(pa.field("item", IDENTITY_MAP.value_type, nullable=False))
+"""Some identities of a map: an array like any other, whose places count from 0."""
 _ELEMENT: Final = "element"
 """Key in a node's meta: the type of what it makes rows of, where the node does not show it."""
 _ONE: Final = "one explode, posexplode or inline"
@@ -56,20 +58,24 @@ def type_of(node: exp.Expr, scope: Scope) -> pa.DataType | None:
     if isinstance(node, exp.Explode):
         return node.meta_get(_ELEMENT) or _element(type_of(node.this, scope))
     if isinstance(node, exp.ArrayFilter):
-        return type_of(node.this, scope)
+        return _filtered(type_of(node.this, scope))
     if isinstance(node, exp.Dot):
         return _field(type_of(node.this, scope), node.expression.name)
     if isinstance(node, exp.Bracket):
         kind, place = type_of(node.this, scope), bare(node.expressions[0])
         if kind == IDENTITY_MAP and _is_key(place):
-            return kind
+            return _IDENTITIES
         if _is_text(place):
             return _field(kind, place.name)
         return None if isinstance(place, exp.Slice) else _element(kind)
     if isinstance(node, exp.Anonymous) and node.name in ("list_extract", "list_filter"):
         kind = type_of(node.expressions[0], scope)
-        return _element(kind) if node.name == "list_extract" else kind
+        return _element(kind) if node.name == "list_extract" else _filtered(kind)
     return None
+
+
+def _filtered(kind: pa.DataType | None) -> pa.DataType | None:
+    return _IDENTITIES if kind == IDENTITY_MAP else kind
 
 
 def _is_key(node: exp.Expr) -> bool:
@@ -155,7 +161,7 @@ def _at(node: exp.Bracket, scope: Scope) -> exp.Expr | None:
     # The parser has moved what it knows to be a number to where an array of DuckDB's tree begins, at 0.
     written = exp.apply_index_offset(node.this, node.expressions, 1, dialect="duckdb")[0]
     value = inside(node.this, scope)
-    if isinstance(written, exp.Literal):
+    if isinstance(written, exp.Literal) and written.name.isdecimal():
         return call("list_extract", value, number(int(written.name) + 1))
     if isinstance(written, exp.Neg):
         return fill(_FIRST, x=value)
@@ -192,19 +198,22 @@ def _rows(output: exp.Expr, scope: Scope) -> list[exp.Expr]:
     inner = output.unalias()
     names = [name.name for name in inner.expressions] if isinstance(inner, exp.Aliases) else []
     generator = inner.this if isinstance(inner, exp.Aliases) else inner
+    if generator.expressions:
+        raise UnsupportedError(f"{called(generator)} of several values is not supported", hint="Give it one.")
     columns = _columns(generator, scope)
-    if len(columns) == 1 and not names and output.alias != called(generator):
+    if not names and output.alias != called(generator):
         names = [output.alias]
     if names and len(names) != len(columns):
         raise UnsupportedError(
-            f"{called(generator)} gives {len(columns)} columns, but {len(names)} names were given"
+            f"{called(generator)} gives {len(columns)} columns, but {len(names)} name{'s' * (len(names) != 1)}"
+            f" {'was' if len(names) == 1 else 'were'} given"
         )
     chosen = names or [name for name, _ in columns]
     made = []
     for name, (column, array) in zip(chosen, columns, strict=True):
         rows = exp.Explode(this=array)
         if column == "value":
-            rows.meta[_ELEMENT] = IDENTITY_MAP
+            rows.meta[_ELEMENT] = _IDENTITIES
         made.append(exp.alias_(rows, name, quoted=True))
     return made
 

@@ -294,3 +294,44 @@ def test_lateral_view_opens_no_doors(ask, view):
 def test_lateral_without_view_is_left_alone():
     tree = parse("SELECT x FROM t CROSS JOIN LATERAL (SELECT unnest(t.a) AS x) e")[0].tree
     assert lateral_views(tree.copy()) == tree
+
+
+def test_a_place_that_is_no_whole_number_is_rounded(ask):
+    assert ask("SELECT tags[0.4], tags[0.6] FROM purchases ORDER BY at") == [
+        ("new", "red"),
+        ("red", None),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT explode(identityMap['ECID']) AS i FROM purchases", [("(ECID,e1,t)",), ("(ECID,e2,f)",)]),
+        (
+            "SELECT v.id FROM purchases LATERAL VIEW explode(identityMap['ECID']) e AS v",
+            [("e1",), ("e2",)],
+        ),
+        (
+            "SELECT k, v.id AS i FROM purchases LATERAL VIEW explode(identityMap) m AS k, w"
+            " LATERAL VIEW explode(w) f AS v ORDER BY i",
+            [("CRM", "c1"), ("CRM", "c2"), ("ECID", "e1"), ("ECID", "e2")],
+        ),
+        ("SELECT size(identityMap['ECID']) FROM purchases WHERE id = '1'", [("2",)]),
+        ("SELECT size(filter(identityMap, x -> x.primary)) FROM purchases WHERE id = '1'", [("1",)]),
+    ],
+)
+def test_identities_of_a_namespace_are_an_array(ask, sql, expected):
+    assert ask(sql) == expected
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("explode(tags, items)", "explode of several values is not supported"),
+        ("inline(items) AS x", "inline gives 2 columns, but 1 name was given"),
+        ("explode(identityMap) AS x", "explode gives 2 columns, but 1 name was given"),
+    ],
+)
+def test_what_makes_rows_leaves_out_nothing_that_was_written(ask, output, message):
+    assert ask(f"SELECT {output} FROM purchases") == ("E", "0A000", message)
