@@ -24,8 +24,9 @@ Builder = Callable[[Arguments], exp.Expr]
 
 
 def _of_two(template: str) -> Builder:
-    """Return a builder of a function with up to three arguments: ``x``, ``y`` and ``z`` of the template."""
-    return lambda arguments: fill(template, **dict(zip("xyz", arguments, strict=False)))
+    """Return a builder of a function with as many arguments as its template has of ``x``, ``y`` and ``z``."""
+    names = sorted(set(re.findall(r"\b[xyz]\b", template)))
+    return lambda arguments: fill(template, **dict(zip(names, arguments, strict=True)))
 
 
 def _collected(values: exp.Expr, *, distinct: bool) -> exp.Expr:
@@ -153,7 +154,7 @@ def _schema(written: str) -> exp.DataType:
     is_type = re.match(r"\s*(?:array|struct|map)\s*<", written, re.IGNORECASE)
     try:
         kind = exp.DataType.build(written if is_type else f"STRUCT<{written}>", dialect="spark")
-    except (ParseError, ValueError):
+    except (ParseError, TypeError, ValueError):
         raise _unreadable(written) from None
     if not all(part.expressions for part in kind.find_all(exp.DataType) if part.args.get("nested")):
         raise _unreadable(written)
@@ -199,7 +200,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "collect_set": lambda arguments: _collected(arguments[0], distinct=True),
     "count_if": _of_two("COUNT(CASE WHEN x THEN 1 END)"),
     "from_json": _from_json,
-    "get_json_object": lambda arguments: call("json_extract_string", *arguments),
+    "get_json_object": _of_two("CASE WHEN JSON_VALID(x) THEN JSON_EXTRACT_STRING(x, y) END"),
     "map": _map,
     "map_keys": lambda arguments: call("map_keys", *arguments),
     "map_values": lambda arguments: call("map_values", *arguments),
