@@ -204,10 +204,8 @@ def _rows(output: exp.Expr, scope: Scope) -> list[exp.Expr]:
     if not names and output.alias != called(generator):
         names = [output.alias]
     if names and len(names) != len(columns):
-        raise UnsupportedError(
-            f"{called(generator)} gives {len(columns)} columns, but {len(names)} name{'s' * (len(names) != 1)}"
-            f" {'was' if len(names) == 1 else 'were'} given"
-        )
+        given = "1 name was" if len(names) == 1 else f"{len(names)} names were"
+        raise UnsupportedError(f"{called(generator)} gives {len(columns)} columns, but {given} given")
     chosen = names or [name for name, _ in columns]
     made = []
     for name, (column, array) in zip(chosen, columns, strict=True):
