@@ -24,6 +24,8 @@ _OF_NAMESPACE: Final = "LIST_FILTER(x, each -> each.namespace = k)"
 _NAMESPACES: Final = "LIST_SORT(LIST_DISTINCT(LIST_TRANSFORM(x, each -> each.namespace)))"
 _BY_NAMESPACE: Final = f"LIST_TRANSFORM({_NAMESPACES}, k -> {_OF_NAMESPACE})"
 _OF_MAPS: Final = {"map_keys": _NAMESPACES, "map_values": _BY_NAMESPACE}
+_ELEMENT_AT: Final = {"list_transform": 0, "list_filter": 0, "list_reduce": 1}
+"""Functions of elements, and which parameter of the function that they are given is the element."""
 _GENERATORS: Final = (exp.Explode, exp.Posexplode, exp.Inline)
 _READS_INSIDE: Final = (exp.Bracket, exp.Anonymous, exp.Length, exp.Aliases, *_GENERATORS)
 _FROM: Final = ("from_", "joins", "with_")
@@ -55,6 +57,8 @@ def type_of(node: exp.Expr, scope: Scope) -> pa.DataType | None:
     node = bare(node.unalias())
     if isinstance(node, exp.Column):
         return _type_of_column(node, scope)
+    if isinstance(node, exp.Identifier):
+        return _of_parameter(node, scope)
     if isinstance(node, exp.Explode):
         return node.meta_get(_ELEMENT) or _element(type_of(node.this, scope))
     if isinstance(node, exp.ArrayFilter):
@@ -71,6 +75,21 @@ def type_of(node: exp.Expr, scope: Scope) -> pa.DataType | None:
     if isinstance(node, exp.Anonymous) and node.name in ("list_extract", "list_filter"):
         kind = type_of(node.expressions[0], scope)
         return _element(kind) if node.name == "list_extract" else _filtered(kind)
+    return None
+
+
+def _of_parameter(node: exp.Identifier, scope: Scope) -> pa.DataType | None:
+    """Return the type of what a parameter of a function of elements stands for, if it is an element."""
+    around = node.find_ancestor(exp.Lambda)
+    while around is not None:
+        names = [parameter.name for parameter in around.expressions]
+        caller = around.parent
+        if node.name in names and isinstance(caller, exp.Anonymous) and caller.name in _ELEMENT_AT:
+            is_element = names.index(node.name) == _ELEMENT_AT[caller.name]
+            return _element(type_of(caller.expressions[0], scope)) if is_element else None
+        if node.name in names:
+            return None
+        around = around.find_ancestor(exp.Lambda)
     return None
 
 
@@ -210,8 +229,7 @@ def _rows(output: exp.Expr, scope: Scope) -> list[exp.Expr]:
     made = []
     for name, (column, array) in zip(chosen, columns, strict=True):
         rows = exp.Explode(this=array)
-        if column == "value":
-            rows.meta[_ELEMENT] = _IDENTITIES
+        rows.meta[_ELEMENT] = _of_column(generator, column, scope)
         made.append(exp.alias_(rows, name, quoted=True))
     return made
 
@@ -232,6 +250,13 @@ def _columns(generator: exp.Expr, scope: Scope) -> list[tuple[str, exp.Expr]]:
     if isinstance(generator, exp.Posexplode):
         return [("pos", fill("RANGE(LEN(x))", x=columns[0][1])), *columns]
     return columns
+
+
+def _of_column(generator: exp.Expr, column: str, scope: Scope) -> pa.DataType | None:
+    """Return the type of a column that a generator makes, where its array does not show it."""
+    if isinstance(generator, exp.Inline):
+        return _field(_element(type_of(generator.this, scope)), column)
+    return _IDENTITIES if column == "value" else None
 
 
 def _fields(array: exp.Expr, kind: pa.DataType | None) -> list[str]:

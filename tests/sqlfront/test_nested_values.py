@@ -2,16 +2,33 @@
 
 import pytest
 
+from engine.definitions.model import Definitions
 from sqlfront.dialect import parse
 from sqlfront.front import open_front
 from sqlfront.gate import OwnersGate
 from sqlfront.planner.rewrites import lateral_views
+from tests.journeys.support import ingest_rows, new_home
 from tests.sqlfront.purchases import answers, purchases_home
+from tests.world.homes import START
 
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory):
     home = purchases_home(tmp_path_factory.mktemp("nested"))
+    yield open_front(home, OwnersGate())
+    home.close()
+
+
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory):
+    """A front over one event, whose array has objects with arrays inside."""
+    rows = {"type": "array", "fields": {"tags": {"type": "array", "items": "string"}}}
+    dataset = {"kind": "event", "timestamp": "at", "event_id": "id"}
+    fields = {"id": "string", "at": "timestamp", "rows": rows}
+    definitions = Definitions.model_validate({"datasets": {"nested": {**dataset, "fields": fields}}})
+    home = new_home(tmp_path_factory.mktemp("arrays"), definitions)
+    values = [{"tags": ["a", "b"]}, {"tags": ["c", "d"]}]
+    ingest_rows(home, "nested", [{"id": "1", "at": START, "rows": values}])
     yield open_front(home, OwnersGate())
     home.close()
 
@@ -335,3 +352,18 @@ def test_identities_of_a_namespace_are_an_array(ask, sql, expected):
 )
 def test_what_makes_rows_leaves_out_nothing_that_was_written(ask, output, message):
     assert ask(f"SELECT {output} FROM purchases") == ("E", "0A000", message)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT transform(rows, r -> r.tags[0]) FROM nested", [("{a,c}",)]),
+        ("SELECT filter(rows, r -> r.tags[0] = 'c')[0].tags[0] FROM nested", [("c",)]),
+        ("SELECT transform(rows, r -> transform(r.tags, t -> r.tags[0])) FROM nested", [("{{a,a},{c,c}}",)]),
+        ("SELECT aggregate(rows, '', (s, r) -> s || r.tags[0]) FROM nested", [("ac",)]),
+        ("SELECT x.tags[0] AS t FROM (SELECT inline(rows) FROM nested) x ORDER BY 1", [("a",), ("c",)]),
+        ("SELECT transform(ARRAY[ARRAY['x', 'y']], r -> r[1]) FROM nested", [("{x}",)]),
+    ],
+)
+def test_arrays_inside_elements_count_from_zero_as_well(nested, sql, expected):
+    assert answers(nested, sql) == expected
