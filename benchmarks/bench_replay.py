@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,12 +41,8 @@ _HOW: Final = {
 }
 
 
-def _named(name: str, stitching: Stitching) -> str:
-    return name if stitching is Stitching.FIELD else f"{name}.{stitching}"
-
-
 def _pairs(stitching: Stitching) -> dict[str, Pair]:
-    name = partial(_named, stitching=stitching)
+    name = stitching.names
     return {
         name("P5"): Pair(
             f"replay of 7 days{_HOW[stitching]}, 10 × the history ÷ 1 ×",
@@ -162,7 +157,7 @@ def _duckdb(formulation: str, stitching: Stitching) -> Measurement:
 def _measurements(stitching: Stitching) -> dict[str, Measurement]:
     ours = {f"replay.{name}": _ours(name, stitching) for name in ("long", "short", "week")}
     peers = {f"duckdb.{name}": _duckdb(name, stitching) for name in _FORMULATIONS[stitching]}
-    return {_named(name, stitching): measurement for name, measurement in (ours | peers).items()}
+    return {stitching.names(name): measurement for name, measurement in (ours | peers).items()}
 
 
 MEASUREMENTS: Final = {

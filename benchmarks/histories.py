@@ -53,7 +53,7 @@ def histories(events: int, seed: int, stitching: Stitching = Stitching.FIELD) ->
         for file in (*older, *quarter):
             file.unlink()
 
-    folder = kept(f"{_named('histories', stitching)}-{events}-{seed}", build)
+    folder = kept(f"{stitching.names('histories')}-{events}-{seed}", build)
     return Histories(folder / "long", folder / "short")
 
 
@@ -70,7 +70,7 @@ def late_home(events: int, seed: int, stitching: Stitching = Stitching.FIELD) ->
         home.close()
         home.root.rename(folder)
 
-    return kept(f"{_named('late', stitching)}-{events}-{seed}", build)
+    return kept(f"{stitching.names('late')}-{events}-{seed}", build)
 
 
 def further_batches(events: int, seed: int, count: int, rows: int) -> list[Path]:
@@ -123,10 +123,6 @@ def _last_logins(files: list[Path]) -> pl.DataFrame:
     distinct = rows.unique("event_id", keep="first", maintain_order=True)
     ordered = distinct.sort("ts", "customer_id", descending=[True, False])
     return ordered.unique("device_id", keep="first", maintain_order=True).sort("device_id").collect()
-
-
-def _named(name: str, stitching: Stitching) -> str:
-    return name if stitching is Stitching.FIELD else f"{name}.{stitching}"
 
 
 def _build(folder: Path, stitching: Stitching, batches: tuple[list[Path], ...]) -> None:

@@ -30,6 +30,10 @@ class Stitching(StrEnum):
     GRAPH = "graph"
     """By that graph."""
 
+    def names(self, what: str) -> str:
+        """Return the name of what is measured or kept of such a home."""
+        return what if self is Stitching.FIELD else f"{what}.{self}"
+
 
 def definitions(stitching: Stitching = Stitching.FIELD) -> Definitions:
     """Return what is applied to the home: the demo's web dataset, and the view with metrics of all models."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import InputError
+from engine.folders import scratch
 
 VARIABLE: Final = "WAYLINE_MEMORY_LIMIT"
 """Environment variable with the limit, such as ``2GB``."""
@@ -60,8 +61,8 @@ def decoding_budget() -> int:
 
 
 def duckdb_settings() -> dict[str, bool | int | float | str | list[str]]:
-    """Return the settings with which each of the process's DuckDBs is opened: its own limit."""
-    return {"memory_limit": f"{_free() // 4}B"}
+    """Return the settings with which a DuckDB of the process is opened: its limit, and where it spills."""
+    return {"memory_limit": f"{_free() // 4}B", "temp_directory": str(scratch() / "spilled")}
 
 
 def size_in_bytes(text: str) -> int:

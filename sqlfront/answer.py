@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -108,7 +108,6 @@ class Question:
         tree = self.statement.tree
         if tree is None:
             raise AssertionError(f"{self.statement.kind} is not a question")
-        compat, as_json = is_compatible(self.settings), shows_json(self.settings)
 
         def make() -> Planned:
             return prepare(
@@ -117,20 +116,24 @@ class Question:
                 self.home,
                 sight,
                 self.workspace,
-                compat=compat,
-                as_json=as_json,
+                compat=is_compatible(self.settings),
+                as_json=shows_json(self.settings),
                 listed=self._listed,
             )
 
         if _reads_any(tree, sight.temporaries):
             return make()
-        world, statement = sight.world, self.statement
-        seen = (world.revision, sight.access.key, self.database.key)
-        key = (*seen, statement.kind, statement.text, self.declared, compat, as_json, sight.system_columns)
+        key = self._key(sight)
         planned: Planned = self.workspace.plans.get(key, make)
-        if planned.world not in (None, world.id):
-            planned = self.workspace.plans.get((*key, world.id), make)
+        if planned.world not in (None, sight.world.id):
+            planned = self.workspace.plans.get((*key, sight.world.id), make)
         return planned
+
+    def _key(self, sight: Sight) -> tuple[Hashable, ...]:
+        """Return all that a plan follows from, but for what is stored."""
+        seen = (sight.world.revision, sight.access.key, self.database.key, sight.system_columns)
+        shown = (is_compatible(self.settings), shows_json(self.settings))
+        return (*seen, *shown, self.statement.kind, self.statement.text, self.declared)
 
 
 def _reads_any(tree: exp.Expr, tables: Collection[str]) -> bool:

@@ -10,7 +10,6 @@ import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
-from engine.lake.system_columns import SYSTEM_COLUMNS
 from engine.report import empty_answer
 from engine.report.request import ReportRequest, TimeRange
 from sqlfront.calls import call_schema
@@ -101,8 +100,7 @@ class Description:
             return RELATIONS[table.removeprefix(SYSTEM)].schema
         if table.startswith(TEMPORARY):
             return self._sight.temporaries[table.removeprefix(TEMPORARY)].schema
-        schema = self._world.definitions.datasets[table.removeprefix(DATASET)].arrow()
-        return pa.schema([*schema, *SYSTEM_COLUMNS]) if self._sight.system_columns else schema
+        return self._sight.schema(table.removeprefix(DATASET))
 
     def _open(self, node: exp.Expr) -> exp.Expr:
         """Return a tree with parameters as NULLs of their types."""

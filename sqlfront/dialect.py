@@ -170,11 +170,7 @@ def _with_arrows_of_json(tree: exp.Expr) -> exp.Expr:
         first = arrow.this
         while not isinstance(first, exp.Literal) and isinstance(first.this, exp.Expr):
             first = first.this
-        if (
-            is_function_of_elements(arrow)
-            or len(arrow.expressions) != 1
-            or not isinstance(first, exp.Literal)
-        ):
+        if not isinstance(first, exp.Literal):
             continue
         value, path = exp.Column(this=arrow.expressions[0]), Wayline().to_json_path(first)
         field = exp.JSONExtract(this=value, expression=path, only_json_types=True)

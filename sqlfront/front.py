@@ -22,6 +22,7 @@ from sqlfront.database import read_database
 from sqlfront.dialect import Statement, parse
 from sqlfront.gate import OwnersGate, UsersGate
 from sqlfront.listing import Listing
+from sqlfront.problems import PositionedSyntaxProblem
 from sqlfront.query import Query
 from sqlfront.querylog import Asker, QueryLog
 from sqlfront.settings import role_of
@@ -133,4 +134,6 @@ def _read(sql: str) -> Statement | CatalogQuestion | Sleep:
     statements = parse(sql)
     if len(statements) != 1:
         raise UnsupportedError("more than one statement at once", hint="Send them one by one.")
+    if statements[0].tree is None:  # such as SELECT with a control character behind it
+        raise PositionedSyntaxProblem(f'syntax error at or near "{statements[0].kind}"', position=1)
     return statements[0]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from engine.catalog import access
-from engine.catalog.access import Limits, Roll
+from engine.catalog.access import RoleLimits, Roll
 from engine.catalog.store import Catalog
 from engine.governance.access import OWNER, Access, access_of, limits_in
 from sqlfront.auth import Login, Verifier
@@ -34,7 +34,7 @@ class Gate(Protocol):
     def may_become(self, user: str, role: str) -> bool:
         """Tell whether a user has a role."""
 
-    def limits(self, user: str, role: str | None) -> Limits:
+    def limits(self, user: str, role: str | None) -> RoleLimits:
         """Return what a user's statements may take now; reads nothing, so it may be asked on any thread."""
 
     def group(self, user: str) -> tuple[str, ...]:
@@ -55,9 +55,9 @@ class OpenGate:
         """Nobody has one."""
         return False
 
-    def limits(self, user: str, role: str | None) -> Limits:
+    def limits(self, user: str, role: str | None) -> RoleLimits:
         """Those of the server alone hold."""
-        return Limits()
+        return RoleLimits()
 
     def group(self, user: str) -> tuple[str, ...]:
         """All are in one."""
@@ -130,10 +130,10 @@ class UsersGate:
             return role in roll.roles or role == user
         return role in roll.roles_of(user) or role == user
 
-    def limits(self, user: str, role: str | None) -> Limits:
+    def limits(self, user: str, role: str | None) -> RoleLimits:
         """Return what a user's statements may take, as of when grants were last read; reads nothing."""
         known = self._roll
-        return Limits() if known is None else limits_in(known, user, None if role == user else role)
+        return RoleLimits() if known is None else limits_in(known, user, None if role == user else role)
 
     def group(self, user: str) -> tuple[str, ...]:
         """Return the roles of a user who is no administrator, as of when grants were last read."""

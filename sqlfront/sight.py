@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from engine.errors import ForbiddenError
 from engine.governance.access import Access, restricted
+from engine.lake.system_columns import SYSTEM_COLUMNS
 from engine.world import World
 from sqlfront.database import ANY_DATABASE, Database
 
@@ -40,6 +41,11 @@ class Sight:
     def hides_events(self, view: str) -> bool:
         """Whether a rule of a role keeps events of a view from whoever asks, even how many there are."""
         return self.access.rules(view) is not None
+
+    def schema(self, dataset: str) -> pa.Schema:
+        """Return the columns that a dataset shows."""
+        schema = self.world.definitions.datasets[dataset].arrow()
+        return pa.schema([*schema, *SYSTEM_COLUMNS]) if self.system_columns else schema
 
     def datasets(self) -> Iterator[str]:
         """Yield the datasets that may be asked by name."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from engine.catalog.access import Limits
+from engine.catalog.access import RoleLimits
 from engine.errors import ForbiddenError, UnsupportedError
 from sqlfront.auth import Login
 from sqlfront.gate import Gate, OpenGate
@@ -123,7 +123,7 @@ class SessionState:
             temporaries=lambda: self.block.tables,
         )
 
-    def limits(self) -> Limits:
+    def limits(self) -> RoleLimits:
         """Return what the user's statements may take now, in the role that is set."""
         return self.gate.limits(self.user, role_of(self.block.settings.values))
 

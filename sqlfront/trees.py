@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar, cast
 
 from sqlglot import ErrorLevel, exp
+
+Kind = TypeVar("Kind")
 
 ATOMS = (
     exp.Column,
@@ -138,6 +140,33 @@ def conjoin(terms: Iterable[exp.Expr]) -> exp.Expr | None:
 def column(name: str, table: str | None = None) -> exp.Column:
     """Return a quoted column."""
     return exp.column(name, table=table, quoted=True)
+
+
+def over_columns(
+    query: exp.Expr, kinds: Sequence[Kind], change: Callable[[exp.Expr, Kind], exp.Expr]
+) -> exp.Expr:
+    """Return a query over another one, whose columns are what is put for those of the other, by their places.
+
+    Args:
+        kinds: what ``change`` is told of each column.
+        change: returns what is put for a column.
+
+    >>> from sqlglot import parse_one
+    >>> render(over_columns(parse_one("SELECT 1"), ["TEXT"], exp.cast))
+    'SELECT CAST("_"."c0" AS TEXT) AS "c0" FROM (SELECT 1) AS "_"("c0")'
+    """
+    names = [f"c{at}" for at in range(len(kinds))]
+    alias = exp.TableAlias(
+        this=exp.to_identifier("_", quoted=True),
+        columns=[exp.to_identifier(name, quoted=True) for name in names],
+    )
+    outputs = [
+        exp.alias_(change(column(name, "_"), kind), name, quoted=True)
+        for name, kind in zip(names, kinds, strict=True)
+    ]
+    inner = query.copy() if isinstance(query, exp.Subquery) else exp.Subquery(this=query.copy())
+    inner.set("alias", alias)
+    return exp.select(*outputs).from_(inner)
 
 
 def expression(node: exp.Expr) -> exp.Expression:

@@ -5,7 +5,7 @@ statement takes. So the process is asked: beyond its limit and a quarter, the st
 growth. That is the youngest in whose time the process grew by at least half of what it grew in all.
 
 DuckDB can be interrupted between chunks of rows only, and a chunk of wide values may fill a machine. So a
-server has a *bolt* too: the system grants it no memory far beyond the limit, and what asks for more fails.
+server has a hard limit too: the system grants it no memory far beyond the other, and asking for more fails.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def allowed() -> int:
     return memory.limit() // 4 * 5
 
 
-def bolt() -> None:
+def set_hard_limit() -> None:
     """Have the system refuse this process, and those that it starts, memory far beyond the limit.
 
     What counts there are addresses, of which a process has more than memory; what it has of them so far, and

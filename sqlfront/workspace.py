@@ -11,7 +11,6 @@ from typing import Any, Final, Generic, TypeVar
 import duckdb
 
 from engine import memory
-from engine.folders import scratch
 from engine.locking import locked
 from sqlfront.admission import PLACES, Admission
 from sqlfront.watch import Watch
@@ -54,7 +53,6 @@ def _config() -> dict[str, bool | int | float | str | list[str]]:
     """Return settings: sorts and joins that need more than their memory spill, but do not fill the disk."""
     return {
         **memory.duckdb_settings(),
-        "temp_directory": str(scratch() / "spilled"),
         "max_temp_directory_size": f"{SPILLED * memory.limit()}B",
     }
 

@@ -8,11 +8,10 @@ from typing import Final
 from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
-from sqlfront.trees import column
+from sqlfront.trees import over_columns
 
 ZONED_TIME: Final = "TIME WITH TIME ZONE"
 """DuckDB's name of the type."""
-_RELATION: Final = "answer"
 
 
 def with_zoned_times_as_text(query: exp.Expr, kinds: Sequence[DuckDBPyType]) -> exp.Expr:
@@ -24,13 +23,7 @@ def with_zoned_times_as_text(query: exp.Expr, kinds: Sequence[DuckDBPyType]) -> 
     written = list(map(str, kinds))
     if not any(ZONED_TIME in kind for kind in written):
         return query
-    names = [f"c{at}" for at in range(len(written))]
-    outputs = [
-        exp.alias_(_as_text(column(name, _RELATION), kind), name)
-        for name, kind in zip(names, written, strict=True)
-    ]
-    alias = exp.TableAlias(this=exp.to_identifier(_RELATION), columns=list(map(exp.to_identifier, names)))
-    return exp.select(*outputs).from_(exp.Subquery(this=query.copy(), alias=alias))
+    return over_columns(query, written, _as_text)
 
 
 def _as_text(value: exp.Expr, kind: str) -> exp.Expr:

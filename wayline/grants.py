@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from engine.catalog import access
-from engine.catalog.access import EVERY, Grant, Kind, Limits, Roll
+from engine.catalog.access import EVERY, Grant, Kind, RoleLimits, Roll
 from engine.definitions.model import Definitions, SegmentDefinition
 from engine.definitions.project import explained
 from engine.definitions.values import write_duration
@@ -185,7 +185,7 @@ _LIMITS: Final[Mapping[str, Callable[[int], str]]] = {
 }
 
 
-def limits_text(limits: Limits) -> str:
+def limits_text(limits: RoleLimits) -> str:
     """Return limits as a person reads them, such as ``2 statements at once``; empty if none is set."""
     found = asdict(limits)
     return ", ".join(text(found[name]) for name, text in _LIMITS.items() if found[name] is not None)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from engine.catalog import access
-from engine.catalog.access import LIMITS, Limits, Role
+from engine.catalog.access import LIMITS, Role, RoleLimits
 from engine.errors import InputError
 from engine.governance.access import access_of_roles, closed_views
 from sqlfront.users import check_name
@@ -137,7 +137,7 @@ def role_set(
     """
     with access.changing(open_home(home).catalog) as connection:
         known = access.roll_in(connection).role(name)
-        role = _with(replace(known, limits=Limits()) if unlimited else known, given)
+        role = _with(replace(known, limits=RoleLimits()) if unlimited else known, given)
         access.save_role(connection, role)
     if json:
         print_json(role.record())

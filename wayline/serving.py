@@ -29,7 +29,7 @@ from sqlfront.state import Caller
 from sqlfront.statements import control
 from sqlfront.tls import Credentials, Encryption, own_certificate
 from sqlfront.tokens import split
-from sqlfront.watch import bolt
+from sqlfront.watch import set_hard_limit
 from wayline.output import console, print_error
 
 _USUAL: Final = Limits()
@@ -82,7 +82,7 @@ def serve_until_interrupted(home: Home, options: Serving) -> None:
         HomeError: the port is in use, or the certificate cannot be used.
     """
     encryption = _encryption(home, options)
-    bolt()
+    set_hard_limit()
 
     def ready(address: Address) -> None:
         console.print(f"Serving {home.root} on {address.host}:{address.port} until Ctrl-C.")

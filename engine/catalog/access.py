@@ -80,7 +80,7 @@ class Credential:
 
 
 @dataclass(frozen=True)
-class Limits:
+class RoleLimits:
     """What users' statements may take; None: the server's own limit.
 
     Attributes:
@@ -98,7 +98,7 @@ class Limits:
     connections: int | None = None
 
 
-LIMITS: Final = tuple(limit.name for limit in fields(Limits))
+LIMITS: Final = tuple(limit.name for limit in fields(RoleLimits))
 """The names of limits."""
 
 
@@ -108,7 +108,7 @@ class Role:
 
     name: str
     description: str = ""
-    limits: Limits = Limits()
+    limits: RoleLimits = RoleLimits()
 
     def record(self) -> dict[str, Any]:
         """Return the role as one flat record: name, description, and each limit."""
@@ -151,11 +151,11 @@ class Roll:
         """Return the roles of a user, by name."""
         return tuple(sorted(role for name, role in self.memberships if name == user))
 
-    def limits_of(self, roles: Iterable[str]) -> Limits:
+    def limits_of(self, roles: Iterable[str]) -> RoleLimits:
         """Return the limits of roles together: one holds where every role sets it, and then the largest."""
         known = [self.roles[name].limits for name in roles if name in self.roles]
         set_by = {name: [getattr(limits, name) for limits in known] for name in LIMITS}
-        return Limits(
+        return RoleLimits(
             **{name: max(values) for name, values in set_by.items() if known and None not in values}
         )
 
@@ -211,7 +211,7 @@ def roll_in(connection: Connection) -> Roll:
 
 
 def _role(row: dict[str, Any]) -> Role:
-    limits = Limits(**{name: row.pop(name) for name in LIMITS})
+    limits = RoleLimits(**{name: row.pop(name) for name in LIMITS})
     return Role(**row, limits=limits)
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from engine.catalog.access import EVERY, Grant, Kind, Limits, Roll
+from engine.catalog.access import EVERY, Grant, Kind, RoleLimits, Roll
 from engine.dataview.components import data_view
 from engine.definitions.model import Definitions, SegmentDefinition
 from engine.definitions.problem import Problem
@@ -46,7 +46,7 @@ class Access:
     every_view: bool = False
     datasets: frozenset[str] | None = None
     system: frozenset[str] | None = None
-    limits: Limits = field(default=Limits(), compare=False)
+    limits: RoleLimits = field(default=RoleLimits(), compare=False)
 
     @cached_property
     def key(self) -> str:
@@ -114,11 +114,11 @@ def access_of(roll: Roll, user: str, role: str | None = None) -> Access:
     return _granted(roll, user, roles if role is None else (role,))
 
 
-def limits_in(roll: Roll, user: str, role: str | None = None) -> Limits:
+def limits_in(roll: Roll, user: str, role: str | None = None) -> RoleLimits:
     """Return the limits of a user's statements now, of all roles of the user or of one; no error without."""
     known = roll.users.get(user)
     if known is None or (known.is_admin and role is None):
-        return Limits()
+        return RoleLimits()
     roles = roll.roles_of(user) if role is None else (role,)
     return roll.limits_of(roles)
 

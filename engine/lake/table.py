@@ -18,6 +18,7 @@ from deltalake import DeltaTable, Schema
 from deltalake.transaction import create_table_with_add_actions
 
 from engine.lake.commits import NO_HOOKS, settle
+from engine.lake.delta import latest_version
 from engine.lake.schema import ROW, physical_schema
 
 __all__ = [
@@ -118,11 +119,6 @@ def _lacks(present: pa.Schema | pa.StructType, wanted: pa.Field) -> bool:
 
 def _element(inner: pa.DataType) -> pa.DataType:
     return inner.value_type if pa.types.is_list(inner) else inner
-
-
-def latest_version(table: Path) -> int:
-    """Return the table's newest version: the last commit in its log."""
-    return max(int(path.stem) for path in (table / "_delta_log").glob("*.json"))
 
 
 def files(table: Path, version: int) -> tuple[LakeFile, ...]:

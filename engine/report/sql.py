@@ -26,8 +26,7 @@ _lock = threading.Lock()
 
 @lru_cache(maxsize=8)
 def _database(folder: Path | None) -> duckdb.DuckDBPyConnection:
-    spilled = {"temp_directory": str(scratch() / "spilled")}
-    database = duckdb.connect(":memory:", config=memory.duckdb_settings() | spilled)
+    database = duckdb.connect(":memory:", config=memory.duckdb_settings())
     database.execute("SET TimeZone = 'UTC'")
     database.execute("SET integer_division = true")
     locked(database, (scratch(),) if folder is None else (folder, scratch()))

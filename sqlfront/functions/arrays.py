@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from sqlglot import exp
@@ -10,10 +10,7 @@ from sqlglot import exp
 from engine.errors import UnsupportedError
 from sqlfront.functions.bounds import series_end
 from sqlfront.functions.constants import elements
-from sqlfront.functions.templates import call, fill
-
-Arguments = Sequence[exp.Expr]
-Builder = Callable[[Arguments], exp.Expr]
+from sqlfront.functions.templates import Arguments, Builder, call, fill, filled
 
 
 def array(literal: str) -> exp.Array:
@@ -90,6 +87,6 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "array_lower": _lower,
     "array_remove": _filtered,
     "array_replace": _exchanged,
-    "array_prepend": lambda arguments: fill("LIST_PREPEND(x, y)", x=arguments[0], y=arguments[1]),
-    "cardinality": lambda arguments: fill("CAST(LEN(x) AS INT)", x=arguments[0]),
+    "array_prepend": filled("LIST_PREPEND(x, y)"),
+    "cardinality": filled("CAST(LEN(x) AS INT)"),
 }

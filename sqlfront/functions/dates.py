@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from sqlglot import exp
@@ -11,11 +11,8 @@ from sqlglot.expressions import DType
 from sqlfront.functions.constants import interval
 from sqlfront.functions.numerals import number_text
 from sqlfront.functions.patterns import interval_text, is_of_number, may_be_of_interval, parsed, time_text
-from sqlfront.functions.templates import call, constant, fill, number, text
+from sqlfront.functions.templates import Arguments, Builder, call, constant, fill, number, text
 from sqlfront.trees import bare
-
-Arguments = Sequence[exp.Expr]
-Builder = Callable[[Arguments], exp.Expr]
 
 _PARTS: Final = {
     "y": "year",

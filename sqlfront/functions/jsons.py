@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlglot import exp
 
 from engine.errors import UnsupportedError
 from sqlfront.functions.constants import elements
-from sqlfront.functions.templates import call, constant, fill, text
-
-Arguments = Sequence[exp.Expr]
-Builder = Callable[[Arguments], exp.Expr]
+from sqlfront.functions.templates import Arguments, Builder, call, constant, filled, text
 
 
 def path(value: exp.Expr, steps: exp.Expr, as_text: bool) -> exp.Expr:
@@ -52,7 +49,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
         for name, builder in (
             ("build_object", lambda arguments: call("json_object", *arguments)),
             ("build_array", lambda arguments: call("json_array", *arguments)),
-            ("array_length", lambda arguments: fill("CAST(JSON_ARRAY_LENGTH(x) AS INT)", x=arguments[0])),
+            ("array_length", filled("CAST(JSON_ARRAY_LENGTH(x) AS INT)")),
             ("extract_path", _extract_path(False)),
             ("extract_path_text", _extract_path(True)),
             ("agg", lambda arguments: call("json_group_array", *arguments)),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from sqlglot import exp
 
 from sqlfront.functions.numerals import number_of
-from sqlfront.functions.templates import constant, fill
-
-Arguments = Sequence[exp.Expr]
-Builder = Callable[[Arguments], exp.Expr]
+from sqlfront.functions.templates import Arguments, Builder, constant, fill, filled
 
 _TYPE_NAME: Final = (
     "CASE WHEN TYPEOF(x) LIKE 'DECIMAL%' THEN 'numeric' WHEN TYPEOF(x) = 'VARCHAR' THEN 'text'"
@@ -23,14 +20,6 @@ _TYPE_NAME: Final = (
     " WHEN TYPEOF(x) = 'VARCHAR[]' THEN 'text[]' WHEN TYPEOF(x) = 'DOUBLE[]' THEN 'double precision[]'"
     " ELSE LOWER(TYPEOF(x)) END"
 )
-
-
-def _of_one(template: str) -> Builder:
-    return lambda arguments: fill(template, x=arguments[0])
-
-
-def _of_two(template: str) -> Builder:
-    return lambda arguments: fill(template, x=arguments[0], y=arguments[1])
 
 
 def _log(arguments: Arguments) -> exp.Expr:
@@ -63,17 +52,17 @@ def _width_bucket(arguments: Arguments) -> exp.Expr:
 
 
 BUILDERS: Final[Mapping[str, Builder]] = {
-    "pg_typeof": _of_one(_TYPE_NAME),
+    "pg_typeof": filled(_TYPE_NAME),
     "positive": lambda arguments: exp.paren(arguments[0]),
     "square": lambda arguments: exp.Pow(this=arguments[0], expression=exp.Literal.number(2)),
-    "log1p": _of_one("LN(1 + x)"),
-    "expm1": _of_one("(EXP(x) - 1)"),
+    "log1p": filled("LN(1 + x)"),
+    "expm1": filled("(EXP(x) - 1)"),
     "log": _log,
-    "mod": _of_two("(x % y)"),
-    "div": _of_two("TRUNC(x / y)"),
-    "gcd": _of_two("GCD(x, y)"),
-    "lcm": _of_two("LCM(x, y)"),
-    "sign": _of_one("CAST(SIGN(x) AS DOUBLE)"),
+    "mod": filled("(x % y)"),
+    "div": filled("TRUNC(x / y)"),
+    "gcd": filled("GCD(x, y)"),
+    "lcm": filled("LCM(x, y)"),
+    "sign": filled("CAST(SIGN(x) AS DOUBLE)"),
     "num_nulls": _nulls("CASE WHEN x IS NULL THEN 1 ELSE 0 END"),
     "num_nonnulls": _nulls("CASE WHEN x IS NULL THEN 0 ELSE 1 END"),
     "width_bucket": _width_bucket,

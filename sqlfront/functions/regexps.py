@@ -6,16 +6,13 @@ They have neither look-around nor references back to groups.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from sqlglot import exp
 
 from engine.errors import UnsupportedError
-from sqlfront.functions.templates import call, constant, fill, number, text
-
-Arguments = Sequence[exp.Expr]
-Builder = Callable[[Arguments], exp.Expr]
+from sqlfront.functions.templates import Arguments, Builder, call, constant, fill, number, text
 
 _BEYOND: Final = re.compile(r"\(\?[=!<]|\\[1-9]")
 _WORD_EDGE: Final = re.compile(r"((?:^|[^\\])(?:\\\\)*)\\[mMy]")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlglot import exp
@@ -15,18 +15,9 @@ from sqlglot.errors import ParseError
 from sqlglot.expressions import DType
 
 from engine.errors import UnsupportedError
-from sqlfront.functions.templates import call, constant, fill, number, text
+from sqlfront.functions.templates import Arguments, Builder, call, constant, fill, filled, number, text
 from sqlfront.problems import UnreadableValueError
 from sqlfront.trees import bare, guarded, rewrite
-
-Arguments = Sequence[exp.Expr]
-Builder = Callable[[Arguments], exp.Expr]
-
-
-def _of_two(template: str) -> Builder:
-    """Return a builder of a function with as many arguments as its template has of ``x``, ``y`` and ``z``."""
-    names = sorted(set(re.findall(r"\b[xyz]\b", template)))
-    return lambda arguments: fill(template, **dict(zip(names, arguments, strict=True)))
 
 
 def _collected(values: exp.Expr, *, distinct: bool) -> exp.Expr:
@@ -192,25 +183,25 @@ COLLECTING: Final = frozenset({"collect_list", "collect_set"})
 
 BUILDERS: Final[Mapping[str, Builder]] = {
     "aggregate": _aggregated,
-    "array_distinct": _of_two("LIST_DISTINCT(x)"),
+    "array_distinct": filled("LIST_DISTINCT(x)"),
     "array_join": lambda arguments: call("array_to_string", *arguments[:2]),
-    "array_max": _of_two("LIST_MAX(x)"),
-    "array_min": _of_two("LIST_MIN(x)"),
+    "array_max": filled("LIST_MAX(x)"),
+    "array_min": filled("LIST_MIN(x)"),
     "collect_list": lambda arguments: _collected(arguments[0], distinct=False),
     "collect_set": lambda arguments: _collected(arguments[0], distinct=True),
-    "count_if": _of_two("COUNT(CASE WHEN x THEN 1 END)"),
+    "count_if": filled("COUNT(CASE WHEN x THEN 1 END)"),
     "from_json": _from_json,
-    "get_json_object": _of_two("CASE WHEN JSON_VALID(x) THEN JSON_EXTRACT_STRING(x, y) END"),
+    "get_json_object": filled("CASE WHEN JSON_VALID(x) THEN JSON_EXTRACT_STRING(x, y) END"),
     "map": _map,
     "map_keys": lambda arguments: call("map_keys", *arguments),
     "map_values": lambda arguments: call("map_values", *arguments),
     "named_struct": _named,
-    "nvl2": _of_two("CASE WHEN x IS NOT NULL THEN y ELSE z END"),
-    "percentile": _of_two("QUANTILE_CONT(x, y)"),
-    "percentile_approx": _of_two("QUANTILE_DISC(x, y)"),
+    "nvl2": filled("CASE WHEN x IS NOT NULL THEN y ELSE z END"),
+    "percentile": filled("QUANTILE_CONT(x, y)"),
+    "percentile_approx": filled("QUANTILE_DISC(x, y)"),
     "regexp_extract": _extracted,
     "sha2": _sha2,
-    "size": _of_two("CAST(LEN(x) AS INT)"),
+    "size": filled("CAST(LEN(x) AS INT)"),
     "sort_array": _sorted,
     "split": _split,
 }

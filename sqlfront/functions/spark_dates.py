@@ -6,16 +6,13 @@ A date pattern of Spark's (``yyyy-MM-dd HH:mm:ss``) becomes one of strftime's.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from sqlglot import exp
 
 from engine.errors import UnsupportedError
-from sqlfront.functions.templates import call, constant, fill, text
-
-Arguments = Sequence[exp.Expr]
-Builder = Callable[[Arguments], exp.Expr]
+from sqlfront.functions.templates import Arguments, Builder, call, constant, fill, filled, text
 
 _CODES: Final = {
     "yyyy": "%Y",
@@ -118,20 +115,14 @@ def _days_between(arguments: Arguments) -> exp.Expr:
     return fill("CAST(DATE_DIFF('day', CAST(y AS DATE), CAST(x AS DATE)) AS INT)", x=end, y=start)
 
 
-def _between_zones(template: str) -> Builder:
-    return lambda arguments: fill(template, x=arguments[0], z=arguments[1])
-
-
 BUILDERS: Final[Mapping[str, Builder]] = {
-    "add_months": lambda arguments: fill(
-        "CAST(CAST(x AS DATE) + TO_MONTHS(CAST(y AS INT)) AS DATE)", x=arguments[0], y=arguments[1]
-    ),
+    "add_months": filled("CAST(CAST(x AS DATE) + TO_MONTHS(CAST(y AS INT)) AS DATE)"),
     "date_add": _moved("+"),
     "date_format": _written,
     "date_sub": _moved("-"),
     "datediff": _days_between,
     "from_unixtime": _from_seconds,
-    "from_utc_timestamp": _between_zones("TIMEZONE(z, TIMEZONE('UTC', CAST(x AS TIMESTAMP)))"),
-    "to_utc_timestamp": _between_zones("TIMEZONE('UTC', TIMEZONE(z, CAST(x AS TIMESTAMP)))"),
+    "from_utc_timestamp": filled("TIMEZONE(y, TIMEZONE('UTC', CAST(x AS TIMESTAMP)))"),
+    "to_utc_timestamp": filled("TIMEZONE('UTC', TIMEZONE(y, CAST(x AS TIMESTAMP)))"),
     "unix_timestamp": _seconds,
 }

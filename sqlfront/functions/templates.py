@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -13,6 +14,9 @@ from sqlfront.wire.types import NUMERIC
 
 EXACT: Final = f"DECIMAL({NUMERIC.precision},{NUMERIC.scale})"
 """What ``numeric`` without a precision is kept as, as DuckDB spells it."""
+Arguments = Sequence[exp.Expr]
+Builder = Callable[[Arguments], exp.Expr]
+"""Returns what a call of a function with some arguments is in DuckDB."""
 NAME: Final = "name"
 """Key in a node's meta: the function that it was written as."""
 
@@ -31,6 +35,19 @@ def fill(template: str, **parts: exp.Expr) -> exp.Expr:
         return guarded(parts[node.name].copy())
 
     return rewrite(_read(template).copy(), change)
+
+
+def filled(template: str) -> Builder:
+    """Return a builder that puts a call's arguments for ``x``, ``y`` and ``z`` of a template, in this order.
+
+    It raises IndexError if there are fewer than the template names; more are left out.
+    """
+
+    def build(arguments: Arguments) -> exp.Expr:
+        named = {column.name for column in _read(template).find_all(exp.Column)}
+        return fill(template, **{name: arguments[at] for at, name in enumerate("xyz") if name in named})
+
+    return build
 
 
 @lru_cache(maxsize=1024)

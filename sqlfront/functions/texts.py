@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from sqlglot import exp
 
 from engine.errors import UnsupportedError
 from sqlfront.functions.constants import data
-from sqlfront.functions.templates import call, chained, constant, fill, text
-
-Arguments = Sequence[exp.Expr]
-Builder = Callable[[Arguments], exp.Expr]
+from sqlfront.functions.templates import Arguments, Builder, call, chained, constant, fill, filled, text
 
 _PLACE: Final = re.compile(r"%(?:(?P<at>\d+)\$)?(?P<kind>[sIL%])")
 _ESCAPED: Final = re.compile(r"\\(?:\\|([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6})|u([0-9A-Fa-f]{4}))")
@@ -176,12 +173,12 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "ltrim": _trimmed("ltrim"),
     "rtrim": _trimmed("rtrim"),
     "btrim": _trimmed("trim"),
-    "upper": lambda arguments: fill("REPLACE(UPPER(x), 'ẞ', 'ß')", x=arguments[0]),
-    "to_hex": lambda arguments: fill("LOWER(TO_HEX(x))", x=arguments[0]),
+    "upper": filled("REPLACE(UPPER(x), 'ẞ', 'ß')"),
+    "to_hex": filled("LOWER(TO_HEX(x))"),
     "encode": _encode,
     "decode": _decode,
     "format": _format,
-    "quote_ident": lambda arguments: fill(_IDENTIFIER, x=arguments[0]),
+    "quote_ident": filled(_IDENTIFIER),
     "quote_literal": lambda arguments: fill(_LITERAL, x=_text(arguments[0])),
     "quote_nullable": _quote_nullable,
     "unistr": _unistr,

@@ -117,12 +117,8 @@ def _field(kind: pa.DataType | None, name: str) -> pa.DataType | None:
 
 
 def _type_of_column(node: exp.Column, scope: Scope) -> pa.DataType | None:
-    around: Scope | None = scope
-    while around is not None:
-        if around.lookup(node) is not None:
-            return around.nested(node)
-        around = around.outer
-    return None
+    found = next((around for around in scope.with_outer() if around.lookup(node) is not None), None)
+    return None if found is None else found.nested(node)
 
 
 def resolved(select: exp.Select, scope: Scope) -> exp.Select:

@@ -10,7 +10,6 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engine.errors import ForbiddenError, UnknownNameError, UnsupportedError, did_you_mean
-from engine.lake.system_columns import SYSTEM_COLUMNS
 from sqlfront.forbidden import check_relation
 from sqlfront.functions import system_function
 from sqlfront.planner.block import Binder, Block, expands, has_window
@@ -284,10 +283,7 @@ def _table(table: exp.Table, around: Around, planning: Planning) -> Relation:
 
 def _dataset(name: str, planning: Planning) -> Rows:
     """Plan a dataset; where objects are to be opened, each leaf is a column of its own."""
-    dataset, table = planning.definitions.datasets[name], f"{DATASET}{name}"
-    schema = dataset.arrow()
-    if planning.sight.system_columns:
-        schema = pa.schema([*schema, *SYSTEM_COLUMNS])
+    schema, table = planning.sight.schema(name), f"{DATASET}{name}"
     if not planning.sight.database.flatten:
         rows = _stored(table, tuple(schema.names))
         return replace(rows, nested=nested_columns({field.name: field.type for field in schema}))

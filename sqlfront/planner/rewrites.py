@@ -8,8 +8,8 @@ from typing import Final
 from sqlglot import exp
 
 from sqlfront.functions import to_duckdb
-from sqlfront.planner.grouped_joins import opened_joins
 from sqlfront.planner.naming import UNNAMED, output_name
+from sqlfront.planner.parenthesised_joins import opened_joins
 from sqlfront.planner.ties import check_limit, has_ties
 from sqlfront.trees import conjoin, conjuncts, guarded, queries
 from sqlfront.typed import typed_casts

@@ -101,6 +101,13 @@ class Scope:
             )
         return hits[0] if hits else None
 
+    def with_outer(self) -> Iterator[Scope]:
+        """Yield this scope and those around it, from the inside out."""
+        around: Scope | None = self
+        while around is not None:
+            yield around
+            around = around.outer
+
     def nested(self, column: exp.Column) -> pa.DataType | None:
         """Return the type of a column or of a field in it, if it is a dataset's that has something inside.
 
@@ -125,11 +132,8 @@ class Scope:
         found = self.lookup(column)
         if found is not None:
             return found
-        around = self.outer
-        while around is not None:
-            if around.lookup(column) is not None:
-                raise correlated(column)
-            around = around.outer
+        if any(around.lookup(column) is not None for around in self.with_outer()):
+            raise correlated(column)
         if column.table and not any(_equal(table.alias, column.table) for table in self.tables):
             raise unknown_table(column.table, self)
         known = [name for table in self.tables for name in table.columns]
@@ -153,8 +157,7 @@ def check_column(column: exp.Column, scope: Scope, aliases: Collection[str] = ()
     whole_row = any(_equal(table.alias, column.name) for table in scope.tables)
     if not column.table and (column.name.lower() in aliases or whole_row):
         return
-    around: Scope | None = scope
-    while around is not None:
+    for around in scope.with_outer():
         found = around.lookup(column)
         if found is not None:
             if around.has_view:
@@ -162,7 +165,6 @@ def check_column(column: exp.Column, scope: Scope, aliases: Collection[str] = ()
             _check_quoted(column, found[0])
             around.nested(column)
             return
-        around = around.outer
     scope.meaning(column)
 
 

@@ -12,7 +12,7 @@ import numba as nb
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sqlfront.wire.kernels import BITS, BYTES, LENGTHS, NULL, Bytes, Lengths, Numbers, is_present
+from sqlfront.wire.kernels import BITS, BYTES, LENGTHS, NULL, Bytes, Lengths, Numbers
 
 _ROWS: Final = (nb.uint8[::1], nb.int64[::1])
 _SIZES: Final = nb.int64[::1]
@@ -60,6 +60,13 @@ def _as_item(typing_context: Any, number: Any, numbers: Any) -> Any:
     return numbers.dtype(number, numbers), code
 
 
+@nb.njit(nogil=True)
+def _is_present(bits: Bytes, first: int, row: int) -> Any:
+    """Tell whether a row has a value, as in ``kernels``: the cache on the disk sees only what lies here."""
+    place = first + row
+    return bits.size == 0 or (bits[place >> 3] >> (place & 7)) & 1
+
+
 @nb.njit(nb.void(*_ROWS, _SIZES, nb.uint8, nb.int16), nogil=True, cache=True)
 def put_heads(rows: Bytes, cursors: Numbers, sizes: Numbers, tag: int, columns: int) -> None:
     """Begin all rows: tag, length of what follows the tag, number of columns.
@@ -83,7 +90,7 @@ def put_heads(rows: Bytes, cursors: Numbers, sizes: Numbers, tag: int, columns: 
 def add_fixed(sizes: Numbers, width: int, bits: Bytes, first: int) -> None:
     """Add the bytes of values of one width to those of the rows; arguments are those of ``put_fixed``."""
     for row in range(sizes.size):
-        sizes[row] += width * nb.int64(is_present(bits, first, row))
+        sizes[row] += width * nb.int64(_is_present(bits, first, row))
 
 
 @nb.njit(nb.void(_SIZES, LENGTHS, *BITS), nogil=True, cache=True)
@@ -91,7 +98,7 @@ def add_variable(sizes: Numbers, offsets: Lengths, bits: Bytes, first: int) -> N
     """Add the bytes of values to those of the rows; arguments are those of ``put_variable``."""
     for row in range(sizes.size):
         length = nb.int64(offsets[row + 1] - offsets[row])
-        sizes[row] += length * nb.int64(is_present(bits, first, row))
+        sizes[row] += length * nb.int64(_is_present(bits, first, row))
 
 
 @nb.njit(
@@ -113,7 +120,7 @@ def put_fixed(rows: Bytes, cursors: Numbers, numbers: Any, less: int, bits: Byte
     width = nb.int32(numbers.itemsize)
     for row in range(cursors.size):
         at = cursors[row]
-        if is_present(bits, first, row):
+        if _is_present(bits, first, row):
             _store(rows, at, width)  # type: ignore[call-arg]
             number = _as_item(nb.int64(numbers[row]) - less, numbers)
             _store(rows, at + 4, number)
@@ -140,7 +147,7 @@ def put_variable(
     for row in range(cursors.size):
         at = cursors[row]
         length = nb.int32(offsets[row + 1] - offsets[row])
-        if is_present(bits, first, row):
+        if _is_present(bits, first, row):
             _store(rows, at, length)  # type: ignore[call-arg]
             _copy(rows, at + 4, values, nb.int64(offsets[row]), nb.int64(length))
             cursors[row] = at + 4 + length

@@ -43,7 +43,7 @@ _DAYS_IN_ERA: Final = 146_097
 
 
 @nb.njit(nogil=True)
-def is_present(bits: Bytes, first: int, row: int) -> Any:
+def _is_present(bits: Bytes, first: int, row: int) -> Any:
     """Tell whether a row has a value.
 
     Args:
@@ -84,7 +84,7 @@ def write_integers(
         lengths: int32[R], written.
     """
     for row in range(numbers.size):
-        if not is_present(bits, first, row):
+        if not _is_present(bits, first, row):
             lengths[row] = NULL
             continue
         number = numbers[row]
@@ -136,7 +136,7 @@ def write_floats(
     """
     unwritten = 0
     for row in range(values.size):
-        if not is_present(bits, first, row):
+        if not _is_present(bits, first, row):
             lengths[row] = NULL
             continue
         value = abs(values[row])
@@ -198,7 +198,7 @@ def write_dates(
 ) -> None:
     """Print days since 1970 of the years 1 to 9999; arguments are those of ``write_integers``."""
     for row in range(days.size):
-        if not is_present(bits, first, row):
+        if not _is_present(bits, first, row):
             lengths[row] = NULL
             continue
         starts[row] = row * WIDTH
@@ -241,7 +241,7 @@ def write_moments(
         zone: follows each (``+00``), at most six bytes.
     """
     for row in range(micros.size):
-        if not is_present(bits, first, row):
+        if not _is_present(bits, first, row):
             lengths[row] = NULL
             continue
         at = row * WIDTH

@@ -80,9 +80,7 @@ class _VariableValues:
     """A column whose values differ in length, as they lie in Arrow's memory."""
 
     def __init__(self, column: Variable) -> None:
-        _, offsets, data = column.buffers()
-        self._offsets = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
-        self._values = _NO_BYTES if data is None else np.frombuffer(data, np.uint8)
+        self._offsets, self._values = _content(column)
         self._bits = _bits(column)
 
     def add(self, sizes: Numbers) -> None:
@@ -144,6 +142,13 @@ def _bits(array: pa.Array) -> tuple[Bytes, int]:
     return np.frombuffer(array.buffers()[0], np.uint8), array.offset
 
 
+def _content(column: Variable) -> tuple[Lengths, Bytes]:
+    """Return int32[R + 1], where each of R values and the last one's end are, in the bytes of all of them."""
+    _, offsets, data = column.buffers()
+    places = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    return places, _NO_BYTES if data is None else np.frombuffer(data, np.uint8)
+
+
 def _written(kernel: Callable[..., Any], values: Any, array: pa.Array, *more: Bytes) -> Placed:
     """Let a kernel print a column's values into slots."""
     rows = len(values)
@@ -167,12 +172,10 @@ def _floats(array: pa.Array) -> Placed:
     if not others.any():
         return placed
     rest = float_text("float8", text.float8_text)(array.filter(pa.array(others)))
-    _, offsets, data = rest.buffers()
-    starts = np.frombuffer(offsets, np.int32)[rest.offset : rest.offset + len(rest) + 1]
-    placed.starts[others] = starts[:-1] + np.int32(placed.values.size)
-    placed.lengths[others] = np.diff(starts)
-    values = np.concatenate([placed.values, np.frombuffer(data, np.uint8)])
-    return Placed(values, placed.starts, placed.lengths)
+    offsets, written = _content(rest)
+    placed.starts[others] = offsets[:-1] + np.int32(placed.values.size)
+    placed.lengths[others] = np.diff(offsets)
+    return Placed(np.concatenate([placed.values, written]), placed.starts, placed.lengths)
 
 
 def _dates(array: pa.Array) -> Placed | None:

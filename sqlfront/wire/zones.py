@@ -12,10 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlfront.wire.text import INFINITE_TIME, offset_text
+from sqlfront.wire.text import INFINITE_TIME, SECOND, offset_text
 from sqlfront.wire.types import CompositeType
 
-SECOND: Final = 1_000_000
 UTC: Final = "UTC"
 
 

@@ -10,7 +10,7 @@ import duckdb
 from engine import flow
 from engine.cancellation import Cancellation
 from engine.catalog import access
-from engine.catalog.access import Grant, Limits, Role
+from engine.catalog.access import Grant, Role, RoleLimits
 from engine.definitions.model import SegmentDefinition
 from engine.errors import WaylineError
 from engine.world import Home
@@ -38,7 +38,7 @@ def grant(home, role, *objects, rule=None, **limits):
     """Add a role if there is none, and grant it ``view:web`` and the like."""
     with access.changing(home.catalog) as connection:
         if role not in access.roll_in(connection).roles:
-            access.save_role(connection, Role(role, limits=Limits(**limits)))
+            access.save_role(connection, Role(role, limits=RoleLimits(**limits)))
         kept = None if rule is None else SegmentDefinition.model_validate(rule).model_dump(mode="json")
         for thing in objects:
             kind, _, name = thing.partition(":")

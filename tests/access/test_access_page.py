@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from engine import flow
 from engine.catalog import access
-from engine.catalog.access import Limits
+from engine.catalog.access import RoleLimits
 from engine.definitions.model import Definitions
 from engine.world import Home
 from tests.access.homes import ask, front_of, outcome
@@ -51,4 +51,4 @@ def test_the_page_s_commands(home):
     assert ask(front, "maria", "select country, sum(occurrences) from shop group by 1") == [("DE", 2)]
     assert outcome(front, "maria", "select * from web") == "42501"
     role = access.roll(home.catalog).role("germany")
-    assert (role.description, role.limits) == ("Sees German events", Limits())
+    assert (role.description, role.limits) == ("Sees German events", RoleLimits())

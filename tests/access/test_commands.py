@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.catalog import access
-from engine.catalog.access import Limits, Role
+from engine.catalog.access import Role, RoleLimits
 from engine.errors import InputError, UnknownNameError, WaylineError
 from sqlfront.users import MOST_TOKENS
 from tests.access.homes import EMAIL, ask, build, front_of, outcome
@@ -163,13 +163,15 @@ def test_what_cannot_be_is_refused_and_changes_nothing(home, run, arguments, err
 def test_limits_of_roles(home, say, run):
     say("role", "add", "small", "--statements", "2", "--memory", "25%", "--timeout", "10m", "--queue", "60s")
     role = access.roll(home.catalog).role("small")
-    assert role.limits == Limits(2, 25, 600_000, 60_000)
+    assert role.limits == RoleLimits(2, 25, 600_000, 60_000)
     say("role", "set", "small", "--connections", "5")
-    assert access.roll(home.catalog).role("small") == replace(role, limits=Limits(2, 25, 600_000, 60_000, 5))
+    assert access.roll(home.catalog).role("small") == replace(
+        role, limits=RoleLimits(2, 25, 600_000, 60_000, 5)
+    )
     shown = "2 statements at once, 25 % of the memory, 10m for a statement, 1m of waiting, 5 sessions"
     assert f"Limits: {shown}." in say("role", "show", "small")
     say("role", "set", "small", "--unlimited", "--statements", "3")
-    assert access.roll(home.catalog).role("small") == Role("small", limits=Limits(statements=3))
+    assert access.roll(home.catalog).role("small") == Role("small", limits=RoleLimits(statements=3))
     say("user", "add", "ann", "--role", "small")
     assert "Limits: 3 statements at once." in say("user", "show", "ann")
     assert [entry["users"] for entry in run("role", "list") if entry["name"] == "small"] == [["ann"]]

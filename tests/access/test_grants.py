@@ -4,7 +4,7 @@ import pytest
 
 from engine import flow
 from engine.catalog import access
-from engine.catalog.access import Limits
+from engine.catalog.access import RoleLimits
 from engine.definitions.model import Definitions
 from engine.errors import DefinitionError, ForbiddenError, UnknownNameError, WaylineError
 from engine.governance.access import OWNER, access_of, closed_views, restricted
@@ -269,7 +269,7 @@ def test_a_limit_holds_where_every_role_sets_it(home):
     roll = access.roll(home.catalog)
     together = roll.limits_of(["small", "large"])
     assert (together.statements, together.timeout_ms) == (4, None)
-    assert roll.limits_of([]) == roll.limits_of(["nobody"]) == Limits()
+    assert roll.limits_of([]) == roll.limits_of(["nobody"]) == RoleLimits()
 
 
 def test_credit_keeps_to_the_rule(front):

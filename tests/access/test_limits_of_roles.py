@@ -7,8 +7,7 @@ import psycopg
 import pytest
 
 from engine.catalog import access
-from engine.catalog.access import Limits as RoleLimits
-from engine.catalog.access import Role
+from engine.catalog.access import Role, RoleLimits
 from sqlfront.front import open_front
 from sqlfront.limits import Limits
 from sqlfront.server import running

@@ -12,7 +12,6 @@ from sqlglot import exp
 
 from engine import flow
 from engine.definitions.project import load
-from engine.errors import UnsupportedError
 from engine.report import explain
 from engine.report.request import Aggregate, DimensionColumn, MetricColumn, ReportRequest
 from engine.world import Home
@@ -121,9 +120,21 @@ def test_a_bound_dimension_works_all_over_sql(ask):
 def test_a_metric_with_an_attribution_sees_the_raw_values(ask):
     for dimension in ("term", "term_recent", "term_original"):
         assert by(ask, "searches_view", dimension, "revenue_last") == {"shoes": 204.97}
-    for dimensions, named in (("term, product", '"items"'), ("term, term_recent", '"term"')):
-        with pytest.raises(UnsupportedError, match=named):
-            ask(f"SELECT {dimensions}, SUM(revenue_last) FROM searches_view GROUP BY 1, 2")
+
+
+def test_several_dimensions_persist_before_a_metric_is_attributed(ask):
+    for dimension, values in (
+        ("product", {"Tier 3 gloves", "Shock absorb racket", "Skate shoes"}),
+        ("term_recent", {"shoes"}),
+    ):
+        rows = ask(f"SELECT term, {dimension}, SUM(revenue_last) FROM searches_view GROUP BY 1, 2")
+        credited = [row for row in rows if row[2] is not None]
+        assert {term: float(credit) for term, _, credit in credited} == {
+            "boxing gloves": 89.99,
+            "tennis racket": 34.99,
+            "shoes": 79.99,
+        }
+        assert {value for _, value, _ in credited} == values
 
 
 def test_explain_names_binding_and_deduplication(home):

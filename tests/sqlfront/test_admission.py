@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from engine.cancellation import Cancellation
-from engine.catalog.access import Limits
+from engine.catalog.access import RoleLimits
 from engine.errors import CancelledError
 from engine.governance.access import Access
 from engine.memory import Room, Share
@@ -21,7 +21,7 @@ PATIENCE = 10
 
 
 def limited(role, **limits):
-    return Access(role, (role,), limits=Limits(**limits))
+    return Access(role, (role,), limits=RoleLimits(**limits))
 
 
 class Statement:

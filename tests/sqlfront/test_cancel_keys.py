@@ -58,8 +58,16 @@ def test_after_wrong_keys_an_address_waits(tries, cancelled):
 
 
 @pytest.mark.parametrize("secret", [b"", b"\0\0\0\0", b"\0" * 8])
-def test_a_session_that_is_not_there_has_no_key(secret):
-    Sessions(Limits()).cancel(7, secret, HERE)
+def test_keys_of_a_session_that_is_not_there_are_wrong_ones(secret):
+    async def run():
+        sessions = Sessions(Limits())
+        with sessions.opened(Noted, Guest("ada")) as session:
+            for _ in range(FREE_TRIES):
+                sessions.cancel(session.number + 1, secret, HERE)
+            sessions.cancel(session.number, session.secret, HERE)
+            return session.cancelled
+
+    assert asyncio.run(run()) == 0
 
 
 def test_waiting_grows_and_ends():

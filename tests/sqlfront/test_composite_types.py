@@ -66,9 +66,9 @@ SAID = """
     SELECT user_defined_type_name FROM information_schema.user_defined_types
         WHERE user_defined_type_schema = 'public' ORDER BY 1;
     SELECT device, items, gifts FROM hits ORDER BY ts;
-    SELECT items[1], gifts[1] FROM hits ORDER BY ts;
+    SELECT items[1:1], gifts[1:1] FROM hits ORDER BY ts;
     SELECT 'hits_items'::regtype::text, '_hits_items'::regtype::text, 'public.hits_items'::regtype::text;
-    SELECT (device).kind, ((device).screen).w, (items[1]).sku, cardinality(items) FROM hits ORDER BY ts
+    SELECT (device).kind, ((device).screen).w, ((items[1:1])[1]).sku, cardinality(items) FROM hits ORDER BY ts
 """
 
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from engine.cancellation import Cancellation
-from engine.errors import UnsupportedError
+from engine.errors import SyntaxProblem, UnsupportedError
 from engine.world import Home
 from sqlfront.constants import Constants, is_constant
 from sqlfront.dialect import parse
@@ -110,3 +110,11 @@ def test_a_home_answers_a_constant_without_being_asked_for_its_world(tmp_path):
     home.close()
     again = front.plan(front.parse("SELECT 1 AS a, 'x'"), CALLER, ())
     assert again.run((), Cancellation()).read_all().num_rows == 1
+
+
+@pytest.mark.parametrize("sql", ["SELECT\x01a FROM web", "values\x02(1)"])
+def test_a_word_with_a_control_character_begins_no_question(tmp_path, sql):
+    home = Home.create(tmp_path / "home")
+    with pytest.raises(SyntaxProblem):
+        open_front(home, OwnersGate()).parse(sql)
+    home.close()

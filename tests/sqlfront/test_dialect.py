@@ -91,8 +91,14 @@ def test_errors_say_where(sql, near, line, column):
     assert caught.value.sqlstate == "42601"
 
 
-@pytest.mark.parametrize("sql", ["select 'a", 'select "a', "select /* a"])
-def test_unclosed_quotes_are_errors(sql):
+@pytest.mark.parametrize(
+    "sql",
+    [
+        *("select 'a", 'select "a', "select /* a"),
+        *("SELECT a ? FROM web", "SELECT a @> FROM web", "SELECT a #> FROM web"),
+    ],
+)
+def test_unclosed_quotes_and_missing_operands_are_errors(sql):
     with pytest.raises(SyntaxProblem):
         parse(sql)
 
@@ -106,9 +112,3 @@ def test_the_position_is_an_offset_into_the_message():
 
 def test_an_unknown_first_word_is_left_to_the_session():
     assert kinds("selec 1") == ["selec"]
-
-
-@pytest.mark.parametrize("sql", ["SELECT a ? FROM web", "SELECT a @> FROM web", "SELECT a #> FROM web"])
-def test_an_operand_that_is_missing_is_an_error_of_syntax(sql):
-    with pytest.raises(SyntaxProblem):
-        parse(sql)

@@ -17,7 +17,7 @@ from sqlfront.server import running
 from sqlfront.sqlstate import SqlError
 from sqlfront.tls import Encryption, own_certificate
 from tests.sqlfront.fake_front import fake_front, login_with
-from tests.sqlfront.wire_client import message, received, simplified, startup
+from tests.sqlfront.wire_client import everything, message, received, startup
 
 FOREVER = "SELECT count(*) AS n FROM range(100000) a(i), range(100000) b(i) WHERE a.i * b.i > 5"
 LARGE = b"SELECT repeat('x', 1000) AS t FROM range(50000)\0"
@@ -31,13 +31,6 @@ def connect(address, **options):
 
 def plain(address):
     return socket.create_connection((address.host, address.port), timeout=20)
-
-
-def everything(client):
-    answer = b""
-    while part := client.recv(65536):
-        answer += part
-    return simplified(answer)
 
 
 def until_ready(client):

@@ -25,7 +25,7 @@ from sqlfront.tls import Credentials, Encryption, own_certificate
 from tests.sqlfront.certificates import write
 from tests.sqlfront.fake_front import fake_front, login_with
 from tests.sqlfront.test_auth import client_final
-from tests.sqlfront.wire_client import message, simplified, startup
+from tests.sqlfront.wire_client import everything, message, simplified, startup
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 GSS_REQUEST = struct.pack("!II", 8, 80877104)
@@ -74,13 +74,6 @@ def encrypted(address, context=None):
 def certificate_of(address):
     with encrypted(address) as client:
         return client.getpeercert(True)
-
-
-def everything(client):
-    answer = b""
-    while part := client.recv(65536):
-        answer += part
-    return simplified(answer)
 
 
 def reply(client):

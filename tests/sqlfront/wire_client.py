@@ -71,3 +71,11 @@ def columns(body):
         found.append((body[at:end].decode(), oid, form))
         at = end + 19
     return found
+
+
+def everything(client):
+    """Return the answers of a server, as ``simplified``, until it ends the connection."""
+    answer = b""
+    while part := client.recv(65536):
+        answer += part
+    return simplified(answer)
