@@ -145,7 +145,7 @@ def _schema(written: str) -> exp.DataType:
     is_type = re.match(r"\s*(?:array|struct|map)\s*<", written, re.IGNORECASE)
     try:
         kind = exp.DataType.build(written if is_type else f"STRUCT<{written}>", dialect="spark")
-    except (ParseError, ValueError):
+    except (ParseError, TypeError, ValueError):
         raise _unreadable(written) from None
     if not all(part.expressions for part in kind.find_all(exp.DataType) if part.args.get("nested")):
         raise _unreadable(written)
@@ -191,7 +191,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "collect_set": lambda arguments: _collected(arguments[0], distinct=True),
     "count_if": filled("COUNT(CASE WHEN x THEN 1 END)"),
     "from_json": _from_json,
-    "get_json_object": lambda arguments: call("json_extract_string", *arguments),
+    "get_json_object": filled("CASE WHEN JSON_VALID(x) THEN JSON_EXTRACT_STRING(x, y) END"),
     "map": _map,
     "map_keys": lambda arguments: call("map_keys", *arguments),
     "map_values": lambda arguments: call("map_values", *arguments),

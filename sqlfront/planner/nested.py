@@ -24,9 +24,13 @@ _OF_NAMESPACE: Final = "LIST_FILTER(x, each -> each.namespace = k)"
 _NAMESPACES: Final = "LIST_SORT(LIST_DISTINCT(LIST_TRANSFORM(x, each -> each.namespace)))"
 _BY_NAMESPACE: Final = f"LIST_TRANSFORM({_NAMESPACES}, k -> {_OF_NAMESPACE})"
 _OF_MAPS: Final = {"map_keys": _NAMESPACES, "map_values": _BY_NAMESPACE}
+_ELEMENT_AT: Final = {"list_transform": 0, "list_filter": 0, "list_reduce": 1}
+"""Functions of elements, and which parameter of the function that they are given is the element."""
 _GENERATORS: Final = (exp.Explode, exp.Posexplode, exp.Inline)
 _READS_INSIDE: Final = (exp.Bracket, exp.Anonymous, exp.Length, exp.Aliases, *_GENERATORS)
 _FROM: Final = ("from_", "joins", "with_")
+_IDENTITIES: Final = pa.list_(pa.field("item", IDENTITY_MAP.value_type, nullable=False))
+"""Some identities of a map: an array like any other, whose places count from 0."""
 _ELEMENT: Final = "element"
 """Key in a node's meta: the type of what it makes rows of, where the node does not show it."""
 _ONE: Final = "one explode, posexplode or inline"
@@ -53,23 +57,44 @@ def type_of(node: exp.Expr, scope: Scope) -> pa.DataType | None:
     node = bare(node.unalias())
     if isinstance(node, exp.Column):
         return _type_of_column(node, scope)
+    if isinstance(node, exp.Identifier):
+        return _of_parameter(node, scope)
     if isinstance(node, exp.Explode):
         return node.meta_get(_ELEMENT) or _element(type_of(node.this, scope))
     if isinstance(node, exp.ArrayFilter):
-        return type_of(node.this, scope)
+        return _filtered(type_of(node.this, scope))
     if isinstance(node, exp.Dot):
         return _field(type_of(node.this, scope), node.expression.name)
     if isinstance(node, exp.Bracket):
         kind, place = type_of(node.this, scope), bare(node.expressions[0])
         if kind == IDENTITY_MAP and _is_key(place):
-            return kind
+            return _IDENTITIES
         if _is_text(place):
             return _field(kind, place.name)
         return None if isinstance(place, exp.Slice) else _element(kind)
     if isinstance(node, exp.Anonymous) and node.name in ("list_extract", "list_filter"):
         kind = type_of(node.expressions[0], scope)
-        return _element(kind) if node.name == "list_extract" else kind
+        return _element(kind) if node.name == "list_extract" else _filtered(kind)
     return None
+
+
+def _of_parameter(node: exp.Identifier, scope: Scope) -> pa.DataType | None:
+    """Return the type of what a parameter of a function of elements stands for, if it is an element."""
+    around = node.find_ancestor(exp.Lambda)
+    while around is not None:
+        names = [parameter.name for parameter in around.expressions]
+        caller = around.parent
+        if node.name in names and isinstance(caller, exp.Anonymous) and caller.name in _ELEMENT_AT:
+            is_element = names.index(node.name) == _ELEMENT_AT[caller.name]
+            return _element(type_of(caller.expressions[0], scope)) if is_element else None
+        if node.name in names:
+            return None
+        around = around.find_ancestor(exp.Lambda)
+    return None
+
+
+def _filtered(kind: pa.DataType | None) -> pa.DataType | None:
+    return _IDENTITIES if kind == IDENTITY_MAP else kind
 
 
 def _is_key(node: exp.Expr) -> bool:
@@ -151,7 +176,7 @@ def _at(node: exp.Bracket, scope: Scope) -> exp.Expr | None:
     # The parser has moved what it knows to be a number to where an array of DuckDB's tree begins, at 0.
     written = exp.apply_index_offset(node.this, node.expressions, 1, dialect="duckdb")[0]
     value = inside(node.this, scope)
-    if isinstance(written, exp.Literal):
+    if isinstance(written, exp.Literal) and written.name.isdecimal():
         return call("list_extract", value, number(int(written.name) + 1))
     if isinstance(written, exp.Neg):
         return fill(_FIRST, x=value)
@@ -188,19 +213,19 @@ def _rows(output: exp.Expr, scope: Scope) -> list[exp.Expr]:
     inner = output.unalias()
     names = [name.name for name in inner.expressions] if isinstance(inner, exp.Aliases) else []
     generator = inner.this if isinstance(inner, exp.Aliases) else inner
+    if generator.expressions:
+        raise UnsupportedError(f"{called(generator)} of several values is not supported", hint="Give it one.")
     columns = _columns(generator, scope)
-    if len(columns) == 1 and not names and output.alias != called(generator):
+    if not names and output.alias != called(generator):
         names = [output.alias]
     if names and len(names) != len(columns):
-        raise UnsupportedError(
-            f"{called(generator)} gives {len(columns)} columns, but {len(names)} names were given"
-        )
+        given = "1 name was" if len(names) == 1 else f"{len(names)} names were"
+        raise UnsupportedError(f"{called(generator)} gives {len(columns)} columns, but {given} given")
     chosen = names or [name for name, _ in columns]
     made = []
     for name, (column, array) in zip(chosen, columns, strict=True):
         rows = exp.Explode(this=array)
-        if column == "value":
-            rows.meta[_ELEMENT] = IDENTITY_MAP
+        rows.meta[_ELEMENT] = _of_column(generator, column, scope)
         made.append(exp.alias_(rows, name, quoted=True))
     return made
 
@@ -221,6 +246,13 @@ def _columns(generator: exp.Expr, scope: Scope) -> list[tuple[str, exp.Expr]]:
     if isinstance(generator, exp.Posexplode):
         return [("pos", fill("RANGE(LEN(x))", x=columns[0][1])), *columns]
     return columns
+
+
+def _of_column(generator: exp.Expr, column: str, scope: Scope) -> pa.DataType | None:
+    """Return the type of a column that a generator makes, where its array does not show it."""
+    if isinstance(generator, exp.Inline):
+        return _field(_element(type_of(generator.this, scope)), column)
+    return _IDENTITIES if column == "value" else None
 
 
 def _fields(array: exp.Expr, kind: pa.DataType | None) -> list[str]:

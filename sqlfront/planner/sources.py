@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlglot import exp
 
@@ -16,6 +17,10 @@ from sqlfront.planner.relations import Joined, JoinedSource, Relation, Rows, Sca
 from sqlfront.planner.scope import Scope, Table
 from sqlfront.planner.terms import metrics
 from sqlfront.trees import column, columns, conjuncts
+
+_INNER: Final = frozenset(("INNER", "CROSS"))
+_KEEPS_LEFT: Final = _INNER | {"LEFT"}
+"""Joins without rows of the right side alone, which nothing to the left of them could hold back."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +99,12 @@ def from_clause(select: exp.Select, planner: Planner, planning: Planning) -> Sou
 
 def _stays_shut(source: Source, items: Sequence[Source]) -> bool:
     """Tell whether an item is a join whose sources cannot stand in one list with the other items."""
-    kinds = [_kind(item.join) for item in items if item.join is not None]
-    inner = all(kind in ("INNER", "CROSS") for kind in kinds)
-    first = source is items[0] and all(kind in ("INNER", "CROSS", "LEFT") for kind in kinds)
-    return isinstance(source.relation, Joined) and not (inner or first)
+    if not isinstance(source.relation, Joined):
+        return False
+    kinds = {_kind(item.join) for item in items if item.join is not None}
+    if source is items[0]:
+        return not kinds <= _KEEPS_LEFT
+    return not (kinds <= _INNER and {inner.kind for inner in source.relation.sources[1:]} <= _KEEPS_LEFT)
 
 
 def _closed(source: Source, planner: Planner) -> Source:

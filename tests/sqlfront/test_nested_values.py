@@ -2,16 +2,33 @@
 
 import pytest
 
+from engine.definitions.model import Definitions
 from sqlfront.dialect import parse
 from sqlfront.front import open_front
 from sqlfront.gate import OwnersGate
 from sqlfront.planner.rewrites import lateral_views
+from tests.journeys.support import ingest_rows, new_home
 from tests.sqlfront.purchases import answers, purchases_home
+from tests.world.homes import START
 
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory):
     home = purchases_home(tmp_path_factory.mktemp("nested"))
+    yield open_front(home, OwnersGate())
+    home.close()
+
+
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory):
+    """A front over one event, whose array has objects with arrays inside."""
+    rows = {"type": "array", "fields": {"tags": {"type": "array", "items": "string"}}}
+    dataset = {"kind": "event", "timestamp": "at", "event_id": "id"}
+    fields = {"id": "string", "at": "timestamp", "rows": rows}
+    definitions = Definitions.model_validate({"datasets": {"nested": {**dataset, "fields": fields}}})
+    home = new_home(tmp_path_factory.mktemp("arrays"), definitions)
+    values = [{"tags": ["a", "b"]}, {"tags": ["c", "d"]}]
+    ingest_rows(home, "nested", [{"id": "1", "at": START, "rows": values}])
     yield open_front(home, OwnersGate())
     home.close()
 
@@ -294,3 +311,59 @@ def test_lateral_view_opens_no_doors(ask, view):
 def test_lateral_without_view_is_left_alone():
     tree = parse("SELECT x FROM t CROSS JOIN LATERAL (SELECT unnest(t.a) AS x) e")[0].tree
     assert lateral_views(tree.copy()) == tree
+
+
+def test_a_place_that_is_no_whole_number_is_rounded(ask):
+    assert ask("SELECT tags[0.4], tags[0.6] FROM purchases ORDER BY at") == [
+        ("new", "red"),
+        ("red", None),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT explode(identityMap['ECID']) AS i FROM purchases", [("(ECID,e1,t)",), ("(ECID,e2,f)",)]),
+        (
+            "SELECT v.id FROM purchases LATERAL VIEW explode(identityMap['ECID']) e AS v",
+            [("e1",), ("e2",)],
+        ),
+        (
+            "SELECT k, v.id AS i FROM purchases LATERAL VIEW explode(identityMap) m AS k, w"
+            " LATERAL VIEW explode(w) f AS v ORDER BY i",
+            [("CRM", "c1"), ("CRM", "c2"), ("ECID", "e1"), ("ECID", "e2")],
+        ),
+        ("SELECT size(identityMap['ECID']) FROM purchases WHERE id = '1'", [("2",)]),
+        ("SELECT size(filter(identityMap, x -> x.primary)) FROM purchases WHERE id = '1'", [("1",)]),
+    ],
+)
+def test_identities_of_a_namespace_are_an_array(ask, sql, expected):
+    assert ask(sql) == expected
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("explode(tags, items)", "explode of several values is not supported"),
+        ("inline(items) AS x", "inline gives 2 columns, but 1 name was given"),
+        ("explode(identityMap) AS x", "explode gives 2 columns, but 1 name was given"),
+    ],
+)
+def test_what_makes_rows_leaves_out_nothing_that_was_written(ask, output, message):
+    assert ask(f"SELECT {output} FROM purchases") == ("E", "0A000", message)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT transform(rows, r -> r.tags[0]) FROM nested", [("{a,c}",)]),
+        ("SELECT filter(rows, r -> r.tags[0] = 'c')[0].tags[0] FROM nested", [("c",)]),
+        ("SELECT transform(rows, r -> transform(r.tags, t -> r.tags[0])) FROM nested", [("{{a,a},{c,c}}",)]),
+        ("SELECT aggregate(rows, '', (s, r) -> s || r.tags[0]) FROM nested", [("ac",)]),
+        ("SELECT x.tags[0] AS t FROM (SELECT inline(rows) FROM nested) x ORDER BY 1", [("a",), ("c",)]),
+        ("SELECT transform(ARRAY[ARRAY['x', 'y']], r -> r[1]) FROM nested", [("{x}",)]),
+    ],
+)
+def test_arrays_inside_elements_count_from_zero_as_well(nested, sql, expected):
+    assert answers(nested, sql) == expected

@@ -258,6 +258,15 @@ SAME_TEXT = [
     " and c.region in (select 'EU') group by 1",
     "select c.region, sum(w.orders) from web w left join channels c on w.channel = c.channel"
     " and w.page in (select page from web where campaign = 'sale') group by 1",
+    "select p.id, t.channel, t.other from plans p join (select i.channel, c.channel as other"
+    " from (select * from web where channel = 'Email') i right join channels c on i.channel = c.channel) t"
+    " on p.channel = t.channel",
+    "select w.channel, t.other from web w join (select i.channel, p.channel as other"
+    " from (select * from web where channel = 'Email') i full join plans p on i.channel = p.channel) t"
+    " on w.channel = t.channel",
+    "select p.id, t.channel, sum(t.orders) from plans p join (select w.channel, w.orders from web w"
+    " right join channels c on w.channel = c.channel and c.region = 'EU') t on p.channel = t.channel"
+    " group by 1, 2",
     "select p.id, sum(w.orders) from plans p left join web w on p.channel = w.channel"
     " and w.page in (select page from web where campaign = 'sale') group by 1",
     "select p.id, count(w.channel) from plans p left join web w on p.channel = w.channel"
