@@ -176,7 +176,7 @@ CLIENTS: Final = (
         },
         also={
             "completions": (
-                "schemas found, tables found, columns found, types none, databases found, functions found"
+                "schemas found, tables found, columns found, types found, databases found, functions found"
             )
         },
     ),
