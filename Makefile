@@ -12,7 +12,7 @@ demo: $(READY)  ## the main job, narrated; serves until Ctrl-C (ARGS=--once ends
 	$(BIN)/wayline demo $(ARGS)
 
 test: $(READY)  ## all tests that need nothing but Python
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not clients" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not clients" $(ARGS)
 
 clients: $(READY)  ## every SQL client against a served home, as docs/clients.md shows; installs them (Debian, npm, pip)
 	tests/clients/install.sh
