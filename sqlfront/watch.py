@@ -130,12 +130,12 @@ class Watch:
 
     def _watch(self) -> None:
         while True:
-            self.look()
             sleep(SECONDS)
             with self._lock:
                 if not self._working:
                     self._is_awake = False
                     return
+            self.look()
 
 
 def _culprit(working: list[_Working], taken: int) -> _Working | None:
