@@ -64,6 +64,11 @@ class Events:
     person: Codes
     times: _Numbers
 
+    @property
+    def device_texts(self) -> pl.Series:
+        """The devices in the order of their codes."""
+        return self.names.texts().head(self.devices)
+
     @cached_property
     def timelines(self) -> Timelines:
         """The events of each device in the order of time."""

@@ -42,7 +42,7 @@ def restitch(events: Events, look_up: LookUp) -> Codes:
         events: the events; persons that they name do not count.
         look_up: what the graph knows.
     """
-    found = events.names.number(look_up(events.names.texts().head(events.devices)))
+    found = events.names.number(look_up(events.device_texts))
     # The code of nobody is that of the last place.
     known: Codes = np.append(found, np.int32(NOBODY))
     return known[events.device]

@@ -50,7 +50,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Labelled:
-    """N rows as they were, and whom they belonged to.
+    """Whom N rows belonged to.
 
     Attributes:
         names: what the codes stand for, which are those of these persons alone.
@@ -59,7 +59,6 @@ class Labelled:
         other: bool[N], whether it is that of devices; likewise.
     """
 
-    rows: pl.DataFrame
     names: Names
     persons: Codes
     own: Mask
@@ -107,18 +106,18 @@ def coded(member: Member, rows: pl.DataFrame) -> field_based.Events:
     return field_based.coded(told, intake.judge(member))
 
 
-def labelled(member: Member, labels: pl.LazyFrame) -> Labelled:
-    """Read rows, at least their ``_person`` and ``_namespace``, and number the persons."""
-    rows, names = labels.collect(), Names()
+def labelled(member: Member, rows: pl.DataFrame) -> Labelled:
+    """Number the persons of rows, which have at least ``_person`` and ``_namespace``."""
+    names = Names()
     if member.varies:
         told = rows.select(joined(pl.col(NAMESPACE), pl.col(PERSON))).to_series()
         every = np.ones(rows.height, np.bool_)
-        return Labelled(rows, names, names.number(told), every, every)
+        return Labelled(names, names.number(told), every, every)
     own, other = (
         (rows[NAMESPACE] == member.namespace(reference)).to_numpy()
         for reference in (member.person, member.device)
     )
-    return Labelled(rows, names, names.number(rows[PERSON]), own, other)
+    return Labelled(names, names.number(rows[PERSON]), own, other)
 
 
 def respecting(home: Home, member: Member, found: Found, rows: pl.Series) -> Found:

@@ -9,8 +9,10 @@ timelines: the cost follows the window, not the history.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -40,6 +42,8 @@ from engine.journeys.windows import Asked, Window, basis_of, window_of
 from engine.lake.table import ROW
 from engine.world import Home, World
 from stitching import field_based, graph_based
+from stitching.field_based import Events
+from stitching.names import Codes
 
 _LABELS = (ROW, DATASET, HASH_HIGH, PERSON, NAMESPACE)
 """What says which row it is, and whom it belongs to."""
@@ -198,47 +202,42 @@ class _Task:
 
 
 def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -> _Move:
-    events = _live(task.source, member, window, _event_columns(member)).collect()
-    further = [name for name in carried if name not in {*events.columns, *_LABELS, HASH_LOW}]
-    small = events.height <= runs.SLICE_ROWS
+    rows = _live(task.source, member, window, [*_event_columns(member), *_LABELS]).collect()
+    small = rows.height <= runs.SLICE_ROWS
+    further = [name for name in carried if small and name not in {*rows.columns, HASH_LOW}]
     with ThreadPoolExecutor(1) as beside:
-        # While one core finds persons, the other reads who they were and what else is in the rows.
-        was_read = beside.submit(labelled, member, _live(task.source, member, window, _LABELS))
-        rest_read = beside.submit(_live(task.source, member, window, further if small else ()).collect)
-        found = (_found if member.field_based else _found_in_graph)(task, member, window, events)
-        was = was_read.result()
-        rows = was.rows
-        persons = compared(member, respecting(task.home, member, found, rows[ROW]), was)
-        told = beside.submit(transfers, persons.names, persons.before, persons.after)
+        # While one core finds persons, the other numbers who they were and reads what else there is.
+        labels = beside.submit(labelled, member, rows)
+        events = coded(member, rows)
+        ask = partial(_evidence, task, member, window) if member.field_based else look_up(task.graph, member)
+        known = beside.submit(ask, events.device_texts)
+        rest = beside.submit(_live(task.source, member, window, further).collect)
+        found = Found(events, _restitched(member, events, known))
+        persons = compared(member, respecting(task.home, member, found, rows[ROW]), labels.result())
+        before, after = persons.distinct(persons.before), persons.distinct(persons.after)
+        told = transfers(persons.names, persons.before, persons.after)
         changed = pl.Series(persons.changed)
-        moved = rows.filter(changed)
+        moved = rows.drop(PERSON, NAMESPACE).filter(changed)
         adds = persons.adds(member, moved[ROW])
-        read = [part.filter(changed) for part in (events, rest_read.result()) if part.width]
-        whole = pl.concat([moved, *read], how="horizontal") if small else None
+        more = [rest.result().filter(changed)] if further else []
+        whole = pl.concat([moved, *more], how="horizontal") if small else None
         return _Move(
             rows=rows.height,
             part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
-            dead=moved.with_columns(events[TIME].filter(changed)).select(store.MASK_ROW),
-            before=persons.distinct(persons.before),
-            after=persons.distinct(persons.after),
-            transfers=told.result(),
+            dead=moved.select(store.MASK_ROW),
+            before=before,
+            after=after,
+            transfers=told,
         )
 
 
-def _found(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> Found:
-    events = coded(member, rows)
+def _restitched(member: Member, events: Events, known: Future[Any]) -> Codes:
+    """Return the person of each event, once it is known who was known on its devices, or to the graph."""
+    if not member.field_based:
+        return graph_based.restitch(events, lambda _: known.result())
+    _ = events.timelines  # made while the other core finds that out
     last = member.stitching is not None and member.stitching.shared_devices == "last"
-    with ThreadPoolExecutor(1) as beside:
-        grouped = beside.submit(lambda: events.timelines)
-        known = _evidence(task, member, window, events.names.texts().head(events.devices))
-        grouped.result()
-    return Found(events, field_based.restitch(events, known, last=last))
-
-
-def _found_in_graph(task: _Task, member: Member, window: Window, rows: pl.DataFrame) -> Found:
-    """Find whom the graph knows the devices as; what was before the window tells nothing."""
-    events = coded(member, rows)
-    return Found(events, graph_based.restitch(events, look_up(task.graph, member)))
+    return field_based.restitch(events, known.result(), last=last)
 
 
 def _event_columns(member: Member) -> list[str]:

@@ -16,10 +16,10 @@ from typing import Final
 
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from engine.journeys.columns import NAMESPACE, PERSON
 from engine.lake import delta
+from engine.lake.opened import opened
 
 SCHEMA: Final = pa.schema(
     [
@@ -97,8 +97,8 @@ def _write_entries(log: Path, sequence: int, entries: pl.DataFrame) -> delta.New
 
 
 def _files(log: Path, version: int) -> list[str]:
-    actions = pa.table(DeltaTable(log, version=version).get_add_actions())
-    return list(actions["path"].to_pylist())
+    with opened(log, version) as table:
+        return list(pa.table(table.get_add_actions())["path"].to_pylist())
 
 
 def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from engine.journeys.columns import DATASET, HASH_HIGH, TIME
 from engine.journeys.order import bucket_bounds
 from engine.lake.delta import sequence_of, unique_name
+from engine.lake.opened import opened
 from engine.lake.table import ROW
 
 MASK_COLUMNS: Final = (DATASET, ROW, HASH_HIGH)
@@ -130,7 +130,8 @@ class Files:
 @lru_cache(maxsize=64)
 def files(table: Path, version: int) -> Files:
     """Return the live files of a version."""
-    actions = pa.table(DeltaTable(table, version=version).get_add_actions(flatten=True))
+    with opened(table, version) as delta:
+        actions = pa.table(delta.get_add_actions(flatten=True))
     nothing = pa.nulls(len(actions))
     told = [
         (actions[name] if name in actions.column_names else nothing).to_pylist()

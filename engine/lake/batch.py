@@ -13,13 +13,13 @@ from typing import Final
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable
 from deltalake.transaction import AddAction, CommitProperties, Transaction
 
 from engine.definitions.model import DatasetDefinition
 from engine.lake import event_ids
 from engine.lake.commits import NO_HOOKS, settle
 from engine.lake.files import column, write_rows
+from engine.lake.opened import opened
 from engine.lake.removal import removal_information, removals
 from engine.lake.schema import ROW, physical_schema
 from engine.lake.table import file_name, latest_version
@@ -92,22 +92,23 @@ class BatchWriter:
             replaced: ids of the batches whose files go in the same commit.
         """
         self._flush()
-        delta = DeltaTable(self._table)
-        delta.create_write_transaction(
-            [*self._actions, *removals(self._table, delta.version(), replaced)],
-            mode="append",
-            schema=physical_schema(self._schema),
-            commit_properties=CommitProperties(
-                custom_metadata={**metadata, **removal_information(replaced), "batch": self._batch_id},
-                app_transactions=[Transaction(self._transaction, 1)],
-            ),
-            post_commithook_properties=NO_HOOKS,
-        )
+        with opened(self._table) as delta:
+            delta.create_write_transaction(
+                [*self._actions, *removals(self._table, delta.version(), replaced)],
+                mode="append",
+                schema=physical_schema(self._schema),
+                commit_properties=CommitProperties(
+                    custom_metadata={**metadata, **removal_information(replaced), "batch": self._batch_id},
+                    app_transactions=[Transaction(self._transaction, 1)],
+                ),
+                post_commithook_properties=NO_HOOKS,
+            )
         self._committed = True
         return settle(self._table, latest_version(self._table))
 
     def _is_in_log(self) -> bool:
-        return DeltaTable(self._table).transaction_version(self._transaction) is not None
+        with opened(self._table) as delta:
+            return delta.transaction_version(self._transaction) is not None
 
     def _is_full(self) -> bool:
         rows = sum(int(table.num_rows) for table in self._pending)

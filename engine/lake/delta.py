@@ -29,6 +29,7 @@ from polars.exceptions import PolarsError
 from engine.errors import HomeError
 from engine.lake.commits import NO_HOOKS, require, settle, sync_file
 from engine.lake.log import needed_files
+from engine.lake.opened import opened
 
 _STATISTICS: Final = "delta.dataSkippingStatsColumns"
 _APPLICATION: Final = "wayline"
@@ -157,24 +158,24 @@ def commit(
     Raises:
         HomeError: somebody else wrote to the table, or a file to remove is not live.
     """
-    delta = DeltaTable(table)
-    require(table, delta.version() == expected)
-    # Delta itself takes a transaction again, and the removal of a file that is not there.
-    require(table, (delta.transaction_version(_APPLICATION) or 0) <= expected)
-    if removed:
-        live = set(pa.table(delta.get_add_actions())["path"].to_pylist())
-        require(table, live.issuperset(removed))
     now = time.time_ns() // 1_000_000
     actions: list[AddAction | RemoveAction] = [_add(file, now) for file in added]
     actions += [RemoveAction(path, True, now) for path in removed]
     transaction = Transaction(_APPLICATION, expected + 1)
-    delta.create_write_transaction(
-        actions,
-        mode="append",
-        schema=delta.schema(),
-        commit_properties=CommitProperties(dict(metadata or {}), app_transactions=[transaction]),
-        post_commithook_properties=NO_HOOKS,
-    )
+    with opened(table) as delta:
+        require(table, delta.version() == expected)
+        # Delta itself takes a transaction again, and the removal of a file that is not there.
+        require(table, (delta.transaction_version(_APPLICATION) or 0) <= expected)
+        if removed:
+            live = set(pa.table(delta.get_add_actions())["path"].to_pylist())
+            require(table, live.issuperset(removed))
+        delta.create_write_transaction(
+            actions,
+            mode="append",
+            schema=delta.schema(),
+            commit_properties=CommitProperties(dict(metadata or {}), app_transactions=[transaction]),
+            post_commithook_properties=NO_HOOKS,
+        )
     return _confirm(table, expected + 1)
 
 

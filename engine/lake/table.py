@@ -19,6 +19,7 @@ from deltalake.transaction import create_table_with_add_actions
 
 from engine.lake.commits import NO_HOOKS, settle
 from engine.lake.delta import latest_version
+from engine.lake.opened import identity, opened
 from engine.lake.schema import ROW, physical_schema
 
 __all__ = [
@@ -123,18 +124,13 @@ def _element(inner: pa.DataType) -> pa.DataType:
 
 def files(table: Path, version: int) -> tuple[LakeFile, ...]:
     """Return the live files of a version, in the order in which they were written."""
-    return _files(table, version, _identity(table))
-
-
-def _identity(table: Path) -> int:
-    """Return what tells a table from an earlier one in the same folder."""
-    first = table / "_delta_log" / f"{0:020d}.json"
-    return first.stat().st_mtime_ns if first.exists() else 0
+    return _files(table, version, identity(table))
 
 
 @lru_cache(maxsize=256)
-def _files(table: Path, version: int, _: int) -> tuple[LakeFile, ...]:
-    actions = pa.table(DeltaTable(table, version=version).get_add_actions(flatten=True))
+def _files(table: Path, version: int, _: tuple[int, int]) -> tuple[LakeFile, ...]:
+    with opened(table, version) as delta:
+        actions = pa.table(delta.get_add_actions(flatten=True))
     found = [
         LakeFile(str(table / path), rows, _batch_of(path), earliest, latest)
         for path, rows, earliest, latest in zip(
