@@ -6,7 +6,7 @@ Clients send them to see whether the server is alive, before every question that
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -15,10 +15,13 @@ from sqlglot import exp
 from engine.cancellation import Cancellation
 from sqlfront.dialect import Statement
 from sqlfront.query import Query, ResultColumn
+from sqlfront.wire.datarow import data_rows
+from sqlfront.wire.replies import row_description
 from sqlfront.workspace import Cache
 
 _KEPT: Final = 256
 _LONGEST: Final = 200
+_FORMATS: Final = 8
 _PARTS: Final = (
     exp.Alias,
     exp.Boolean,
@@ -45,6 +48,23 @@ class Constant:
     columns: tuple[ResultColumn, ...]
     answer: pa.Table
     parameters: tuple[pa.DataType, ...] = ()
+    _said: dict[tuple[bool, ...], tuple[bytes, bytes]] = field(default_factory=dict, compare=False)
+
+    def said(self, binary: Sequence[bool]) -> tuple[bytes, bytes]:
+        """Return the messages that describe the answer, and those of its rows; they are made once.
+
+        Args:
+            binary: whether the client wants the values of each column in binary.
+        """
+        wanted = tuple(binary)
+        said = self._said.get(wanted)
+        if said is None:
+            types = [column.type for column in self.columns]
+            rows = (data_rows(batch, types, wanted) for batch in self.answer.to_batches())
+            said = row_description(self.columns, wanted), b"".join(rows)
+            if len(self._said) < _FORMATS:
+                self._said[wanted] = said
+        return said
 
     def run(self, values: Sequence[object], cancellation: Cancellation) -> pa.RecordBatchReader:
         """Return the answer once more."""

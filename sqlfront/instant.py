@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlfront.constants import Constant
 from sqlfront.portal import Prepared
 from sqlfront.state import SessionState
 from sqlfront.wire import messages as m
@@ -33,7 +32,7 @@ class Instant:
 
     def remember(self, sql: str, prepared: Prepared) -> None:
         """Keep a text's only statement if its answer is known by now."""
-        if isinstance(prepared.query, Constant) and prepared.control is None:
+        if prepared.constant is not None:
             if len(self._known) >= _KEPT:
                 self._known.clear()
             self._known[sql] = prepared
@@ -65,4 +64,4 @@ class Instant:
 
     def _is_constant(self, statement: str) -> bool:
         prepared = self._state.find_prepared(statement)
-        return prepared is not None and isinstance(prepared.query, Constant) and prepared.control is None
+        return prepared is not None and prepared.constant is not None

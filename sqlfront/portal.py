@@ -10,6 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
+from sqlfront.constants import Constant
 from sqlfront.preparing import Prepare
 from sqlfront.query import Query, ResultColumn
 from sqlfront.statements import Control, Show
@@ -66,6 +67,11 @@ class Prepared:
     def is_empty(self) -> bool:
         """Tell whether there was no statement in the text."""
         return self.control is None and self.query is None
+
+    @property
+    def constant(self) -> Constant | None:
+        """Its answer if that is always the same."""
+        return self.query if self.control is None and isinstance(self.query, Constant) else None
 
     def question(self) -> Prepared:
         """Return the question of a DECLARE, COPY or PREPARE as a statement of its own."""

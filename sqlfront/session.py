@@ -203,12 +203,12 @@ class Session:
             portal.close()
 
     def _described(self, portal: Portal) -> Iterator[bytes]:
-        columns = self._columns(portal.prepared)
         if isinstance(portal.prepared.control, statements.Fetch):
             cursor = self._state.portal(portal.prepared.control.cursor, "cursor")
             portal.formats = cursor.formats
-        if columns:
-            yield replies.row_description(columns, wanted_formats(portal.formats, columns))
+        description = self._description(portal)
+        if description is not None:
+            yield description
 
     def _parsed(self, piece: Piece) -> _Parsed:
         """Return the control statement, or what the parser makes of the text, or both (DECLARE, COPY, …)."""
@@ -263,11 +263,24 @@ class Session:
             return control.columns(self._state, prepared.control)
         return prepared.query.columns if prepared.query is not None else ()
 
+    def _description(self, portal: Portal) -> bytes | None:
+        """Return what describes a portal's rows; None if it has none."""
+        columns, constant = self._columns(portal.prepared), portal.prepared.constant
+        if not columns:
+            return None
+        formats = wanted_formats(portal.formats, columns)
+        return replies.row_description(columns, formats) if constant is None else constant.said(formats)[0]
+
     def _executed(self, portal: Portal, max_rows: int | None) -> Iterator[Data]:
         """Yield rows and completion of a portal, or its suspension after ``max_rows``."""
         statement = portal.prepared.control
         self._state.check_block(leaves_block=control.leaves_block(statement))
-        first = portal.start_once()
+        first, constant = portal.start_once(), portal.prepared.constant
+        if first and constant is not None and max_rows is None:
+            portal.close()
+            yield constant.said(wanted_formats(portal.formats, constant.columns))[1]
+            yield replies.command_complete(portal.prepared.completion(constant.answer.num_rows))
+            return
         if statement is not None and not control.returns_rows(statement):
             if not first:
                 raise SqlError("the portal has been run and cannot be run again", "55000")
@@ -346,11 +359,7 @@ class Session:
             yield replies.parameter_description(portal.prepared.parameter_oids)
         else:
             portal = self._state.portal(message.name)
-        columns = self._columns(portal.prepared)
-        if columns:
-            yield replies.row_description(columns, wanted_formats(portal.formats, columns))
-        else:
-            yield replies.no_data()
+        yield self._description(portal) or replies.no_data()
 
     def _execute(self, message: m.Execute) -> Iterator[Data]:
         portal = self._state.portal(message.portal)

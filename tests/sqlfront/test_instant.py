@@ -69,6 +69,35 @@ def test_a_prepared_constant_is_instant(session):
     ]
 
 
+MANY = "SELECT 1 AS a, 'x' AS b, NULL AS c, 2.50::numeric(9,2) AS d, true AS e, -7::bigint AS f"
+
+
+@pytest.mark.parametrize("formats", [(), (0,), (1,), (0, 1, 0, 1, 0, 1), (1, 1, 1, 0, 0, 0)])
+def test_a_constant_says_what_other_answers_say(session, formats):
+    def said(sql):
+        bound = [m.Parse("", sql, ()), m.Bind("", "", (), (), formats), m.Describe("P", "")]
+        return b"".join(session.process([*bound, m.Execute("", 0), SYNC]))
+
+    read = said(f"{MANY} FROM (VALUES (1)) AS t(x)")
+    for _ in range(2):
+        assert said(MANY) == read
+
+
+def test_a_constant_ends_with_its_row(session):
+    prepared(session, "one")
+    bound = m.Bind("p", "one", (), (), (0,))
+    twice = ask(session, bound, m.Execute("p", 0), m.Execute("p", 0), SYNC)
+    assert twice == [("2",), ("D", "1"), ("C", "SELECT 1"), ("C", "SELECT 0"), ("Z", "I")]
+    limited = ask(session, bound, m.Execute("p", 1), m.Execute("p", 0), SYNC)
+    assert limited == [("2",), ("D", "1"), ("s",), ("C", "SELECT 0"), ("Z", "I")]
+
+
+def test_formats_that_a_constant_does_not_have_are_refused(session):
+    prepared(session, "one")
+    answer = ask(session, m.Bind("", "one", (), (), (0, 1)), m.Execute("", 0), SYNC)
+    assert [tag for tag, *_ in answer] == ["E", "Z"]
+
+
 @pytest.mark.parametrize(
     "messages",
     [
