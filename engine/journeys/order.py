@@ -12,20 +12,24 @@ import numpy as np
 import polars as pl
 
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, PERSON, TIME
-from engine.journeys.md5 import md5_halves
+from engine.journeys.digests import ask
 from engine.lake.table import ROW
 from stitching.devices import grouped
 from stitching.names import Names
 
 _SHIFT: Final = 1 << 63
 _INTEGERS: Final = (HASH_HIGH, HASH_LOW, TIME, DATASET)
+_HASHES: Final = f"""SELECT ((digest & {(1 << 64) - 1})::HUGEINT - {_SHIFT})::BIGINT AS {HASH_HIGH},
+    ((digest >> 64)::HUGEINT - {_SHIFT})::BIGINT AS {HASH_LOW}
+FROM (SELECT place, md5_number(person)::UHUGEINT AS digest FROM given) ORDER BY place"""
 
 
 def hash_persons(names: pl.Series) -> pl.DataFrame:
-    """Return ``_hash_high``, ``_hash_low`` (of the MD5) of N persons, none of them null."""
-    halves = md5_halves(names) ^ np.uint64(_SHIFT)
-    high, low = (np.ascontiguousarray(half).view(np.int64) for half in halves.T)
-    return pl.DataFrame({HASH_HIGH: high, HASH_LOW: low})
+    """Return ``_hash_high``, ``_hash_low`` (of the MD5) of N persons, none of them null.
+
+    Each is a half of the digest as a little-endian number, less 2⁶³ so that it fits and keeps its order.
+    """
+    return ask(_HASHES, names.alias("person").to_frame().with_row_index("place"))
 
 
 def bucket_bounds(bucket: int, buckets: int) -> tuple[int, int]:

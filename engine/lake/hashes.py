@@ -27,11 +27,11 @@ def text_hashes(texts: pl.Series) -> Hashes:
     """
     found = np.empty(len(texts), np.uint64)
     if len(texts):
-        _hash(*content_of(texts), found)
+        _hash(*_content_of(texts), found)
     return found
 
 
-def content_of(texts: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+def _content_of(texts: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """Return int64[N + 1], where each text and the last one's end are, in the bytes of all of them.
 
     Args:

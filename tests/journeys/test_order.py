@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.journeys.columns import DATASET, EVENT_ID, HASH_HIGH, HASH_LOW, PERSON, TIME
@@ -33,8 +33,11 @@ ROWS = st.lists(
 HASHES = st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1, max_size=20)
 
 
-def test_hash_is_md5_with_its_order_kept() -> None:
-    names = pl.Series(["Ann", "ßé", ""])
+@given(st.lists(st.text(max_size=200), max_size=6), st.integers(0, 6))
+@example([f"person {number}" for number in range(5000)], 7)
+@example([], 0)
+def test_hash_is_md5_with_its_order_kept(texts: list[str], first: int) -> None:
+    names = pl.Series(texts, dtype=pl.String).slice(first)
     for person, (high, low) in zip(names, hash_persons(names).rows(), strict=True):
         digest = hashlib.md5(person.encode()).digest()
         assert high == int.from_bytes(digest[:8], "little") - (1 << 63)
