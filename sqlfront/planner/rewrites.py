@@ -160,7 +160,11 @@ def table_queries(tree: exp.Expr) -> exp.Expr:
 
 def _selected(values: exp.Values) -> exp.Select:
     _name_columns(values)
-    return exp.select(exp.Star()).from_(values)
+    clauses = {name: values.args.pop(name, None) for name in ("with_", "order", "limit", "offset")}
+    select = exp.select(exp.Star()).from_(values)
+    for name, clause in clauses.items():
+        select.set(name, clause)
+    return select
 
 
 def _name_columns(values: exp.Values) -> None:
