@@ -171,7 +171,7 @@ def _aggregated(node: exp.Expr, inside: Callable[[exp.Expr], exp.Expr]) -> exp.E
                 holder.set(name, _each(value, inside))
     if isinstance(function, _STATISTICS):
         return fill("NULLIF(x, CAST('NaN' AS DOUBLE))", x=node)
-    if isinstance(function, exp.Sum) and _is_short(function.this):
+    if isinstance(function, exp.Sum) and is_short(function.this):
         return exp.cast(node, "bigint", dialect="duckdb")
     return node
 
@@ -182,13 +182,13 @@ def _each(value: object, inside: Callable[[exp.Expr], exp.Expr]) -> object:
     return inside(value) if isinstance(value, exp.Expr) else value
 
 
-def _is_short(node: exp.Expr) -> bool:
+def is_short(node: exp.Expr) -> bool:
     """Tell whether an expression shows that it is a 4-byte number, as ``CASE WHEN … THEN 1 ELSE 0 END``."""
     node = bare(node)
     if isinstance(node, exp.Case):
         values = [branch.args["true"] for branch in node.args["ifs"]]
         default = node.args.get("default")
-        return all(map(_is_short, [*values, default] if default is not None else values))
+        return all(map(is_short, [*values, default] if default is not None else values))
     if isinstance(node, exp.Literal):
         return not node.is_string and node.name.isdigit() and int(node.name) < 2**31
     if isinstance(node, exp.Cast):

@@ -10,6 +10,7 @@ from sqlglot import exp
 from sqlfront.functions import to_duckdb
 from sqlfront.planner.naming import UNNAMED, output_name
 from sqlfront.planner.parenthesised_joins import opened_joins
+from sqlfront.planner.quotients import with_decimals
 from sqlfront.planner.ties import check_limit, has_ties
 from sqlfront.trees import conjoin, conjuncts, guarded, queries
 from sqlfront.typed import typed_casts
@@ -185,6 +186,7 @@ REWRITES: Final[tuple[Callable[[exp.Expr], exp.Expr], ...]] = (
     lateral_views,
     name_outputs,
     typed_casts,
+    with_decimals,
     to_duckdb,
 )
 """Names come before functions are rewritten: an output is named by the function that was written."""
