@@ -115,7 +115,7 @@ def is_interval(node: exp.Expr) -> bool:
     if isinstance(node, (exp.Add, exp.Mul)):
         return is_interval(node.this) and not _is_time(node.expression)
     if isinstance(node, exp.Sub):
-        both = _is_time(node.this) and not is_interval(node.expression)
+        both = _is_time(node.this) and _is_time(node.expression)
         return both or (is_interval(node.this) and is_interval(node.expression))
     if isinstance(node, (exp.Sum, exp.Avg, exp.Min, exp.Max)):
         return is_interval(node.this)
