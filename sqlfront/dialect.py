@@ -62,8 +62,8 @@ _WRITTEN_BY_US: Final = """to_char to_date to_timestamp to_number date_part make
     ltrim rtrim btrim regexp_match regexp_matches regexp_substr regexp_count regexp_like regexp_instr
     regexp_replace regexp_split_to_array string_to_array array_to_string array_length array_remove
     array_prepend array_upper array_lower cardinality json_agg jsonb_agg json_object_agg jsonb_object_agg
-    json_build_object jsonb_build_object json_build_array jsonb_build_array json_array_length
-    jsonb_array_length json_extract_path json_extract_path_text jsonb_extract_path
+    json_typeof jsonb_typeof json_build_object jsonb_build_object json_build_array jsonb_build_array
+    json_array_length jsonb_array_length json_extract_path json_extract_path_text jsonb_extract_path
     jsonb_extract_path_text to_jsonb mod div log sign width_bucket
     justify_days justify_hours justify_interval char_length character_length
     date_add date_sub datediff add_months date_format unix_timestamp from_unixtime

@@ -94,4 +94,4 @@ def is_of_duckdb(name: str) -> bool:
 def _duckdb_settings() -> frozenset[str]:
     with duckdb.connect() as database:
         rows = database.execute("SELECT lower(name) FROM duckdb_settings()").fetchall()
-    return frozenset(name for (name,) in rows) - set(known_settings()) - {"role"}
+    return frozenset(name for (name,) in rows) - set(known_settings()) - {"role", "timezone"}

@@ -17,15 +17,17 @@ _TYPES: Final = frozenset(
         *(TokenType.DOUBLE, TokenType.DECIMAL, TokenType.TEXT, TokenType.VARCHAR, TokenType.INTERVAL),
     )
 )
+_COMPARING: Final = frozenset(("=", "<>", "!=", "<", ">", "<=", ">="))
 _ZONE: Final = ("time", "zone")
 
 
 def in_our_words(tokens: Sequence[Token]) -> list[Token]:
-    """Return a statement's tokens with three spellings changed.
+    """Return a statement's tokens with four spellings changed.
 
     ``INTERVAL '1 day 02:00'`` becomes a cast, as the parser would only read its first number and unit;
     ``DATE '2024-01-01'::text`` gets parentheses, as ``::`` would bind to the literal alone;
-    ``(a, b) OVERLAPS (c, d)`` gets the operator of arrays, which no tuples have.
+    ``(a, b) OVERLAPS (c, d)`` gets the operator of arrays, which no tuples have;
+    ``= SOME (…)`` is ``= ANY (…)``.
     """
     changed: list[Token] = []
     at = 0
@@ -39,6 +41,8 @@ def in_our_words(tokens: Sequence[Token]) -> list[Token]:
         around = [other.text for other in (*tokens[max(at - 1, 0) : at], *tokens[at + 1 : at + 2])]
         if token.text.lower() == "overlaps" and around == [")", "("]:
             token.token_type = TokenType.DAMP
+        if token.token_type == TokenType.SOME and around[0] in _COMPARING and around[-1] == "(":
+            token.token_type, token.text = TokenType.ANY, "ANY"
         changed.append(token)
         at += 1
     return changed

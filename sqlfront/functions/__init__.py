@@ -14,7 +14,7 @@ from sqlfront.functions.names import (
     system_function,
 )
 from sqlfront.functions.rewriting import is_now, now, to_duckdb
-from sqlfront.functions.written import as_written
+from sqlfront.functions.written import as_written, is_short
 
 __all__ = [
     "AGGREGATES",
@@ -24,6 +24,7 @@ __all__ = [
     "as_written",
     "called",
     "is_now",
+    "is_short",
     "now",
     "system_function",
     "to_duckdb",

@@ -115,7 +115,7 @@ def is_interval(node: exp.Expr) -> bool:
     if isinstance(node, (exp.Add, exp.Mul)):
         return is_interval(node.this) and not _is_time(node.expression)
     if isinstance(node, exp.Sub):
-        both = _is_time(node.this) and not is_interval(node.expression)
+        both = _is_time(node.this) and _is_time(node.expression)
         return both or (is_interval(node.this) and is_interval(node.expression))
     if isinstance(node, (exp.Sum, exp.Avg, exp.Min, exp.Max)):
         return is_interval(node.this)
@@ -212,19 +212,34 @@ def _justify(arguments: Arguments, days: bool, hours: bool) -> exp.Expr:
     )
 
 
+_END: Final = "CASE WHEN x IS NOT NULL AND y IS NOT NULL THEN GREATEST(x, y) END"
+_OVERLAPS: Final = (
+    "CASE WHEN s > t THEN s < f OR e < s WHEN t > s THEN t < e OR f < t WHEN s = t THEN e = e AND f = f END"
+)
+
+
 def overlaps(left: exp.Expr, right: exp.Expr) -> exp.Expr:
-    """Tell whether two periods share a time; each is (start, end) or (start, length), in any order."""
-    start, end = _period(left)
-    other_start, other_end = _period(right)
-    shared = fill(
-        "GREATEST(LEAST(a, b), LEAST(c, d)) < LEAST(GREATEST(a, b), GREATEST(c, d))"
-        " OR LEAST(a, b) = LEAST(c, d)",
-        a=start,
-        b=end,
-        c=other_start,
-        d=other_end,
-    )
-    return exp.paren(shared, copy=False)
+    """Tell whether two periods share a time; each is (start, end) or (start, length), in any order.
+
+    An end that is NULL is open: they overlap where the other one goes beyond the start, else nobody knows.
+    """
+    times: dict[str, exp.Expr] = {}
+    for (start, end), pair in ((("s", "e"), left), (("t", "f"), right)):
+        one, other = _period(pair)
+        times[start] = fill("LEAST(x, y)", x=one, y=other)
+        times[end] = fill(_END, x=one, y=other)
+    return exp.paren(fill(_OVERLAPS, **times), copy=False)
+
+
+_TIME_OF_DAY: Final = (
+    "CASE TYPEOF(x) WHEN 'TIMESTAMP WITH TIME ZONE' THEN CAST(TRY_CAST(x AS TIMESTAMP) AS TIME)"
+    " ELSE CAST(x AS TIME) END"
+)
+
+
+def time_of_day(value: exp.Expr) -> exp.Expr:
+    """Return ``value::time``, of an instant as well: its time in UTC."""
+    return fill(_TIME_OF_DAY, x=value)
 
 
 def _period(pair: exp.Expr) -> tuple[exp.Expr, exp.Expr]:

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from engine.errors import UnsupportedError
 from sqlfront.functions.constants import elements
-from sqlfront.functions.templates import Arguments, Builder, call, constant, filled, text
+from sqlfront.functions.templates import Arguments, Builder, call, constant, fill, filled, text
 
 
 def path(value: exp.Expr, steps: exp.Expr, as_text: bool) -> exp.Expr:
@@ -42,6 +42,43 @@ def _row(arguments: Arguments) -> exp.Expr:
     return call("json_object", *named)
 
 
+_TYPE_OF: Final = (
+    "CASE JSON_TYPE(x) WHEN 'VARCHAR' THEN 'string' WHEN 'ARRAY' THEN 'array' WHEN 'OBJECT' THEN 'object'"
+    " WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' ELSE LEFT(JSON_TYPE(x), 0) || 'number' END"
+)
+_PAIR: Final = "TO_JSON(CAST(k AS TEXT)) || ':' || COALESCE(CAST(TO_JSON(v) AS TEXT), 'null')"
+
+
+def in_order(values: exp.Expr) -> exp.Expr:
+    """Return the argument of an aggregate; ``DISTINCT x`` without an order gets that of its values."""
+    if not isinstance(values, exp.Distinct) or len(values.expressions) != 1:
+        return values
+    ordered = exp.Ordered(this=values.expressions[0].copy(), nulls_first=False)
+    return exp.Order(this=values, expressions=[ordered])
+
+
+def array_of(arguments: Arguments) -> tuple[exp.Expr, str]:
+    """Return the aggregate under ``json_agg(value ORDER BY …)``, and a template around it, ``x``."""
+    return call("list", *map(in_order, arguments)), "TO_JSON(x)"
+
+
+def object_of(arguments: Arguments) -> tuple[exp.Expr, str]:
+    """Return the aggregate under ``json_object_agg(key, value ORDER BY …)``, and a template around it."""
+    key, value = arguments
+    comma = text(",")
+    if isinstance(value, exp.Order):
+        comma, value = exp.Order(this=comma, expressions=value.expressions), value.this
+    pairs = call("string_agg", fill(_PAIR, k=key, v=value), comma)
+    return pairs, "CAST('{' || x || '}' AS JSON)"
+
+
+AGGREGATES: Final = {
+    f"{kind}_{name}": builder
+    for kind in ("json", "jsonb")
+    for name, builder in (("agg", array_of), ("object_agg", object_of))
+}
+"""Aggregates that consist of one of DuckDB's, which takes OVER and FILTER, and something around it."""
+
 BUILDERS: Final[Mapping[str, Builder]] = {
     **{
         f"{kind}_{name}": builder
@@ -52,8 +89,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
             ("array_length", filled("CAST(JSON_ARRAY_LENGTH(x) AS INT)")),
             ("extract_path", _extract_path(False)),
             ("extract_path_text", _extract_path(True)),
-            ("agg", lambda arguments: call("json_group_array", *arguments)),
-            ("object_agg", lambda arguments: call("json_group_object", *arguments)),
+            ("typeof", filled(_TYPE_OF)),
         )
     },
     "row_to_json": _row,

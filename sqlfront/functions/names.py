@@ -37,7 +37,7 @@ _SCALARS: Final = """abs acos acosh age array_append array_cat array_contains ar
     format_date gcd
     gen_random_uuid greatest hour if ifnull initcap isfinite isinf isnan isodow isoyear json_array_length
     json_build_array json_build_object json_extract json_extract_path json_extract_path_text
-    json_extract_string jsonb_array_length jsonb_build_array jsonb_build_object
+    json_extract_string json_typeof jsonb_typeof jsonb_array_length jsonb_build_array jsonb_build_object
     jsonb_extract_path jsonb_extract_path_text justify_days justify_hours justify_interval
     last_day lcm lcase least left length levenshtein ln localtime localtimestamp log
     log10 log1p log2 lower lpad ltrim make_date make_interval make_time make_timestamp md5 microsecond

@@ -39,16 +39,22 @@ def _nulls(template: str) -> Builder:
     return builder
 
 
+_BUCKETS: Final = (
+    "CASE WHEN x IS NULL OR l IS NULL OR h IS NULL OR n IS NULL THEN NULL"
+    " WHEN l < h THEN CAST(GREATEST(LEAST(FLOOR((x - l) * 1.0 / (h - l) * n) + 1, n + 1), 0) AS INT)"
+    " ELSE CAST(GREATEST(LEAST(FLOOR((l - x) * 1.0 / (l - h) * n) + 1, n + 1), 0) AS INT) END"
+)
+_BOUNDS_REACHED: Final = (
+    "CAST(CASE WHEN x IS NOT NULL THEN LEN(LIST_FILTER(y, bound -> bound <= x)) END AS INT)"
+)
+
+
 def _width_bucket(arguments: Arguments) -> exp.Expr:
+    """Return the bucket of a value: among some of equal width, or between the bounds in an array."""
+    if len(arguments) == 2:
+        return fill(_BOUNDS_REACHED, x=arguments[0], y=arguments[1])
     value, low, high, count = arguments
-    return fill(
-        "CAST(CASE WHEN l < h THEN GREATEST(LEAST(FLOOR((x - l) * 1.0 / (h - l) * n) + 1, n + 1), 0)"
-        " ELSE GREATEST(LEAST(FLOOR((l - x) * 1.0 / (l - h) * n) + 1, n + 1), 0) END AS INT)",
-        x=value,
-        l=low,
-        h=high,
-        n=count,
-    )
+    return fill(_BUCKETS, x=value, l=low, h=high, n=count)
 
 
 BUILDERS: Final[Mapping[str, Builder]] = {

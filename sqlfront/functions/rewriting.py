@@ -89,22 +89,65 @@ def _change(node: exp.Expr) -> exp.Expr | None:
     return None if change is None else change(node)
 
 
+def _collected(node: exp.Expr) -> exp.Expr:
+    """Put what an aggregate takes once into order, as PostgreSQL finds equal ones by sorting."""
+    inside = _inside(node)
+    inside.set("this", jsons.in_order(inside.this))
+    return inside
+
+
+def _aggregated(node: exp.Expr) -> exp.Expr | None:
+    """Return an aggregate that makes JSON, perhaps with FILTER and OVER, which belong to what is inside."""
+    function = node
+    while isinstance(function, (exp.Window, exp.Filter)):
+        function = function.this
+    name = function.name.lower().removeprefix(AS_WRITTEN) if isinstance(function, exp.Anonymous) else ""
+    if name not in jsons.AGGREGATES:
+        return None
+    try:
+        aggregate, around = jsons.AGGREGATES[name]([to_duckdb(inner) for inner in function.expressions])
+    except ValueError:
+        raise _wrong_number(function) from None
+    aggregate.meta[NAME] = called(function)
+    if function is not node:
+        function.replace(exp.null())
+        _inside(node)
+        aggregate = _with_function(node, aggregate)
+    return fill(around, x=aggregate)
+
+
+def _with_function(around: exp.Expr, function: exp.Expr) -> exp.Expr:
+    """Return FILTER and OVER around another function."""
+    inner = around
+    while isinstance(inner.this, (exp.Window, exp.Filter)):
+        inner = inner.this
+    inner.set("this", function)
+    return around
+
+
 def _call(node: exp.Anonymous) -> exp.Expr | None:
+    aggregated = _aggregated(node)
+    if aggregated is not None:
+        return aggregated
     builder = _BUILDERS.get(node.name.lower().removeprefix(AS_WRITTEN))
     if builder is None:
         return None
     try:
         built = builder([to_duckdb(inner) for inner in node.expressions])
     except (IndexError, ValueError):
-        raise UnknownFunctionError(
-            f"function {called(node)} does not take {len(node.expressions)} arguments",
-            hint="See PostgreSQL's documentation for what it takes.",
-        ) from None
+        raise _wrong_number(node) from None
     if called(node) in spark.COLLECTING and isinstance(node.parent, (exp.Window, exp.Filter)):
         built = spark.of_window(built, node.parent)
     built.meta[NAME] = called(node)
     is_read_inside = isinstance(node.parent, (exp.Dot, exp.Bracket)) and node.parent.this is node
     return exp.paren(built, copy=False) if is_read_inside else built
+
+
+def _wrong_number(node: exp.Expr) -> UnknownFunctionError:
+    return UnknownFunctionError(
+        f"function {called(node)} does not take {len(node.expressions)} arguments",
+        hint="See PostgreSQL's documentation for what it takes.",
+    )
 
 
 def _extract(node: exp.Expr) -> exp.Expr:
@@ -123,6 +166,8 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
         return exp.cast(exp.Literal.number(int(literal.name, base)), target)
     if isinstance(literal, exp.Literal) and literal.is_string:
         return constants.read(literal.name, target)
+    if target.is_type(DType.TIME) and not isinstance(literal, exp.Null):
+        return dates.time_of_day(to_duckdb(node.this))
     return None
 
 
@@ -255,6 +300,11 @@ def _whole(template: str, *names: str) -> Callable[[exp.Expr], exp.Expr]:
 
 
 _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = {
+    exp.ArrayAgg: _collected,
+    exp.GroupConcat: _collected,
+    exp.Filter: _aggregated,
+    exp.Window: _aggregated,
+    exp.Initcap: lambda node: texts.capitalised(to_duckdb(node.this)),
     exp.Extract: _extract,
     exp.Negative: _negative,
     exp.Cast: _cast,

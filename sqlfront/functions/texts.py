@@ -158,6 +158,17 @@ def like_any(node: exp.Expr, patterns: exp.Expr, every: bool) -> exp.Expr:
     return exp.Paren(this=whole)
 
 
+_CAPITALISED: Final = (
+    r"ARRAY_TO_STRING(LIST_TRANSFORM(REGEXP_EXTRACT_ALL(x, '[\p{L}\p{N}]+|[^\p{L}\p{N}]+'),"
+    " word -> UPPER(LEFT(word, 1)) || LOWER(SUBSTRING(word, 2))), '')"
+)
+
+
+def capitalised(node: exp.Expr) -> exp.Expr:
+    """Return a text whose words, letters and digits in a row, begin with a capital."""
+    return fill(_CAPITALISED, x=node)
+
+
 BUILDERS: Final[Mapping[str, Builder]] = {
     "substr": _substr,
     "length": _int("LENGTH(x)"),

@@ -47,6 +47,7 @@ _TEXTUAL: Final = (
     *(exp.DPipe, exp.Concat, exp.ConcatWs, exp.Lower, exp.Upper, exp.Trim, exp.Substring, exp.SplitPart),
     *(exp.Left, exp.Right, exp.Pad, exp.Replace, exp.RegexpReplace, exp.TimeToStr, exp.Initcap, exp.Chr),
     *(exp.GroupConcat, exp.MD5, exp.Reverse, exp.Repeat, exp.Translate, exp.JSONExtractScalar),
+    *(exp.RegexpExtract, exp.Overlay),
 )
 _CALCULATED: Final = (
     *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.Sum, exp.Avg, exp.Round, exp.Abs, exp.Ceil),
@@ -56,6 +57,8 @@ _OTHERWISE: Final = (
     *(DType.DOUBLE, DType.FLOAT, DType.DECIMAL, DType.INTERVAL, DType.BINARY, DType.VARBINARY),
     *(DType.ARRAY, DType.LIST, DType.BOOLEAN),
 )
+_WRITTEN: Final = "written"
+"""Key in a node's meta: it is a text already, so that nothing is written twice."""
 _STATISTICS: Final = (exp.Corr, exp.RegrSlope, exp.RegrIntercept, exp.RegrR2)
 _PLAIN: Final = (*(exp.Count, exp.Length, exp.TimestampTrunc, exp.DateTrunc, exp.Date, exp.Extract),)
 
@@ -99,7 +102,7 @@ class _Writer:
     def _cast(self, node: exp.Cast) -> exp.Expr:
         inner, length = self.written(node.this), node.to.expressions
         is_plain = _is_plain(inner, self._type_of)
-        text = exp.cast(inner, "text", dialect="duckdb") if is_plain else fill(_TEXT_OF, x=inner)
+        text = exp.cast(inner, "text", dialect="duckdb") if is_plain else _text_of(inner)
         if not length and not node.to.is_type(DType.CHAR):
             return text
         return fill("LEFT(x, y)", x=text, y=length[0].this if length else exp.Literal.number(1))
@@ -107,7 +110,7 @@ class _Writer:
     def _part(self, part: exp.Expr, *, in_concat: bool = False) -> exp.Expr:
         if _is_plain(part, self._type_of):
             return part
-        text = fill(_TEXT_OF, x=part)
+        text = _text_of(part)
         return fill(_BOOLEAN, x=part, y=text) if in_concat else text
 
     def _joined(self, node: exp.DPipe) -> exp.Expr:
@@ -120,8 +123,16 @@ class _Writer:
         return exp.DPipe(this=left, expression=right)
 
 
+def _text_of(node: exp.Expr) -> exp.Expr:
+    text = fill(_TEXT_OF, x=node)
+    text.meta[_WRITTEN] = True
+    return text
+
+
 def _is_text(node: exp.Expr, type_of: TypeOf) -> bool:
     node = bare(node)
+    if node.meta_get(_WRITTEN):
+        return True
     if isinstance(node, exp.Literal):
         return bool(node.is_string)
     if isinstance(node, exp.Column):
@@ -154,13 +165,13 @@ def _aggregated(node: exp.Expr, inside: Callable[[exp.Expr], exp.Expr]) -> exp.E
     function, part = node, node
     while isinstance(function, (exp.Window, exp.Filter, exp.WithinGroup)):
         part, function = function, function.this
-    for holder in (node, part, function):
+    for holder in {id(one): one for one in (node, part, function)}.values():
         for name, value in list(holder.args.items()):
             if not isinstance(value, (exp.Window, exp.Filter, exp.WithinGroup)) and value is not function:
                 holder.set(name, _each(value, inside))
     if isinstance(function, _STATISTICS):
         return fill("NULLIF(x, CAST('NaN' AS DOUBLE))", x=node)
-    if isinstance(function, exp.Sum) and _is_short(function.this):
+    if isinstance(function, exp.Sum) and is_short(function.this):
         return exp.cast(node, "bigint", dialect="duckdb")
     return node
 
@@ -171,13 +182,13 @@ def _each(value: object, inside: Callable[[exp.Expr], exp.Expr]) -> object:
     return inside(value) if isinstance(value, exp.Expr) else value
 
 
-def _is_short(node: exp.Expr) -> bool:
+def is_short(node: exp.Expr) -> bool:
     """Tell whether an expression shows that it is a 4-byte number, as ``CASE WHEN … THEN 1 ELSE 0 END``."""
     node = bare(node)
     if isinstance(node, exp.Case):
         values = [branch.args["true"] for branch in node.args["ifs"]]
         default = node.args.get("default")
-        return all(map(_is_short, [*values, default] if default is not None else values))
+        return all(map(is_short, [*values, default] if default is not None else values))
     if isinstance(node, exp.Literal):
         return not node.is_string and node.name.isdigit() and int(node.name) < 2**31
     if isinstance(node, exp.Cast):

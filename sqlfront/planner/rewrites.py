@@ -10,6 +10,7 @@ from sqlglot import exp
 from sqlfront.functions import to_duckdb
 from sqlfront.planner.naming import UNNAMED, output_name
 from sqlfront.planner.parenthesised_joins import opened_joins
+from sqlfront.planner.quotients import with_decimals
 from sqlfront.planner.ties import check_limit, has_ties
 from sqlfront.trees import conjoin, conjuncts, guarded, queries
 from sqlfront.typed import typed_casts
@@ -160,7 +161,11 @@ def table_queries(tree: exp.Expr) -> exp.Expr:
 
 def _selected(values: exp.Values) -> exp.Select:
     _name_columns(values)
-    return exp.select(exp.Star()).from_(values)
+    clauses = {name: values.args.pop(name, None) for name in ("with_", "order", "limit", "offset")}
+    select = exp.select(exp.Star()).from_(values)
+    for name, clause in clauses.items():
+        select.set(name, clause)
+    return select
 
 
 def _name_columns(values: exp.Values) -> None:
@@ -181,6 +186,7 @@ REWRITES: Final[tuple[Callable[[exp.Expr], exp.Expr], ...]] = (
     lateral_views,
     name_outputs,
     typed_casts,
+    with_decimals,
     to_duckdb,
 )
 """Names come before functions are rewritten: an output is named by the function that was written."""

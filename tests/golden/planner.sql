@@ -153,7 +153,7 @@ group by channel;
 -- _report_1: web
 --   group channel: "channel"
 --   value revenue: "revenue"
--- rest: SELECT "report"."channel" AS "channel", RANK() OVER (ORDER BY "report"."revenue" DESC NULLS FIRST) AS "rank", "report"."revenue" / SUM("report"."revenue") OVER () AS "?column?" FROM "_report_1" AS "report"
+-- rest: SELECT "report"."channel" AS "channel", RANK() OVER (ORDER BY "report"."revenue" DESC NULLS FIRST) AS "rank", CAST("report"."revenue" AS DOUBLE) / SUM("report"."revenue") OVER () AS "?column?" FROM "_report_1" AS "report"
 
 -- # rollup: one report each
 select channel, page, sum(orders) from web where page = 'pay' group by rollup (channel, page) order by 3;

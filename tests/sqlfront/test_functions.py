@@ -32,6 +32,12 @@ UNTOUCHED = [
     "a / b",
     "INTERVAL '1' DAY",
     "a < b",
+    "CAST(a AS TIMESTAMP)",
+    "SUM(a) FILTER(WHERE b)",
+    "SUM(a) OVER (ORDER BY b)",
+    "ARRAY_AGG(a)",
+    "ARRAY_AGG(DISTINCT a ORDER BY a DESC)",
+    "COUNT(DISTINCT a)",
 ]
 
 
@@ -55,6 +61,11 @@ CHANGED = [
     ("date '2024-01-05'::text", "CAST((CAST('2024-01-05' AS DATE)) AS TEXT)"),
     ("to_char(a, 'yyyy-mm')", "STRFTIME(a, '%Y-%m')"),
     ('"lower"(a)', "LOWER(a)"),
+    ("json_agg(a order by b)", "TO_JSON(LIST(a ORDER BY b))"),
+    ("json_agg(a) filter (where b)", "TO_JSON((LIST(a) FILTER(WHERE b)))"),
+    ("json_agg(a) over (order by b)", "TO_JSON((LIST(a) OVER (ORDER BY b)))"),
+    ("array_agg(distinct a)", "ARRAY_AGG(DISTINCT a ORDER BY a)"),
+    ("a = some (select b)", "a = ANY (SELECT b)"),
 ]
 
 
@@ -146,3 +157,18 @@ def test_like_escapes_in_segments_of_statements(ask):
     assert ask(r"select count(*) from web where channel like 'E\mail'") == ask(
         "select count(*) from web where channel = 'Email'"
     )
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "concat_ws('-', a, b)",
+        "initcap(initcap(concat(a, b)))",
+        "format('%s/%s', substring(a from '[a-m]+'), b)",
+        "string_agg(concat(a, b), ',') filter (where concat(a, b, c) ilike '%')",
+        "rank() over (partition by concat_ws('-', a, b) order by concat(a, c))",
+    ],
+)
+def test_texts_in_texts_are_written_once(expression):
+    written = as_written(to_duckdb(parse(f"select {expression}")[0].tree)).sql("duckdb")
+    assert len(written) < 6000

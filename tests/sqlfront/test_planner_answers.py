@@ -320,6 +320,7 @@ SAME_TEXT = [
     " group by x",
     "select g, g * 2 as h from generate_series(1, 3) as t(g)",
     "values (1, 'a'), (2, 'b')",
+    "values (1, 'a'), (2, 'b') order by 1 desc limit 1",
     "select v.a from (values (1), (2)) v(a) where a > 1",
     "select 1 + 1, 'a' || 'b', 7 / 2, null is null",
 ]
