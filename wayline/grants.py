@@ -179,7 +179,7 @@ def _short(rule: Mapping[str, Any] | None) -> str:
 _LIMITS: Final[Mapping[str, Callable[[int], str]]] = {
     "statements": lambda count: f"{count} statement{'' if count == 1 else 's'} at once",
     "memory_percent": lambda percent: f"{percent} % of the memory",
-    "timeout_ms": lambda time: f"{_time(time)} for a statement",
+    "timeout_ms": lambda time: f"{_time(time) if time else 'any time'} for a statement",
     "queue_ms": lambda time: f"{_time(time)} of waiting",
     "connections": lambda count: f"{count} session{'' if count == 1 else 's'}",
 }

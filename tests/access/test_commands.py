@@ -170,6 +170,9 @@ def test_limits_of_roles(home, say, run):
     )
     shown = "2 statements at once, 25 % of the memory, 10m for a statement, 1m of waiting, 5 sessions"
     assert f"Limits: {shown}." in say("role", "show", "small")
+    say("role", "set", "small", "--timeout", "none")
+    assert "any time for a statement" in say("role", "show", "small")
+    assert access.roll(home.catalog).role("small").limits.timeout_ms == 0
     say("role", "set", "small", "--unlimited", "--statements", "3")
     assert access.roll(home.catalog).role("small") == Role("small", limits=RoleLimits(statements=3))
     say("user", "add", "ann", "--role", "small")
