@@ -114,7 +114,8 @@ def _check_known(kind: Kind, name: str, definitions: Definitions) -> None:
         "system": RELATIONS,
     }
     if name != EVERY and name not in known[kind]:
-        raise UnknownNameError(f'there is no {kind} "{name}"', hint=did_you_mean(name, known[kind]))
+        what = f'{kind} "{name}"' if kind != "system" else f'relation "{name}" in schema system'
+        raise UnknownNameError(f"there is no {what}", hint=did_you_mean(name, known[kind]))
 
 
 def _rule(only: str | None, file: Path | None, kind: Kind, name: str) -> SegmentDefinition | None:
