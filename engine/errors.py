@@ -95,7 +95,10 @@ class CancelledError(WaylineError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """Return a hint that names the closest known spelling, or lists a few names; None if none are known."""
+    """Return a hint that names the closest known spelling, or lists a few names; None if none are known.
+
+    Of names those come first that are one's own: every data view has some that begin with ``adobe_``.
+    """
     names = list(known)
     close = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=1, cutoff=0.6)
     if close:
@@ -103,5 +106,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
         return f'Did you mean "{match}"?'
     if not names:
         return None
-    shown = ", ".join(f'"{known}"' for known in sorted(names)[:8])
+    shown = ", ".join(f'"{known}"' for known in sorted(names, key=_own_first)[:8])
     return f"Known: {shown}{' …' if len(names) > 8 else ''}."
+
+
+def _own_first(name: str) -> tuple[bool, str]:
+    return name.startswith("adobe_"), name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlfront.durations import milliseconds, shown
@@ -21,7 +21,8 @@ class Limits:
         greeting_seconds: time to do so, encryption included.
         send_seconds: a client that takes nothing of what waits for it for so long is cut off.
         grace_seconds: time that running statements get when the server ends.
-        statement_seconds: longest time for a statement; sessions and roles may set less.
+        statement_seconds: longest time for a statement of those whose roles set none of their own; sessions
+            may set less. Some statements, such as an endless recursion, would otherwise never end.
         idle_seconds: longest time between statements.
         idle_in_transaction_seconds: the same within a transaction block.
     """
@@ -31,7 +32,7 @@ class Limits:
     greeting_seconds: float = 10.0
     send_seconds: float = 600.0
     grace_seconds: float = 5.0
-    statement_seconds: float | None = None
+    statement_seconds: float | None = 3600.0
     idle_seconds: float | None = 12 * 3600.0
     idle_in_transaction_seconds: float | None = 3600.0
 
@@ -43,6 +44,10 @@ class Limits:
             "idle_session_timeout": _setting(self.idle_seconds),
             "idle_in_transaction_session_timeout": _setting(self.idle_in_transaction_seconds),
         }
+
+    def with_timeout(self, role_ms: int | None) -> Limits:
+        """Return the bounds of a role: a timeout of its own counts instead of the server's; 0 is none."""
+        return self if role_ms is None else replace(self, statement_seconds=role_ms / 1000 or None)
 
 
 def seconds(setting: str, bound: float | None) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -115,7 +116,10 @@ async def _listen(
 def _cannot_listen(error: Exception, host: str, port: int) -> HomeError:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return HomeError(f"port {port} on {host} is in use", hint="Stop its owner or choose another port.")
-    return HomeError(f"cannot listen on {host}:{port}: {error}", hint="Choose another address.")
+    reason = str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        reason = os.strerror(error.errno) if error.errno in errno.errorcode else error.strerror or reason
+    return HomeError(f"cannot listen on {host}:{port}: {reason}", hint="Choose another address.")
 
 
 def _check_exposure(host: str, front: Front) -> None:

@@ -82,7 +82,9 @@ class Session:
         self._front = front
         self._secret = secret
         self._limits = limits
-        server = {**limits.settings, "ssl": "on" if peer.tls is not None else "off"}
+        usual = limits.with_timeout(front.gate.limits(user, None).timeout_ms).settings
+        self._usual_timeout = usual["statement_timeout"]
+        server = {**usual, "ssl": "on" if peer.tls is not None else "off"}
         settings = initial_settings(user, parameters, server)
         database = parameters.get("database") or user
         self._state = SessionState(user, database, process, settings, front.gate, peer)
@@ -323,10 +325,9 @@ class Session:
     def _seconds_left(self) -> float | None:
         """How long the statement that has come may still run, counted from when it was looked at."""
         state = self._state
-        asked, roles = state.block.settings.show("statement_timeout"), state.limits().timeout_ms
-        most = seconds(asked, self._limits.statement_seconds)
-        if roles is not None:
-            most = min(roles / 1000, most or roles / 1000)
+        asked = state.block.settings.show("statement_timeout")
+        bound = self._limits.with_timeout(state.limits().timeout_ms).statement_seconds
+        most = bound if asked == self._usual_timeout else seconds(asked, bound)
         return None if most is None else most - (monotonic() - (self._began or monotonic()))
 
     def _parse(self, message: m.Parse) -> Iterator[bytes]:

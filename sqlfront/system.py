@@ -163,7 +163,7 @@ _ROLES: Final = SystemRelation(
         "description": "What it is for",
         "statements": "Statements at once",
         "memory_percent": "Share of the memory",
-        "timeout_ms": "Longest time of a statement",
+        "timeout_ms": "Longest time of a statement; 0: any time",
         "queue_ms": "Longest wait of a statement",
         "connections": "Sessions at once",
     },

@@ -114,7 +114,8 @@ def _check_known(kind: Kind, name: str, definitions: Definitions) -> None:
         "system": RELATIONS,
     }
     if name != EVERY and name not in known[kind]:
-        raise UnknownNameError(f'there is no {kind} "{name}"', hint=did_you_mean(name, known[kind]))
+        what = f'{kind} "{name}"' if kind != "system" else f'relation "{name}" in schema system'
+        raise UnknownNameError(f"there is no {what}", hint=did_you_mean(name, known[kind]))
 
 
 def _rule(only: str | None, file: Path | None, kind: Kind, name: str) -> SegmentDefinition | None:
@@ -179,7 +180,7 @@ def _short(rule: Mapping[str, Any] | None) -> str:
 _LIMITS: Final[Mapping[str, Callable[[int], str]]] = {
     "statements": lambda count: f"{count} statement{'' if count == 1 else 's'} at once",
     "memory_percent": lambda percent: f"{percent} % of the memory",
-    "timeout_ms": lambda time: f"{_time(time)} for a statement",
+    "timeout_ms": lambda time: f"{_time(time) if time else 'any time'} for a statement",
     "queue_ms": lambda time: f"{_time(time)} of waiting",
     "connections": lambda count: f"{count} session{'' if count == 1 else 's'}",
 }

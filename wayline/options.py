@@ -81,6 +81,11 @@ def say(sentence: str) -> None:
     errors.print(sentence)
 
 
+def is_none(text: str) -> bool:
+    """Whether an option for a duration says that there is no bound."""
+    return text.strip().lower() in ("none", "0")
+
+
 def duration(text: str, option: str) -> timedelta:
     """Read a duration such as 7d; InputError names what was wrong and the option that takes it."""
     try:

@@ -17,7 +17,7 @@ from engine.errors import InputError
 from engine.governance.access import access_of_roles, closed_views
 from sqlfront.users import check_name
 from wayline.grants import described, grants_table, limits_text
-from wayline.options import HERE, HomeOption, JsonOption, duration, open_home
+from wayline.options import HERE, HomeOption, JsonOption, duration, is_none, open_home
 from wayline.output import console, print_json, print_table
 
 role_app = typer.Typer(
@@ -41,6 +41,10 @@ def _milliseconds(option: str) -> Callable[[str], int]:
     return lambda text: duration(text, option) // timedelta(milliseconds=1)
 
 
+def _timeout(text: str) -> int:
+    return 0 if is_none(text) else _milliseconds("--timeout")(text)
+
+
 RoleArgument = Annotated[str, typer.Argument(help="The role's name.")]
 UsersArgument = Annotated[list[str], typer.Argument(help="Names of users.")]
 _OPTIONS: Final[Mapping[str, Any]] = {
@@ -56,9 +60,9 @@ _OPTIONS: Final[Mapping[str, Any]] = {
         int | None,
         typer.Option(
             "--timeout",
-            parser=_milliseconds("--timeout"),
+            parser=_timeout,
             metavar="DURATION",
-            help="Longest time of a statement, such as 10m.",
+            help="Longest time of a statement, such as 10m; none: any time. Counts instead of the server's.",
         ),
     ],
     "queue_ms": Annotated[

@@ -12,10 +12,9 @@ from engine.errors import InputError
 from sqlfront.admission import PLACES
 from sqlfront.limits import Limits
 from sqlfront.peer import Policy
-from wayline.options import HERE, HomeOption, MemoryOption, duration, open_home
+from wayline.options import HERE, HomeOption, MemoryOption, duration, is_none, open_home
 
 _USUAL = Limits()
-_NONE = "none"
 
 
 class Method(StrEnum):
@@ -47,7 +46,12 @@ ConnectionsOption = Annotated[int, typer.Option(help="Clients at once.", min=1, 
 PlacesOption = Annotated[
     int, typer.Option("--statements", help="Statements that work at once; others wait.", min=1, max=1000)
 ]
-StatementOption = Annotated[str, typer.Option(help="Longest time for a statement, such as 5m.")]
+StatementOption = Annotated[
+    str,
+    typer.Option(
+        help="Longest time for a statement of roles without a --timeout of their own; none: any time."
+    ),
+]
 IdleOption = Annotated[
     str, typer.Option(help="Longest time between two statements; within a transaction at most 1h.")
 ]
@@ -66,7 +70,7 @@ def serve(
     auth: AuthOption = Method.SCRAM,
     max_connections: ConnectionsOption = _USUAL.connections,
     places: PlacesOption = PLACES,
-    statement_timeout: StatementOption = _NONE,
+    statement_timeout: StatementOption = "1h",
     idle_timeout: IdleOption = "12h",
     grace: GraceOption = "5s",
     memory_limit: MemoryOption = None,
@@ -95,7 +99,7 @@ def serve(
 
 
 def _seconds(text: str, option: str) -> float | None:
-    return None if text.strip().lower() in (_NONE, "0") else duration(text, option).total_seconds()
+    return None if is_none(text) else duration(text, option).total_seconds()
 
 
 def _shorter(first: float | None, second: float | None) -> float | None:

@@ -88,7 +88,7 @@ def _what_it_may(roles: tuple[str, ...], admin: bool, by_default: bool) -> str:
         return "It has no role and may read nothing: wayline role join ROLE USER."
     said = f"Role{'' if len(roles) == 1 else 's'}: {', '.join(roles)}"
     if by_default and roles == (ANALYSTS,):
-        return f"{said}, which may read everything as long as it was granted that; --role gives another."
+        return f"{said}, the role that wayline init makes for everybody; --role gives another."
     return f"{said}."
 
 

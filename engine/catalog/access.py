@@ -5,7 +5,7 @@ None of it belongs to a world: a rollback brings back data and definitions, but 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -86,7 +86,7 @@ class RoleLimits:
     Attributes:
         statements: how many may run at once.
         memory_percent: share of the server's memory that they may take together.
-        timeout_ms: how long one may take.
+        timeout_ms: how long one may take; 0: as long as it likes.
         queue_ms: how long one may wait to begin.
         connections: how many sessions there may be.
     """
@@ -156,7 +156,7 @@ class Roll:
         known = [self.roles[name].limits for name in roles if name in self.roles]
         set_by = {name: [getattr(limits, name) for limits in known] for name in LIMITS}
         return RoleLimits(
-            **{name: max(values) for name, values in set_by.items() if known and None not in values}
+            **{name: _largest(values) for name, values in set_by.items() if known and None not in values}
         )
 
     def grants_of(self, roles: Collection[str]) -> tuple[Grant, ...]:
@@ -174,6 +174,11 @@ class Roll:
     def role(self, name: str) -> Role:
         """Return a role; UnknownNameError if there is none of that name."""
         return _known(self.roles, name, "role")
+
+
+def _largest(limits: Sequence[int]) -> int:
+    """Return the largest of limits, where 0 stands for none."""
+    return 0 if 0 in limits else max(limits)
 
 
 def _known(records: Mapping[str, _Record], name: str, kind: str) -> _Record:

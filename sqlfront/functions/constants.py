@@ -23,6 +23,7 @@ _WHOLE: Final[Mapping[DType, str]] = {
 }
 _TIMED: Final = (DType.DATE, DType.TIMESTAMP, DType.TIMESTAMPTZ)
 _NUMBER: Final = re.compile(r"\s*[+-]?\d+\s*")
+_DECIMAL: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _MOMENTS: Final = {
     "now": "NOW()",
     "today": "CAST(NOW() AS DATE)",
@@ -44,7 +45,7 @@ def read(written: str, target: exp.DataType) -> exp.Expr | None:
     if target.is_type(*_WHOLE) and not _NUMBER.fullmatch(written):
         raise UnreadableValueError(
             f'invalid input syntax for type {_WHOLE[target.this]}: "{written}"',
-            hint="Cast to numeric first.",
+            hint="Cast to numeric first." if _DECIMAL.fullmatch(written) else None,
         )
     return _time(written.strip(), target) if target.is_type(*_TIMED) else None
 

@@ -160,6 +160,17 @@ def test_what_cannot_be_is_refused_and_changes_nothing(home, run, arguments, err
     assert access.roll(home.catalog) == before
 
 
+def test_a_relation_that_there_is_not_is_named_with_its_schema(run):
+    with pytest.raises(UnknownNameError, match='there is no relation "users2" in schema system'):
+        run("grant", "analysts", "system:users2")
+
+
+def test_a_rule_with_a_wrong_name_is_told_the_view_s_own_first(run):
+    with pytest.raises(WaylineError) as raised:
+        run("grant", "analysts", "view:web", "--only", "zzzzzz = 'DE'")
+    assert "adobe_" not in raised.value.hint.split(",")[0]
+
+
 def test_limits_of_roles(home, say, run):
     say("role", "add", "small", "--statements", "2", "--memory", "25%", "--timeout", "10m", "--queue", "60s")
     role = access.roll(home.catalog).role("small")
@@ -170,6 +181,9 @@ def test_limits_of_roles(home, say, run):
     )
     shown = "2 statements at once, 25 % of the memory, 10m for a statement, 1m of waiting, 5 sessions"
     assert f"Limits: {shown}." in say("role", "show", "small")
+    say("role", "set", "small", "--timeout", "none")
+    assert "any time for a statement" in say("role", "show", "small")
+    assert access.roll(home.catalog).role("small").limits.timeout_ms == 0
     say("role", "set", "small", "--unlimited", "--statements", "3")
     assert access.roll(home.catalog).role("small") == Role("small", limits=RoleLimits(statements=3))
     say("user", "add", "ann", "--role", "small")

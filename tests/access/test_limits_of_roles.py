@@ -26,10 +26,12 @@ def home(tmp_path_factory):
     home = build(tmp_path_factory.mktemp("limits"))
     grant(home, "hasty", "view:web", timeout_ms=100)
     grant(home, "patient", "view:web", timeout_ms=60_000)
+    grant(home, "free", "view:web", timeout_ms=0)
     grant(home, "few", "view:web", connections=2)
     user(home, "ann", "hasty")
     user(home, "bob", "hasty", "patient")
     user(home, "cem", "hasty", "analysts")
+    user(home, "hal", "hasty", "free")
     user(home, "root", is_admin=True)
     for name in ("dan", "eva", "fay"):
         user(home, name, "few")
@@ -70,11 +72,28 @@ def test_the_largest_of_all_roles_holds_if_all_set_one(session, name):
     assert ("C", "SELECT 1") in say("SELECT pg_sleep(0.2)")
 
 
-def test_the_smallest_of_server_session_and_role_holds(session):
-    assert TOO_LONG in session("bob", statement_seconds=0.1)(SLEEP)
-    say = session("bob")
+@pytest.mark.parametrize("name", ["bob", "hal"])
+def test_a_role_s_timeout_counts_instead_of_the_server_s(session, name):
+    say = session(name, statement_seconds=0.1)
+    assert ("C", "SELECT 1") in say("SELECT pg_sleep(0.2)")
     say("SET statement_timeout = 100")
     assert TOO_LONG in say(SLEEP)
+
+
+@pytest.mark.parametrize("name", ["cem", "dan", "root"])
+def test_without_one_in_every_role_the_server_s_timeout_holds(session, name):
+    assert TOO_LONG in session(name, statement_seconds=0.1)(SLEEP)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("ann", "100ms"), ("bob", "1min"), ("hal", "0"), ("cem", "1h"), ("root", "1h")]
+)
+def test_sessions_see_the_timeout_that_holds_for_them(session, name, shown):
+    say = session(name)
+    assert ("D", shown) in say("SHOW statement_timeout")
+    say("SET statement_timeout = 1")
+    say("RESET statement_timeout")
+    assert ("D", shown) in say("SHOW statement_timeout")
 
 
 def test_cursors_copy_and_prepared_statements_have_the_roles_timeout(session):

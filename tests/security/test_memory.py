@@ -46,6 +46,7 @@ BOMBS = [
         {TOO_MUCH, TOO_LONG},
     ),
     ("WITH RECURSIVE r AS (SELECT 1 n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r", {TOO_LONG}),
+    ("WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT count(*) FROM r", {TOO_LONG}),
     (
         "SELECT count(*) FROM generate_series(1, 10000000) a(i), generate_series(1, 10000000) b(i)"
         " WHERE a.i * b.i % 7 = 3",

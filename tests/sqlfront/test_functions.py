@@ -6,10 +6,11 @@ from sqlglot import exp
 
 from engine.errors import UnsupportedError, WaylineError
 from sqlfront.dialect import parse
-from sqlfront.functions import as_written, to_duckdb
+from sqlfront.functions import as_written, constants, to_duckdb
 from sqlfront.functions.constants import elements, interval
 from sqlfront.functions.numerals import read
 from sqlfront.functions.patterns import is_of_number, may_be_of_interval
+from sqlfront.problems import UnreadableValueError
 
 
 def rewritten(expression):
@@ -172,3 +173,10 @@ def test_like_escapes_in_segments_of_statements(ask):
 def test_texts_in_texts_are_written_once(expression):
     written = as_written(to_duckdb(parse(f"select {expression}")[0].tree)).sql("duckdb")
     assert len(written) < 6000
+
+
+@pytest.mark.parametrize(("text", "hint"), [("1.5", "Cast to numeric first."), ("abc", None), ("", None)])
+def test_a_text_that_is_no_whole_number_gets_a_remedy_only_if_it_is_a_number(text, hint):
+    with pytest.raises(UnreadableValueError) as raised:
+        constants.read(text, exp.DataType.build("int"))
+    assert raised.value.hint == hint

@@ -289,7 +289,7 @@ def test_the_time_of_a_transaction_alone(client):
     with pytest.raises(psycopg.errors.QueryCanceled):
         client.execute(FOREVER)
     client.execute("ROLLBACK")
-    assert client.execute("SHOW statement_timeout").fetchone() == ("0",)
+    assert client.execute("SHOW statement_timeout").fetchone() == ("1h",)
 
 
 def test_cursors_and_prepared_statements_have_it_too(client):
@@ -330,7 +330,7 @@ def test_the_server_s_bound_cannot_be_lifted():
         ("'1d'", "1d"),
         ("'500us'", "0"),
         ("0", "0"),
-        ("DEFAULT", "0"),
+        ("DEFAULT", "1h"),
     ],
 )
 def test_times_are_shown_as_postgresql_does(client, given, shown):

@@ -217,3 +217,11 @@ def test_too_many_clients():
         second.close()
         time.sleep(0.2)
         connect(address).close()
+
+
+def test_an_address_that_is_not_this_machine_s(address):
+    with (
+        pytest.raises(HomeError, match=r"cannot listen on 192\.0\.2\.1:\d+: \w[\w ]+$"),
+        running(fake_front(login=lambda name: None), host="192.0.2.1", port=address.port),
+    ):
+        pass
