@@ -69,7 +69,8 @@ _WRITTEN_BY_US: Final = """to_char to_date to_timestamp to_number date_part make
     date_add date_sub datediff add_months date_format unix_timestamp from_unixtime
     to_utc_timestamp from_utc_timestamp regexp_extract split nvl2 percentile percentile_approx
     from_json get_json_object count_if map map_keys map_values size aggregate named_struct
-    collect_list collect_set array_distinct array_join array_max array_min sort_array sha2"""
+    collect_list collect_set array_distinct array_join array_max array_min sort_array sha2
+    element_at isnull isnotnull"""
 _AS_WRITTEN_FUNCTIONS: Final = frozenset(_WRITTEN_BY_US.split())
 
 

@@ -22,7 +22,7 @@ from engine.errors import (
     WaylineError,
     did_you_mean,
 )
-from sqlfront.wording import in_our_words
+from sqlfront.wording import NO_CHARACTER, in_our_words
 
 
 class PositionedSyntaxProblem(SyntaxProblem):
@@ -119,6 +119,18 @@ class UnknownChoiceError(InvalidValueError):
     """A saved segment or date range that does not exist."""
 
     sqlstate = "22023"
+
+
+class ArgumentRangeError(InvalidValueError):
+    """A number for which a function has no value."""
+
+    sqlstate = "22023"
+
+
+class BucketCountError(InvalidValueError):
+    """A number of buckets below one."""
+
+    sqlstate = "22014"
 
 
 class NegativeLimitError(InvalidValueError):
@@ -230,6 +242,10 @@ _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
     ("out of range for the destination type", NumberRangeError),
     ("out of range", NumberRangeError),
     ("LIMIT/OFFSET cannot be negative", NegativeLimitError),
+    (NO_CHARACTER, ArgumentRangeError),
+    ("character not permitted", ProgramLimitError),
+    ("Invalid UTF8 Codepoint", ProgramLimitError),
+    ("ntile must be", BucketCountError),
 )
 
 

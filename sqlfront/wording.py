@@ -27,6 +27,12 @@ _OURS: Final = re.compile(
 _PATHS: Final = re.compile(r"(?<![\w/])/(?:[\w.@+-]+/)+[\w.@+-]*")
 _SETTINGS: Final = re.compile(r"\bSET \w+ ?= ?\S+|https?://\S+|\b(?:wayline|duckdb)_\w+")
 _UNREADABLE: Final = re.compile(r"""Could not convert string (?:'(.*)'|"(.*)") to (\w+)""")
+_WORDS: Final = (
+    (re.compile(r"Invalid UTF8 Codepoint (\d+)"), r"requested character not valid for encoding: \1"),
+    (re.compile(r"Argument for ntile must be"), "argument of ntile must be"),
+)
+NO_CHARACTER: Final = "character number must be positive"
+"""What is said of ``chr(-1)``."""
 _CALLED: Final = re.compile(r"""No function matches the given name and argument types '(\W+|\w+)\((.*)\)'""")
 
 
@@ -40,7 +46,7 @@ def in_our_words(line: str) -> str:
         return f'invalid input syntax for type {_type(found[3])}: "{found[1] or found[2] or ""}"'
     if found := _CALLED.match(line):
         return _not_there(found[1], _typed(found[2]))
-    for pattern, instead in ((_OURS, ""), (_PATHS, "a file"), (_SETTINGS, "a setting")):
+    for pattern, instead in (*_WORDS, (_OURS, ""), (_PATHS, "a file"), (_SETTINGS, "a setting")):
         line = pattern.sub(instead, line)
     return line
 

@@ -15,10 +15,10 @@ _AGGREGATES: Final = """any_value approx_count_distinct arg_max arg_min array_ag
     stddev_pop stddev_samp string_agg sum var_pop var_samp variance"""
 
 _AGGREGATES_OF_SPARK: Final = "collect_list collect_set count_if mean percentile percentile_approx"
-_OF_SPARK: Final = """add_months aggregate array_distinct array_join array_max array_min date_format explode
-    filter from_json from_unixtime from_utc_timestamp get_json_object inline map map_keys map_values
-    named_struct nvl2 posexplode sha2 size sort_array split struct to_utc_timestamp
-    transform unix_timestamp"""
+_OF_SPARK: Final = """add_months aggregate array_distinct array_join array_max array_min date_format
+    element_at explode filter from_json from_unixtime from_utc_timestamp get_json_object inline isnotnull
+    isnull map map_keys map_values named_struct nvl2 posexplode sha2 size sort_array split struct
+    to_utc_timestamp transform unix_timestamp"""
 
 AGGREGATES: Final = frozenset((*_AGGREGATES.split(), *_AGGREGATES_OF_SPARK.split()))
 """Aggregate functions, by the name that a statement calls them."""

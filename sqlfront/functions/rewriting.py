@@ -273,6 +273,7 @@ _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = 
     exp.ExplodingGenerateSeries: _series,
     exp.Repeat: lambda node: bounds.repeated(to_duckdb(node.this), to_duckdb(node.args["times"])),
     exp.Pad: _padded,
+    exp.Chr: lambda node: texts.character(to_duckdb(node.expressions[0])),
     exp.Length: _whole("LENGTH(t)", "this"),
     exp.StrPosition: _whole("STRPOS(t, s)", "this", "substr"),
     exp.BitLength: _whole("BIT_LENGTH(t)", "this"),

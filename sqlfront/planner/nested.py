@@ -24,11 +24,14 @@ _OF_NAMESPACE: Final = "LIST_FILTER(x, each -> each.namespace = k)"
 _NAMESPACES: Final = "LIST_SORT(LIST_DISTINCT(LIST_TRANSFORM(x, each -> each.namespace)))"
 _BY_NAMESPACE: Final = f"LIST_TRANSFORM({_NAMESPACES}, k -> {_OF_NAMESPACE})"
 _OF_MAPS: Final = {"map_keys": _NAMESPACES, "map_values": _BY_NAMESPACE}
-_ELEMENT_AT: Final = {"list_transform": 0, "list_filter": 0, "list_reduce": 1}
+_OF_KEY: Final = "MAP_EXTRACT_VALUE(x, k)"
+_PARAMETER_OF_ELEMENT: Final = {"list_transform": 0, "list_filter": 0, "list_reduce": 1}
 """Functions of elements, and which parameter of the function that they are given is the element."""
 _GENERATORS: Final = (exp.Explode, exp.Posexplode, exp.Inline)
 _READS_INSIDE: Final = (exp.Bracket, exp.Anonymous, exp.Length, exp.Aliases, *_GENERATORS)
 _FROM: Final = ("from_", "joins", "with_")
+_MAP: Final = pa.map_(pa.string(), pa.null())
+"""A map as statements make them; what it maps to does not matter."""
 _IDENTITIES: Final = pa.list_(pa.field("item", IDENTITY_MAP.value_type, nullable=False))
 """Some identities of a map: an array like any other, whose places count from 0."""
 _ELEMENT: Final = "element"
@@ -72,8 +75,16 @@ def type_of(node: exp.Expr, scope: Scope) -> pa.DataType | None:
         if _is_text(place):
             return _field(kind, place.name)
         return None if isinstance(place, exp.Slice) else _element(kind)
+    if isinstance(node, exp.Anonymous) and node.name == "map":
+        return _MAP
     if isinstance(node, exp.Anonymous) and node.name in ("list_extract", "list_filter"):
         kind = type_of(node.expressions[0], scope)
+        if (
+            kind == IDENTITY_MAP
+            and _is_key(bare(node.expressions[1]))
+            and node.meta_get(NAME) == "element_at"
+        ):
+            return _IDENTITIES
         return _element(kind) if node.name == "list_extract" else _filtered(kind)
     return None
 
@@ -84,8 +95,8 @@ def _of_parameter(node: exp.Identifier, scope: Scope) -> pa.DataType | None:
     while around is not None:
         names = [parameter.name for parameter in around.expressions]
         caller = around.parent
-        if node.name in names and isinstance(caller, exp.Anonymous) and caller.name in _ELEMENT_AT:
-            is_element = names.index(node.name) == _ELEMENT_AT[caller.name]
+        if node.name in names and isinstance(caller, exp.Anonymous) and caller.name in _PARAMETER_OF_ELEMENT:
+            is_element = names.index(node.name) == _PARAMETER_OF_ELEMENT[caller.name]
             return _element(type_of(caller.expressions[0], scope)) if is_element else None
         if node.name in names:
             return None
@@ -159,11 +170,29 @@ def inside(node: exp.Expr, scope: Scope) -> exp.Expr:
         if isinstance(part, exp.Anonymous) and part.name in _OF_MAPS and part.expressions:
             of_map = type_of(part.expressions[0], scope) == IDENTITY_MAP
             return fill(_OF_MAPS[part.name], x=inside(part.expressions[0], scope)) if of_map else None
-        if part.meta_get(NAME) == "size" and type_of(part.this.this, scope) == IDENTITY_MAP:
-            part.this.set("this", fill(_NAMESPACES, x=part.this.this))
-        return None
+        if part.meta_get(NAME) == "size":
+            _count_keys(part.this, scope)
+        return _of_key(part, scope) if part.meta_get(NAME) == "element_at" else None
 
     return rewrite(node, change)
+
+
+def _count_keys(length: exp.Expr, scope: Scope) -> None:
+    """Let the length of a map be that of its keys."""
+    kind = type_of(length.this, scope)
+    if kind == IDENTITY_MAP:
+        length.set("this", fill(_NAMESPACES, x=length.this))
+    elif kind == _MAP:
+        length.set("this", call("map_keys", length.this))
+
+
+def _of_key(node: exp.Expr, scope: Scope) -> exp.Expr | None:
+    """Return ``element_at(map, key)``; None where it is an element of an array."""
+    value, key = node.expressions
+    kind = type_of(value, scope)
+    if kind == IDENTITY_MAP and _is_key(bare(key)):
+        return fill(_OF_NAMESPACE, x=inside(value, scope), k=inside(key, scope))
+    return fill(_OF_KEY, x=inside(value, scope), k=inside(key, scope)) if kind == _MAP else None
 
 
 def _at(node: exp.Bracket, scope: Scope) -> exp.Expr | None:
@@ -241,6 +270,8 @@ def _columns(generator: exp.Expr, scope: Scope) -> list[tuple[str, exp.Expr]]:
         ]
     if kind == IDENTITY_MAP:
         columns = [("key", fill(_NAMESPACES, x=array)), ("value", fill(_BY_NAMESPACE, x=array))]
+    elif kind == _MAP:
+        columns = [("key", call("map_keys", array)), ("value", call("map_values", array))]
     else:
         columns = [("col", array)]
     if isinstance(generator, exp.Posexplode):
@@ -252,7 +283,7 @@ def _of_column(generator: exp.Expr, column: str, scope: Scope) -> pa.DataType | 
     """Return the type of a column that a generator makes, where its array does not show it."""
     if isinstance(generator, exp.Inline):
         return _field(_element(type_of(generator.this, scope)), column)
-    return _IDENTITIES if column == "value" else None
+    return _IDENTITIES if column == "value" and type_of(generator.this, scope) == IDENTITY_MAP else None
 
 
 def _fields(array: exp.Expr, kind: pa.DataType | None) -> list[str]:

@@ -83,6 +83,9 @@ def test_fields_that_are_not_there(ask):
         ("identityMap['ECID'][1].id", ["e2", None, None]),
         ("identityMap['CRM'][0].id", ["c1", "c2", None]),
         ("identityMap[0].id", ["e1", "c2", None]),
+        ("element_at(identityMap, 'ECID')[1].id", ["e2", None, None]),
+        ("element_at(items, 1).sku", ["hat", "hat", None]),
+        ("size(element_at(identityMap, 'ECID'))", ["2", "0", None]),
         ("map_keys(identityMap)", ["{CRM,ECID}", "{CRM}", None]),
         ("size(map_values(identityMap))", ["2", "1", None]),
         (
