@@ -65,6 +65,13 @@ class DatatypeError(WaylineError):
     http_status = 400
 
 
+class NoObjectError(WaylineError):
+    """A field of what is no object."""
+
+    sqlstate = "42809"
+    http_status = 400
+
+
 class UnknownTypeError(WaylineError):
     """A type that does not exist."""
 
@@ -191,6 +198,8 @@ _COLUMN = re.compile(r'(?:Referenced column|column) "([^"]+)"', re.IGNORECASE)
 _TABLE = re.compile(r'(?:Referenced table|Table with name) "?([^"\s]+)"?', re.IGNORECASE)
 _FUNCTION = re.compile(r"Function with name \"?([^\"\s]+)\"?", re.IGNORECASE)
 _TOO_BIG = re.compile(r"Could not convert string '\s*[+-]?\d+\s*' to U?INT")
+_FIELD = re.compile(r'Could not find key "([^"]+)" in struct', re.IGNORECASE)
+_NOTATION = re.compile(r"Cannot extract field '([^']+)' from expression")
 _CANDIDATES = re.compile(r'"([^"]+)"')
 
 _BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[WaylineError]], ...]] = (
@@ -260,6 +269,11 @@ def _unknown_name(text: str) -> WaylineError | None:
     hint = did_you_mean(quoted[0], _CANDIDATES.findall(tail)) if tail and quoted else None
     if (match := _COLUMN.search(text)) and "not found" in text:
         return UnknownColumnError(f'column "{match[1]}" does not exist', hint=hint)
+    if match := _FIELD.search(text):
+        return UnknownColumnError(f'column "{match[1]}" not found in data type record', hint=hint)
+    if match := _NOTATION.search(text):
+        problem = f"column notation .{match[1]} applied to a value that is not of a composite type"
+        return NoObjectError(problem)
     if (match := _TABLE.search(text)) and ("not found" in text or "does not exist" in text):
         return UnknownNameError(f'relation "{match[1]}" does not exist', hint=hint)
     if (match := _FUNCTION.search(text)) and "does not exist" in text:

@@ -29,6 +29,8 @@ _PARAMETER_OF_ELEMENT: Final = {"list_transform": 0, "list_filter": 0, "list_red
 """Functions of elements, and which parameter of the function that they are given is the element."""
 _GENERATORS: Final = (exp.Explode, exp.Posexplode, exp.Inline)
 _READS_INSIDE: Final = (exp.Bracket, exp.Anonymous, exp.Length, exp.Aliases, *_GENERATORS)
+_PARTS: Final = ("this", "table", "db", "catalog")
+"""Of a column, its last name first."""
 _FROM: Final = ("from_", "joins", "with_")
 _MAP: Final = pa.map_(pa.string(), pa.null())
 """A map as statements make them; what it maps to does not matter."""
@@ -122,9 +124,19 @@ def _element(kind: pa.DataType | None) -> pa.DataType | None:
 
 
 def _field(kind: pa.DataType | None, name: str) -> pa.DataType | None:
+    """Return the type of a field of an object, or of the array of a field of objects in an array."""
+    if _holds_objects(kind):
+        field = _field(_element(kind), name)
+        return None if field is None else pa.list_(field)
     if kind is None or not pa.types.is_struct(kind):
         return None
     return next((field.type for field in kind if field.name.lower() == name.lower()), None)
+
+
+def _holds_objects(kind: pa.DataType | None) -> bool:
+    """Tell whether something is an array of objects, of whose fields an array can be made."""
+    element = _element(kind)
+    return element is not None and pa.types.is_struct(element) and kind not in (IDENTITY_MAP, _IDENTITIES)
 
 
 def _type_of_column(node: exp.Column, scope: Scope) -> pa.DataType | None:
@@ -138,7 +150,8 @@ def resolved(select: exp.Select, scope: Scope) -> exp.Select:
     Raises:
         UnsupportedError: what a row is to be made of is not known, or there are two such outputs.
     """
-    if not any(isinstance(found, _READS_INSIDE) for part in _own_parts(select) for found in _walked(part)):
+    found = (node for part in _own_parts(select) for node in _walked(part))
+    if not any(isinstance(node, _READS_INSIDE) or _is_path(node, scope) for node in found):
         return select
     changed = select.copy()
     for name, value in changed.args.items():
@@ -149,6 +162,12 @@ def resolved(select: exp.Select, scope: Scope) -> exp.Select:
         elif isinstance(value, exp.Expr):
             changed.set(name, inside(value, scope))
     return _with_rows(changed, scope)
+
+
+def _is_path(node: exp.Expr, scope: Scope) -> bool:
+    """Tell whether a node may read a field of something that a dataset's column holds."""
+    has_parts = isinstance(node, exp.Dot) or (isinstance(node, exp.Column) and len(node.parts) > 1)
+    return has_parts and any(table.nested for around in scope.with_outer() for table in around.tables)
 
 
 def _own_parts(select: exp.Select) -> Iterator[object]:
@@ -165,6 +184,10 @@ def inside(node: exp.Expr, scope: Scope) -> exp.Expr:
     """Return an expression, which is changed, with places in arrays and keys of maps in DuckDB's words."""
 
     def change(part: exp.Expr) -> exp.Expr | None:
+        if isinstance(part, exp.Column):
+            return _of_elements(part, scope)
+        if isinstance(part, exp.Dot) and _holds_objects(type_of(part.this, scope)):
+            return _each(inside(part.this, scope), part.expression.name)
         if isinstance(part, exp.Bracket) and not isinstance(bare(part.expressions[0]), exp.Slice):
             return _at(part, scope)
         if isinstance(part, exp.Anonymous) and part.name in _OF_MAPS and part.expressions:
@@ -175,6 +198,31 @@ def inside(node: exp.Expr, scope: Scope) -> exp.Expr:
         return _of_key(part, scope) if part.meta_get(NAME) == "element_at" else None
 
     return rewrite(node, change)
+
+
+def _of_elements(path: exp.Column, scope: Scope) -> exp.Expr | None:
+    """Return a path through an array of objects, ``items.sku``, as the array of what it leads to in each.
+
+    Raises:
+        UnknownColumnError: the objects have no such field.
+    """
+    for end in range(len(path.parts) - 1, 0, -1):
+        array = exp.Column(**dict(zip(_PARTS, reversed(path.parts[:end]), strict=False)))
+        if _holds_objects(type_of(array, scope)):
+            type_of(path, scope)
+            return _through(array.copy(), [part.name for part in path.parts[end:]])
+    return None
+
+
+def _through(array: exp.Expr, names: Sequence[str]) -> exp.Expr:
+    for name in names:
+        array = _each(array, name)
+    return array
+
+
+def _each(array: exp.Expr, name: str) -> exp.Expr:
+    """Return the array of a field of the objects in an array."""
+    return fill(f'LIST_TRANSFORM(x, each -> each."{name}")', x=array)
 
 
 def _count_keys(length: exp.Expr, scope: Scope) -> None:
@@ -264,10 +312,7 @@ def _columns(generator: exp.Expr, scope: Scope) -> list[tuple[str, exp.Expr]]:
     array = generator.this
     kind = type_of(array, scope)
     if isinstance(generator, exp.Inline):
-        return [
-            (name, fill(f'LIST_TRANSFORM(x, each -> each."{name}")', x=array))
-            for name in _fields(array, kind)
-        ]
+        return [(name, _each(array, name)) for name in _fields(array, kind)]
     if kind == IDENTITY_MAP:
         columns = [("key", fill(_NAMESPACES, x=array)), ("value", fill(_BY_NAMESPACE, x=array))]
     elif kind == _MAP:

@@ -138,6 +138,54 @@ def test_other_arrays_and_slices_count_from_one(ask, written, expected):
 
 
 @pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT items.sku FROM purchases ORDER BY id", ["{hat,shoe}", "{hat}", "{}"]),
+        ("SELECT p.items.price FROM purchases p ORDER BY id", ["{4,6.5}", "{4}", "{}"]),
+        ("SELECT (items).sku FROM purchases ORDER BY id", ["{hat,shoe}", "{hat}", "{}"]),
+        ("SELECT items.sku[1] FROM purchases ORDER BY id", ["shoe", None, None]),
+        ("SELECT filter(items, i -> i.price > 5).sku FROM purchases ORDER BY id", ["{shoe}", "{}", "{}"]),
+        ("SELECT size(i.sku) FROM (SELECT items AS i, id FROM purchases) s ORDER BY id", ["2", "1", "0"]),
+        ("SELECT x FROM purchases LATERAL VIEW explode(items.sku) e AS x", ["hat", "shoe", "hat"]),
+        ("SELECT id FROM purchases WHERE 'shoe' = ANY(items.sku)", ["1"]),
+        (
+            "SELECT SUM(s.revenue) FROM shop s JOIN purchases p ON s.currency = p.commerce.order.currency"
+            " WHERE p.items.sku[1] = 'shoe'",
+            ["10.5"],
+        ),
+    ],
+)
+def test_a_field_of_an_array_of_objects_is_an_array(ask, sql, expected):
+    assert ask(sql) == [(value,) for value in expected]
+
+
+def test_a_field_within_arrays_of_arrays(nested):
+    assert answers(nested, "SELECT rows.tags FROM nested") == [("{{a,b},{c,d}}",)]
+    assert answers(nested, "SELECT rows.tags[1][0] FROM nested") == [("c",)]
+
+
+@pytest.mark.parametrize(
+    ("path", "state", "message"),
+    [
+        ("items.nothing", "42703", 'column "items" has no field "nothing"'),
+        ("items[0].nothing", "42703", 'column "nothing" not found in data type record'),
+        (
+            "items[0].sku.nothing",
+            "42809",
+            "column notation .nothing applied to a value that is not of a composite type",
+        ),
+        (
+            "identityMap.id",
+            "42809",
+            "column notation .id applied to a value that is not of a composite type",
+        ),
+    ],
+)
+def test_fields_that_no_object_has(ask, path, state, message):
+    assert ask(f"SELECT {path} FROM purchases") == ("E", state, message)
+
+
+@pytest.mark.parametrize(
     ("prepared", "given", "expected"),
     [
         ("AS SELECT items[$1].sku", "1", "shoe"),
