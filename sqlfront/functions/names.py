@@ -61,6 +61,9 @@ SAFE: Final = AGGREGATES | frozenset((*_WINDOWS.split(), *_SCALARS.split(), *_OF
 TABLE_FUNCTIONS: Final = frozenset({"generate_series", "unnest"})
 """Functions that may stand in FROM."""
 
+GENERATORS: Final = frozenset({"explode", "posexplode", "inline"})
+"""Functions that make rows, among the outputs and behind LATERAL VIEW."""
+
 SYSTEM_FUNCTIONS: Final = ("credit", "identity_history")
 """Our own functions in schema ``system``; each is a table."""
 

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from engine.errors import UnsupportedError
 from engine.types import IDENTITY_MAP
-from sqlfront.functions import called
+from sqlfront.functions import GENERATORS, called
 from sqlfront.functions.templates import NAME, call, fill, number
 from sqlfront.planner.scope import Scope
 from sqlfront.trees import bare, own, rewrite
@@ -282,7 +282,7 @@ def _with_rows(select: exp.Select, scope: Scope) -> exp.Select:
 
 def _makes_rows(node: exp.Expr) -> bool:
     inner = node.this if isinstance(node, exp.Aliases) else node
-    return isinstance(inner, _GENERATORS) and called(inner) in ("explode", "posexplode", "inline")
+    return isinstance(inner, _GENERATORS) and called(inner) in GENERATORS
 
 
 def _rows(output: exp.Expr, scope: Scope) -> list[exp.Expr]:

@@ -338,6 +338,25 @@ def test_system_columns_are_not_there_unless_asked_for(ask):
     assert len(ask("SET drop_system_columns = false; SELECT * FROM purchases")[0]) == 9
 
 
+def test_a_column_of_a_dataset_hides_a_system_column_of_its_name(tmp_path):
+    fields = {"id": "string", "at": "timestamp", "_acp_batchid": "string"}
+    dataset = {"kind": "event", "timestamp": "at", "event_id": "id", "fields": fields}
+    home = new_home(tmp_path, Definitions.model_validate({"datasets": {"loads": dataset}}))
+    ingest_rows(home, "loads", [{"id": "1", "at": START, "_acp_batchid": "mine"}])
+    front = open_front(home, OwnersGate())
+    shown = "SET drop_system_columns = false; SELECT"
+    assert answers(front, f"{shown} _acp_batchid FROM loads") == [("mine",)]
+    assert len(answers(front, f"{shown} * FROM loads")[0]) == 4
+    assert answers(front, f"{shown} _acp_system_metadata.ingestTime > 0 FROM loads") == [("t",)]
+    home.close()
+
+
+@pytest.mark.parametrize("source", ["explode(tags) AS t(x)", "purchases, LATERAL inline(items) i"])
+def test_what_makes_rows_is_no_table(ask, source):
+    refused = ask(f"SELECT * FROM {source}")
+    assert refused[:2] == ("E", "0A000") and "in FROM is not supported" in refused[2]
+
+
 @pytest.mark.parametrize(
     "view",
     [
