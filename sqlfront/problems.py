@@ -72,6 +72,13 @@ class NoObjectError(WaylineError):
     http_status = 400
 
 
+class NoCastError(WaylineError):
+    """A cast between types that have none."""
+
+    sqlstate = "42846"
+    http_status = 400
+
+
 class UnknownTypeError(WaylineError):
     """A type that does not exist."""
 
@@ -252,6 +259,12 @@ _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
     ("out of range", NumberRangeError),
     ("LIMIT/OFFSET cannot be negative", NegativeLimitError),
     (NO_CHARACTER, ArgumentRangeError),
+    ("requires an even number of arguments", ArgumentRangeError),
+    ("does not support the supplied arguments", UnknownFunctionError),
+    ("Unimplemented type for cast", NoCastError),
+    ("expected 1", SyntaxProblem),
+    ("factorial of a negative number", NumberRangeError),
+    ("GROUPING statement cannot be used", GroupingError),
     ("character not permitted", ProgramLimitError),
     ("Invalid UTF8 Codepoint", ProgramLimitError),
     ("ntile must be", BucketCountError),

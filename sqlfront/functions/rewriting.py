@@ -111,6 +111,12 @@ def _extract(node: exp.Expr) -> exp.Expr:
     return dates.extract(node.this.name, to_duckdb(node.expression))
 
 
+def _date(node: exp.Expr) -> exp.Expr | None:
+    if node.this is None:
+        raise UnknownFunctionError("function date() does not exist")
+    return None
+
+
 def _negative(node: exp.Expr) -> exp.Expr:
     return exp.Neg(this=exp.paren(to_duckdb(node.this), copy=False))
 
@@ -256,6 +262,7 @@ def _whole(template: str, *names: str) -> Callable[[exp.Expr], exp.Expr]:
 
 _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = {
     exp.Extract: _extract,
+    exp.Date: _date,
     exp.Negative: _negative,
     exp.Cast: _cast,
     exp.TimestampTrunc: _truncated,

@@ -202,3 +202,21 @@ def test_arrows_of_json_are_no_functions_of_elements(front):
 )
 def test_patterns_of_dates(written, expected):
     assert pattern(written) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "state"),
+    [
+        ("date()", "42883"),
+        ("1.5::date", "42846"),
+        ("factorial(-1)", "22003"),
+        ("json_build_object(1)", "22023"),
+        ("(SELECT 1, 2)", "42601"),
+        ("array_join()", "42883"),
+        ("2147483647 + 1", "22003"),
+    ],
+)
+def test_errors_have_the_codes_and_words_of_postgresql(front, written, state):
+    refused = answers(front, f"SELECT {written}")
+    assert refused[:2] == ("E", state)
+    assert not any(word in refused[2] for word in ("Macro", "INT32", "DECIMAL", "Unimplemented"))
