@@ -6,6 +6,7 @@ Only questions (SELECT, WITH, VALUES, TABLE, EXPLAIN) become trees; what a sessi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +17,7 @@ from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from sqlfront.problems import PositionedSyntaxProblem
+from sqlfront.problems import PositionedSyntaxProblem, UnknownFunctionError
 from sqlfront.spelling import in_our_words
 
 
@@ -54,6 +55,19 @@ _ANALYZE: Final = frozenset({"analyze", "analyse"})
 _OFF: Final = frozenset({"false", "off", "0"})
 _EXPLAIN_OPTIONS: Final = _ANALYZE | {"verbose"}
 
+_MISSING: Final = re.compile(r"missing for <class '[\w.]+\.(\w+)'>")
+_GRAMMAR: Final = (
+    exp.Binary,
+    exp.Case,
+    exp.If,
+    exp.Cast,
+    exp.Exists,
+    exp.Coalesce,
+    exp.Greatest,
+    exp.Least,
+    exp.Nullif,
+)
+"""What looks like a function and is syntax, in PostgreSQL as well."""
 _FUNCTION_NAMES: Final = frozenset({TokenType.VAR, TokenType.FORMAT, TokenType.MAP})
 AS_WRITTEN: Final = "as_written_"
 """Prefix of functions that the parser must not interpret, as their format strings need care."""
@@ -69,7 +83,8 @@ _WRITTEN_BY_US: Final = """to_char to_date to_timestamp to_number date_part make
     date_add date_sub datediff add_months date_format unix_timestamp from_unixtime
     to_utc_timestamp from_utc_timestamp regexp_extract split nvl2 percentile percentile_approx
     from_json get_json_object count_if map map_keys map_values size aggregate named_struct
-    collect_list collect_set array_distinct array_join array_max array_min sort_array sha2"""
+    collect_list collect_set array_distinct array_join array_max array_min sort_array sha2
+    element_at isnull isnotnull"""
 _AS_WRITTEN_FUNCTIONS: Final = frozenset(_WRITTEN_BY_US.split())
 
 
@@ -145,6 +160,8 @@ def _question(tokens: list[Token], sql: str) -> exp.Expr:
     except ParseError as error:
         first = error.errors[0]
         place = _offset(sql, first["line"] or 1, first["col"] or 1) - len(str(first["highlight"]))
+        if _is_about_arguments(str(first["description"])):
+            _check_call(tokens, place)
         raise _problem(f'at or near "{first["highlight"]}"', sql, place) from None
     except (TypeError, AttributeError, IndexError, ValueError):  # the parser's own, of what it misses
         raise PositionedSyntaxProblem("syntax error: an operand or a name is missing") from None
@@ -153,6 +170,35 @@ def _question(tokens: list[Token], sql: str) -> exp.Expr:
         raise _problem(f'at or near "{tokens[0].text}"', sql, tokens[0].start)
     _remember_names(tree, sql)
     return _with_arrows_of_json(tree)
+
+
+def _is_about_arguments(problem: str) -> bool:
+    """Tell whether the parser misses an argument of a function, or knows of no place for one."""
+    missing = _MISSING.search(problem)
+    kind = None if missing is None else getattr(exp, missing[1], None)
+    if isinstance(kind, type) and issubclass(kind, exp.Func):
+        return not issubclass(kind, _GRAMMAR)
+    return problem.startswith("The number of provided arguments")
+
+
+def _check_call(tokens: Sequence[Token], end: int) -> None:
+    """Raise if what ends at an offset is a call, well-formed but for the number of its arguments.
+
+    Raises:
+        UnknownFunctionError: it is.
+    """
+    closing = next((at for at, token in enumerate(tokens) if token.start == end), 0)
+    if closing < 2 or tokens[closing].text != ")" or tokens[closing - 1].text == ",":
+        return
+    depth, at = 1, closing
+    while depth and at > 1:
+        at -= 1
+        depth += {")": 1, "(": -1}.get(tokens[at].text, 0)
+    name = tokens[at - 1].text.lower().removeprefix(AS_WRITTEN)
+    raise UnknownFunctionError(
+        f"function {name} does not take these arguments",
+        hint="See PostgreSQL's documentation for what it takes.",
+    )
 
 
 def is_function_of_elements(arrow: exp.Lambda) -> bool:

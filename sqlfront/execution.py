@@ -213,8 +213,9 @@ class Execution:
         """Return a query over the rows that a table stands for in this world, for a statement."""
         if not table.startswith(_HELD):
             dataset = table.removeprefix(DATASET)
-            shown = self._sight.system_columns
-            more = system_columns(self.home.catalog.batches(dataset)) if shown else ()
+            shown = [field.name for field in self._sight.system_columns_of(dataset)]
+            made = system_columns(self.home.catalog.batches(dataset)) if shown else ()
+            more = [column for column in made if column.alias in shown]
             return relation(self.home, self.world, dataset, more)
         rows = f"_rows{table}"
         self._cursor.register(rows, self._held(table))

@@ -22,7 +22,7 @@ from engine.errors import (
     WaylineError,
     did_you_mean,
 )
-from sqlfront.wording import in_our_words
+from sqlfront.wording import NO_CHARACTER, in_our_words
 
 
 class PositionedSyntaxProblem(SyntaxProblem):
@@ -62,6 +62,20 @@ class DatatypeError(WaylineError):
     """Operands whose types do not go together."""
 
     sqlstate = "42804"
+    http_status = 400
+
+
+class NoObjectError(WaylineError):
+    """A field of what is no object."""
+
+    sqlstate = "42809"
+    http_status = 400
+
+
+class NoCastError(WaylineError):
+    """A cast between types that have none."""
+
+    sqlstate = "42846"
     http_status = 400
 
 
@@ -119,6 +133,18 @@ class UnknownChoiceError(InvalidValueError):
     """A saved segment or date range that does not exist."""
 
     sqlstate = "22023"
+
+
+class ArgumentRangeError(InvalidValueError):
+    """A number for which a function has no value."""
+
+    sqlstate = "22023"
+
+
+class BucketCountError(InvalidValueError):
+    """A number of buckets below one."""
+
+    sqlstate = "22014"
 
 
 class NegativeLimitError(InvalidValueError):
@@ -179,6 +205,8 @@ _COLUMN = re.compile(r'(?:Referenced column|column) "([^"]+)"', re.IGNORECASE)
 _TABLE = re.compile(r'(?:Referenced table|Table with name) "?([^"\s]+)"?', re.IGNORECASE)
 _FUNCTION = re.compile(r"Function with name \"?([^\"\s]+)\"?", re.IGNORECASE)
 _TOO_BIG = re.compile(r"Could not convert string '\s*[+-]?\d+\s*' to U?INT")
+_FIELD = re.compile(r'Could not find key "([^"]+)" in struct', re.IGNORECASE)
+_NOTATION = re.compile(r"Cannot extract field '([^']+)' from expression")
 _CANDIDATES = re.compile(r'"([^"]+)"')
 
 _BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[WaylineError]], ...]] = (
@@ -230,6 +258,16 @@ _BY_TEXT: Final[tuple[tuple[str, type[WaylineError]], ...]] = (
     ("out of range for the destination type", NumberRangeError),
     ("out of range", NumberRangeError),
     ("LIMIT/OFFSET cannot be negative", NegativeLimitError),
+    (NO_CHARACTER, ArgumentRangeError),
+    ("requires an even number of arguments", ArgumentRangeError),
+    ("does not support the supplied arguments", UnknownFunctionError),
+    ("Unimplemented type for cast", NoCastError),
+    ("expected 1", SyntaxProblem),
+    ("factorial of a negative number", NumberRangeError),
+    ("GROUPING statement cannot be used", GroupingError),
+    ("character not permitted", ProgramLimitError),
+    ("Invalid UTF8 Codepoint", ProgramLimitError),
+    ("ntile must be", BucketCountError),
 )
 
 
@@ -244,6 +282,11 @@ def _unknown_name(text: str) -> WaylineError | None:
     hint = did_you_mean(quoted[0], _CANDIDATES.findall(tail)) if tail and quoted else None
     if (match := _COLUMN.search(text)) and "not found" in text:
         return UnknownColumnError(f'column "{match[1]}" does not exist', hint=hint)
+    if match := _FIELD.search(text):
+        return UnknownColumnError(f'column "{match[1]}" not found in data type record', hint=hint)
+    if match := _NOTATION.search(text):
+        problem = f"column notation .{match[1]} applied to a value that is not of a composite type"
+        return NoObjectError(problem)
     if (match := _TABLE.search(text)) and ("not found" in text or "does not exist" in text):
         return UnknownNameError(f'relation "{match[1]}" does not exist', hint=hint)
     if (match := _FUNCTION.search(text)) and "does not exist" in text:

@@ -15,7 +15,7 @@ from sqlglot import exp
 from engine.errors import ForbiddenError, UnsupportedError, did_you_mean
 from sqlfront.dialect import is_function_of_elements
 from sqlfront.forbidden import HINT
-from sqlfront.functions import AGGREGATES, SAFE, TABLE_FUNCTIONS, called, system_function
+from sqlfront.functions import AGGREGATES, GENERATORS, SAFE, TABLE_FUNCTIONS, called, system_function
 from sqlfront.problems import UnknownFunctionError
 from sqlfront.trees import is_query
 
@@ -226,6 +226,11 @@ def _qualifiers(table: exp.Table) -> Iterator[object]:
 def _check_source(function: exp.Expr) -> None:
     known = isinstance(function, (exp.ExplodingGenerateSeries, exp.Unnest))
     name = called(function) or ""
+    if name in GENERATORS:
+        raise UnsupportedError(
+            f"{name} in FROM is not supported",
+            hint=f"Write SELECT {name}(…), or LATERAL VIEW {name}(…) e AS name behind a table.",
+        )
     if not known and name not in TABLE_FUNCTIONS:
         raise unknown_function(name or _spelled(function).lower())
 

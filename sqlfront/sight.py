@@ -45,7 +45,12 @@ class Sight:
     def schema(self, dataset: str) -> pa.Schema:
         """Return the columns that a dataset shows."""
         schema = self.world.definitions.datasets[dataset].arrow()
-        return pa.schema([*schema, *SYSTEM_COLUMNS]) if self.system_columns else schema
+        return pa.schema([*schema, *self.system_columns_of(dataset)])
+
+    def system_columns_of(self, dataset: str) -> list[pa.Field]:
+        """Return the columns that tell of a row's batch; a dataset's own column of such a name hides it."""
+        own = {name.lower() for name in self.world.definitions.datasets[dataset].arrow().names}
+        return [field for field in SYSTEM_COLUMNS if self.system_columns and field.name.lower() not in own]
 
     def datasets(self) -> Iterator[str]:
         """Yield the datasets that may be asked by name."""

@@ -7,6 +7,7 @@ DuckDB, which knows ``typeof(…)`` of each expression before it runs anything.
 
 from sqlfront.functions.names import (
     AGGREGATES,
+    GENERATORS,
     SAFE,
     SYSTEM_FUNCTIONS,
     TABLE_FUNCTIONS,
@@ -18,6 +19,7 @@ from sqlfront.functions.written import as_written, is_short
 
 __all__ = [
     "AGGREGATES",
+    "GENERATORS",
     "SAFE",
     "SYSTEM_FUNCTIONS",
     "TABLE_FUNCTIONS",

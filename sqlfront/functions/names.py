@@ -15,10 +15,10 @@ _AGGREGATES: Final = """any_value approx_count_distinct arg_max arg_min array_ag
     stddev_pop stddev_samp string_agg sum var_pop var_samp variance"""
 
 _AGGREGATES_OF_SPARK: Final = "collect_list collect_set count_if mean percentile percentile_approx"
-_OF_SPARK: Final = """add_months aggregate array_distinct array_join array_max array_min date_format explode
-    filter from_json from_unixtime from_utc_timestamp get_json_object inline map map_keys map_values
-    named_struct nvl2 posexplode sha2 size sort_array split struct to_utc_timestamp
-    transform unix_timestamp"""
+_OF_SPARK: Final = """add_months aggregate array_distinct array_join array_max array_min date_format
+    element_at explode filter from_json from_unixtime from_utc_timestamp get_json_object inline isnotnull
+    isnull map map_keys map_values named_struct nvl2 posexplode sha2 size sort_array split struct
+    to_utc_timestamp transform unix_timestamp"""
 
 AGGREGATES: Final = frozenset((*_AGGREGATES.split(), *_AGGREGATES_OF_SPARK.split()))
 """Aggregate functions, by the name that a statement calls them."""
@@ -60,6 +60,9 @@ SAFE: Final = AGGREGATES | frozenset((*_WINDOWS.split(), *_SCALARS.split(), *_OF
 
 TABLE_FUNCTIONS: Final = frozenset({"generate_series", "unnest"})
 """Functions that may stand in FROM."""
+
+GENERATORS: Final = frozenset({"explode", "posexplode", "inline"})
+"""Functions that make rows, among the outputs and behind LATERAL VIEW."""
 
 SYSTEM_FUNCTIONS: Final = ("credit", "identity_history")
 """Our own functions in schema ``system``; each is a table."""

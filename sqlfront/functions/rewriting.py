@@ -154,6 +154,12 @@ def _extract(node: exp.Expr) -> exp.Expr:
     return dates.extract(node.this.name, to_duckdb(node.expression))
 
 
+def _date(node: exp.Expr) -> exp.Expr | None:
+    if node.this is None:
+        raise UnknownFunctionError("function date() does not exist")
+    return None
+
+
 def _negative(node: exp.Expr) -> exp.Expr:
     return exp.Neg(this=exp.paren(to_duckdb(node.this), copy=False))
 
@@ -306,6 +312,7 @@ _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = 
     exp.Window: _aggregated,
     exp.Initcap: lambda node: texts.capitalised(to_duckdb(node.this)),
     exp.Extract: _extract,
+    exp.Date: _date,
     exp.Negative: _negative,
     exp.Cast: _cast,
     exp.TimestampTrunc: _truncated,
@@ -323,6 +330,7 @@ _NODES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]]] = 
     exp.ExplodingGenerateSeries: _series,
     exp.Repeat: lambda node: bounds.repeated(to_duckdb(node.this), to_duckdb(node.args["times"])),
     exp.Pad: _padded,
+    exp.Chr: lambda node: texts.character(to_duckdb(node.expressions[0])),
     exp.Length: _whole("LENGTH(t)", "this"),
     exp.StrPosition: _whole("STRPOS(t, s)", "this", "substr"),
     exp.BitLength: _whole("BIT_LENGTH(t)", "this"),

@@ -22,6 +22,8 @@ from sqlfront.trees import bare, guarded, rewrite
 
 def _collected(values: exp.Expr, *, distinct: bool) -> exp.Expr:
     """Return all values that are not NULL as an array; it is empty where there are none."""
+    if isinstance(values, exp.Distinct):
+        values, distinct = values.expressions[0], True
     found = fill(
         "LIST_SORT(LIST(DISTINCT x) FILTER (WHERE x IS NOT NULL))"
         if distinct
@@ -190,8 +192,11 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "collect_list": lambda arguments: _collected(arguments[0], distinct=False),
     "collect_set": lambda arguments: _collected(arguments[0], distinct=True),
     "count_if": filled("COUNT(CASE WHEN x THEN 1 END)"),
+    "element_at": lambda arguments: call("list_extract", arguments[0], arguments[1]),
     "from_json": _from_json,
     "get_json_object": filled("CASE WHEN JSON_VALID(x) THEN JSON_EXTRACT_STRING(x, y) END"),
+    "isnotnull": filled("(x IS NOT NULL)"),
+    "isnull": filled("(x IS NULL)"),
     "map": _map,
     "map_keys": lambda arguments: call("map_keys", *arguments),
     "map_values": lambda arguments: call("map_values", *arguments),

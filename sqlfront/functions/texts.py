@@ -11,9 +11,14 @@ from sqlglot import exp
 from engine.errors import UnsupportedError
 from sqlfront.functions.constants import data
 from sqlfront.functions.templates import Arguments, Builder, call, chained, constant, fill, filled, text
+from sqlfront.wording import NO_CHARACTER
 
 _PLACE: Final = re.compile(r"%(?:(?P<at>\d+)\$)?(?P<kind>[sIL%])")
 _ESCAPED: Final = re.compile(r"\\(?:\\|([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6})|u([0-9A-Fa-f]{4}))")
+_CHARACTER: Final = (
+    f"CHR(CASE WHEN n < 0 THEN ERROR('{NO_CHARACTER}')"
+    " WHEN n = 0 THEN ERROR('null character not permitted') ELSE n END)"
+)
 _FORMS: Final = frozenset({"nfc"})
 _IDENTIFIER: Final = (
     "CASE WHEN REGEXP_FULL_MATCH(x, '[a-z_][a-z0-9_$]*') THEN x"
@@ -37,6 +42,11 @@ def substring(whole: exp.Expr, start: exp.Expr, length: exp.Expr | None) -> exp.
     if length is None:
         return fill("SUBSTRING(x, GREATEST(a, 1))", x=whole, a=start)
     return fill("SUBSTRING(x, GREATEST(a, 1), GREATEST(l + LEAST(a, 1) - 1, 0))", x=whole, a=start, l=length)
+
+
+def character(number: exp.Expr) -> exp.Expr:
+    """Return ``chr(…)``; there is no text with the character 0 in it."""
+    return fill(_CHARACTER, n=number)
 
 
 def _is_positive(start: exp.Expr) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from engine.errors import UnsupportedError
 from sqlfront.planner.block import Block, assembled
 from sqlfront.planner.context import Planning
 from sqlfront.planner.events import every_event
@@ -20,7 +21,7 @@ from sqlfront.planner.partials import JoinedGroups, partial_aggregate, refuse_me
 from sqlfront.planner.relations import Joined, JoinedSource, Rows, Scan, as_source
 from sqlfront.planner.terms import metrics, refuse_aggregated, refuse_pinned
 from sqlfront.safety import is_aggregate
-from sqlfront.trees import columns, conjoin, guarded, own, replaced
+from sqlfront.trees import bare, columns, conjoin, guarded, own, replaced, same
 
 
 def joined_rows(block: Block, joined: Joined, planning: Planning) -> Rows:
@@ -137,6 +138,7 @@ def _grouped_join(block: Block, joined: Joined, planning: Planning) -> Rows:
         terms=block.terms,
         sets=block.sets,
     )
+    _refuse_split(rest, asked)
     sources = {
         source.alias: _by_keys(source.alias, rest, asked, planning)
         if isinstance(source.relation, Scan)
@@ -148,6 +150,41 @@ def _grouped_join(block: Block, joined: Joined, planning: Planning) -> Rows:
     for term in rest.having:
         select = select.having(guarded(term), copy=False)
     return Rows(select, block.names)
+
+
+def _refuse_split(rest: Block, asked: JoinedGroups) -> None:
+    """Raise if a view is reported by more than its keys and groups, and a metric of another one is added up.
+
+    The other one's groups would meet several of the view's, so that what they sum up to would depend on what
+    else the statement reads.
+
+    Raises:
+        UnsupportedError: it is.
+    """
+    kept = _keys_and_groups(rest, asked)
+    for part in (c for node in (*rest.expressions(), *rest.terms, *rest.groups) for c in columns(node)):
+        is_partial = part.name in asked.partial.get(part.table, {})
+        if is_partial or asked.scan(part.table) is None or (part.table, part.name) in kept:
+            continue
+        if any(alias != part.table for alias in asked.summed()):
+            raise UnsupportedError(
+                f'metrics of a joined data view would count once for each "{part.name}" of another one, '
+                "which is neither joined on nor grouped by",
+                hint="Group by that column, or aggregate each data view in a sub-query first, then join.",
+            )
+
+
+def _keys_and_groups(rest: Block, asked: JoinedGroups) -> set[tuple[str, str]]:
+    """Return the columns that tie views, and those that every row of the answer has one value of."""
+    ties = [term for source in asked.joined.sources for term in source.on]
+    ties += [term for term in rest.terms if len({c.table for c in columns(term)}) > 1]
+    found = {(c.table, c.name) for term in ties for c in columns(term)}
+    sets = [rest.groups] if rest.sets is None else rest.sets
+    for group in rest.groups:
+        group = bare(group)
+        if isinstance(group, exp.Column) and all(any(same(group, one) for one in kept) for kept in sets):
+            found.add((group.table, group.name))
+    return found
 
 
 def _group_by(select: exp.Select, block: Block) -> None:

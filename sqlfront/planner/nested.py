@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from engine.errors import UnsupportedError
 from engine.types import IDENTITY_MAP
-from sqlfront.functions import called
+from sqlfront.functions import GENERATORS, called
 from sqlfront.functions.templates import NAME, call, fill, number
 from sqlfront.planner.scope import Scope
 from sqlfront.trees import bare, own, rewrite
@@ -24,11 +24,16 @@ _OF_NAMESPACE: Final = "LIST_FILTER(x, each -> each.namespace = k)"
 _NAMESPACES: Final = "LIST_SORT(LIST_DISTINCT(LIST_TRANSFORM(x, each -> each.namespace)))"
 _BY_NAMESPACE: Final = f"LIST_TRANSFORM({_NAMESPACES}, k -> {_OF_NAMESPACE})"
 _OF_MAPS: Final = {"map_keys": _NAMESPACES, "map_values": _BY_NAMESPACE}
-_ELEMENT_AT: Final = {"list_transform": 0, "list_filter": 0, "list_reduce": 1}
+_OF_KEY: Final = "MAP_EXTRACT_VALUE(x, k)"
+_PARAMETER_OF_ELEMENT: Final = {"list_transform": 0, "list_filter": 0, "list_reduce": 1}
 """Functions of elements, and which parameter of the function that they are given is the element."""
 _GENERATORS: Final = (exp.Explode, exp.Posexplode, exp.Inline)
 _READS_INSIDE: Final = (exp.Bracket, exp.Anonymous, exp.Length, exp.Aliases, *_GENERATORS)
+_PARTS: Final = ("this", "table", "db", "catalog")
+"""Of a column, its last name first."""
 _FROM: Final = ("from_", "joins", "with_")
+_MAP: Final = pa.map_(pa.string(), pa.null())
+"""A map as statements make them; what it maps to does not matter."""
 _IDENTITIES: Final = pa.list_(pa.field("item", IDENTITY_MAP.value_type, nullable=False))
 """Some identities of a map: an array like any other, whose places count from 0."""
 _ELEMENT: Final = "element"
@@ -72,8 +77,16 @@ def type_of(node: exp.Expr, scope: Scope) -> pa.DataType | None:
         if _is_text(place):
             return _field(kind, place.name)
         return None if isinstance(place, exp.Slice) else _element(kind)
+    if isinstance(node, exp.Anonymous) and node.name == "map":
+        return _MAP
     if isinstance(node, exp.Anonymous) and node.name in ("list_extract", "list_filter"):
         kind = type_of(node.expressions[0], scope)
+        if (
+            kind == IDENTITY_MAP
+            and _is_key(bare(node.expressions[1]))
+            and node.meta_get(NAME) == "element_at"
+        ):
+            return _IDENTITIES
         return _element(kind) if node.name == "list_extract" else _filtered(kind)
     return None
 
@@ -84,8 +97,8 @@ def _of_parameter(node: exp.Identifier, scope: Scope) -> pa.DataType | None:
     while around is not None:
         names = [parameter.name for parameter in around.expressions]
         caller = around.parent
-        if node.name in names and isinstance(caller, exp.Anonymous) and caller.name in _ELEMENT_AT:
-            is_element = names.index(node.name) == _ELEMENT_AT[caller.name]
+        if node.name in names and isinstance(caller, exp.Anonymous) and caller.name in _PARAMETER_OF_ELEMENT:
+            is_element = names.index(node.name) == _PARAMETER_OF_ELEMENT[caller.name]
             return _element(type_of(caller.expressions[0], scope)) if is_element else None
         if node.name in names:
             return None
@@ -111,9 +124,19 @@ def _element(kind: pa.DataType | None) -> pa.DataType | None:
 
 
 def _field(kind: pa.DataType | None, name: str) -> pa.DataType | None:
+    """Return the type of a field of an object, or of the array of a field of objects in an array."""
+    if _holds_objects(kind):
+        field = _field(_element(kind), name)
+        return None if field is None else pa.list_(field)
     if kind is None or not pa.types.is_struct(kind):
         return None
     return next((field.type for field in kind if field.name.lower() == name.lower()), None)
+
+
+def _holds_objects(kind: pa.DataType | None) -> bool:
+    """Tell whether something is an array of objects, of whose fields an array can be made."""
+    element = _element(kind)
+    return element is not None and pa.types.is_struct(element) and kind not in (IDENTITY_MAP, _IDENTITIES)
 
 
 def _type_of_column(node: exp.Column, scope: Scope) -> pa.DataType | None:
@@ -127,7 +150,8 @@ def resolved(select: exp.Select, scope: Scope) -> exp.Select:
     Raises:
         UnsupportedError: what a row is to be made of is not known, or there are two such outputs.
     """
-    if not any(isinstance(found, _READS_INSIDE) for part in _own_parts(select) for found in _walked(part)):
+    found = (node for part in _own_parts(select) for node in _walked(part))
+    if not any(isinstance(node, _READS_INSIDE) or _is_path(node, scope) for node in found):
         return select
     changed = select.copy()
     for name, value in changed.args.items():
@@ -138,6 +162,12 @@ def resolved(select: exp.Select, scope: Scope) -> exp.Select:
         elif isinstance(value, exp.Expr):
             changed.set(name, inside(value, scope))
     return _with_rows(changed, scope)
+
+
+def _is_path(node: exp.Expr, scope: Scope) -> bool:
+    """Tell whether a node may read a field of something that a dataset's column holds."""
+    has_parts = isinstance(node, exp.Dot) or (isinstance(node, exp.Column) and len(node.parts) > 1)
+    return has_parts and any(table.nested for around in scope.with_outer() for table in around.tables)
 
 
 def _own_parts(select: exp.Select) -> Iterator[object]:
@@ -154,16 +184,63 @@ def inside(node: exp.Expr, scope: Scope) -> exp.Expr:
     """Return an expression, which is changed, with places in arrays and keys of maps in DuckDB's words."""
 
     def change(part: exp.Expr) -> exp.Expr | None:
+        if isinstance(part, exp.Column):
+            return _of_elements(part, scope)
+        if isinstance(part, exp.Dot) and _holds_objects(type_of(part.this, scope)):
+            return _each(inside(part.this, scope), part.expression.name)
         if isinstance(part, exp.Bracket) and not isinstance(bare(part.expressions[0]), exp.Slice):
             return _at(part, scope)
         if isinstance(part, exp.Anonymous) and part.name in _OF_MAPS and part.expressions:
             of_map = type_of(part.expressions[0], scope) == IDENTITY_MAP
             return fill(_OF_MAPS[part.name], x=inside(part.expressions[0], scope)) if of_map else None
-        if part.meta_get(NAME) == "size" and type_of(part.this.this, scope) == IDENTITY_MAP:
-            part.this.set("this", fill(_NAMESPACES, x=part.this.this))
-        return None
+        if part.meta_get(NAME) == "size":
+            _count_keys(part.this, scope)
+        return _of_key(part, scope) if part.meta_get(NAME) == "element_at" else None
 
     return rewrite(node, change)
+
+
+def _of_elements(path: exp.Column, scope: Scope) -> exp.Expr | None:
+    """Return a path through an array of objects, ``items.sku``, as the array of what it leads to in each.
+
+    Raises:
+        UnknownColumnError: the objects have no such field.
+    """
+    for end in range(len(path.parts) - 1, 0, -1):
+        array = exp.Column(**dict(zip(_PARTS, reversed(path.parts[:end]), strict=False)))
+        if _holds_objects(type_of(array, scope)):
+            type_of(path, scope)
+            return _through(array.copy(), [part.name for part in path.parts[end:]])
+    return None
+
+
+def _through(array: exp.Expr, names: Sequence[str]) -> exp.Expr:
+    for name in names:
+        array = _each(array, name)
+    return array
+
+
+def _each(array: exp.Expr, name: str) -> exp.Expr:
+    """Return the array of a field of the objects in an array."""
+    return fill(f'LIST_TRANSFORM(x, each -> each."{name}")', x=array)
+
+
+def _count_keys(length: exp.Expr, scope: Scope) -> None:
+    """Let the length of a map be that of its keys."""
+    kind = type_of(length.this, scope)
+    if kind == IDENTITY_MAP:
+        length.set("this", fill(_NAMESPACES, x=length.this))
+    elif kind == _MAP:
+        length.set("this", call("map_keys", length.this))
+
+
+def _of_key(node: exp.Expr, scope: Scope) -> exp.Expr | None:
+    """Return ``element_at(map, key)``; None where it is an element of an array."""
+    value, key = node.expressions
+    kind = type_of(value, scope)
+    if kind == IDENTITY_MAP and _is_key(bare(key)):
+        return fill(_OF_NAMESPACE, x=inside(value, scope), k=inside(key, scope))
+    return fill(_OF_KEY, x=inside(value, scope), k=inside(key, scope)) if kind == _MAP else None
 
 
 def _at(node: exp.Bracket, scope: Scope) -> exp.Expr | None:
@@ -205,7 +282,7 @@ def _with_rows(select: exp.Select, scope: Scope) -> exp.Select:
 
 def _makes_rows(node: exp.Expr) -> bool:
     inner = node.this if isinstance(node, exp.Aliases) else node
-    return isinstance(inner, _GENERATORS) and called(inner) in ("explode", "posexplode", "inline")
+    return isinstance(inner, _GENERATORS) and called(inner) in GENERATORS
 
 
 def _rows(output: exp.Expr, scope: Scope) -> list[exp.Expr]:
@@ -235,12 +312,11 @@ def _columns(generator: exp.Expr, scope: Scope) -> list[tuple[str, exp.Expr]]:
     array = generator.this
     kind = type_of(array, scope)
     if isinstance(generator, exp.Inline):
-        return [
-            (name, fill(f'LIST_TRANSFORM(x, each -> each."{name}")', x=array))
-            for name in _fields(array, kind)
-        ]
+        return [(name, _each(array, name)) for name in _fields(array, kind)]
     if kind == IDENTITY_MAP:
         columns = [("key", fill(_NAMESPACES, x=array)), ("value", fill(_BY_NAMESPACE, x=array))]
+    elif kind == _MAP:
+        columns = [("key", call("map_keys", array)), ("value", call("map_values", array))]
     else:
         columns = [("col", array)]
     if isinstance(generator, exp.Posexplode):
@@ -252,7 +328,7 @@ def _of_column(generator: exp.Expr, column: str, scope: Scope) -> pa.DataType | 
     """Return the type of a column that a generator makes, where its array does not show it."""
     if isinstance(generator, exp.Inline):
         return _field(_element(type_of(generator.this, scope)), column)
-    return _IDENTITIES if column == "value" else None
+    return _IDENTITIES if column == "value" and type_of(generator.this, scope) == IDENTITY_MAP else None
 
 
 def _fields(array: exp.Expr, kind: pa.DataType | None) -> list[str]:

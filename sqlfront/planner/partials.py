@@ -53,6 +53,17 @@ class JoinedGroups:
             partial[taken] = aggregate
         return column(taken, alias)
 
+    def summed(self) -> list[str]:
+        """Return the sources of which metrics are added up or counted."""
+        return [
+            alias
+            for alias, partial in self.partial.items()
+            if any(
+                isinstance(asked, (exp.Sum, exp.Count)) and not asked.this.is_star
+                for asked in partial.values()
+            )
+        ]
+
     def counts(self) -> list[exp.Expr]:
         """Return each view's number of events per group; 1 where an outer join found none."""
         return [

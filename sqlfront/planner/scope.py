@@ -9,6 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engine.errors import UnknownColumnError, UnknownNameError, UnsupportedError, did_you_mean
+from engine.types import IDENTITY_MAP
 from sqlfront.problems import AmbiguousNameError
 
 HIDDEN = "(sub-query) "
@@ -225,11 +226,13 @@ def _inside(table: Table, parts: list[str]) -> pa.DataType | None:
     whole = table.nested.get(".".join(parts).lower())
     kind = table.nested.get(parts[0].lower()) if whole is None else whole
     for part in parts[1:] if whole is None else ():
-        if kind is None or not pa.types.is_struct(kind):
+        many = isinstance(kind, pa.ListType) and kind != IDENTITY_MAP
+        fields = kind.value_type if isinstance(kind, pa.ListType) and many else kind
+        if fields is None or not pa.types.is_struct(fields):
             return None
-        found = next((field.type for field in kind if _equal(field.name, part)), None)
+        found = next((field.type for field in fields if _equal(field.name, part)), None)
         if found is None:
-            hint = did_you_mean(part, [field.name for field in kind])
+            hint = did_you_mean(part, [field.name for field in fields])
             raise UnknownColumnError(f'column "{parts[0]}" has no field "{part}"', hint=hint)
-        kind = found
+        kind = pa.list_(found) if many else found
     return kind

@@ -2,6 +2,7 @@ import pytest
 
 from engine.errors import SyntaxProblem
 from sqlfront.dialect import parse
+from sqlfront.problems import UnknownFunctionError
 
 
 def kinds(sql):
@@ -112,3 +113,26 @@ def test_the_position_is_an_offset_into_the_message():
 
 def test_an_unknown_first_word_is_left_to_the_session():
     assert kinds("selec 1") == ["selec"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        ("SELECT abs()", "abs"),
+        ("SELECT lower(1, (2), 3)", "lower"),
+        ("SELECT 1, max ( ) FROM t", "max"),
+        ("SELECT sum(abs())", "abs"),
+    ],
+)
+def test_calls_with_arguments_too_few_or_too_many_are_of_unknown_functions(sql, name):
+    with pytest.raises(UnknownFunctionError, match=f"^function {name} does not take these arguments"):
+        parse(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT upper(,)", "SELECT (1 + )", "SELECT coalesce()", "SELECT exists()", "SELECT CASE WHEN THEN END"],
+)
+def test_other_gaps_are_errors_of_syntax(sql):
+    with pytest.raises(SyntaxProblem):
+        parse(sql)

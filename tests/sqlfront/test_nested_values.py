@@ -83,6 +83,9 @@ def test_fields_that_are_not_there(ask):
         ("identityMap['ECID'][1].id", ["e2", None, None]),
         ("identityMap['CRM'][0].id", ["c1", "c2", None]),
         ("identityMap[0].id", ["e1", "c2", None]),
+        ("element_at(identityMap, 'ECID')[1].id", ["e2", None, None]),
+        ("element_at(items, 1).sku", ["hat", "hat", None]),
+        ("size(element_at(identityMap, 'ECID'))", ["2", "0", None]),
         ("map_keys(identityMap)", ["{CRM,ECID}", "{CRM}", None]),
         ("size(map_values(identityMap))", ["2", "1", None]),
         (
@@ -132,6 +135,54 @@ def test_they_do_so_wherever_they_are_read(ask, sql, expected):
 )
 def test_other_arrays_and_slices_count_from_one(ask, written, expected):
     assert ask(f"SELECT {written}") == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT items.sku FROM purchases ORDER BY id", ["{hat,shoe}", "{hat}", "{}"]),
+        ("SELECT p.items.price FROM purchases p ORDER BY id", ["{4,6.5}", "{4}", "{}"]),
+        ("SELECT (items).sku FROM purchases ORDER BY id", ["{hat,shoe}", "{hat}", "{}"]),
+        ("SELECT items.sku[1] FROM purchases ORDER BY id", ["shoe", None, None]),
+        ("SELECT filter(items, i -> i.price > 5).sku FROM purchases ORDER BY id", ["{shoe}", "{}", "{}"]),
+        ("SELECT size(i.sku) FROM (SELECT items AS i, id FROM purchases) s ORDER BY id", ["2", "1", "0"]),
+        ("SELECT x FROM purchases LATERAL VIEW explode(items.sku) e AS x", ["hat", "shoe", "hat"]),
+        ("SELECT id FROM purchases WHERE 'shoe' = ANY(items.sku)", ["1"]),
+        (
+            "SELECT SUM(s.revenue) FROM shop s JOIN purchases p ON s.currency = p.commerce.order.currency"
+            " WHERE p.items.sku[1] = 'shoe'",
+            ["10.5"],
+        ),
+    ],
+)
+def test_a_field_of_an_array_of_objects_is_an_array(ask, sql, expected):
+    assert ask(sql) == [(value,) for value in expected]
+
+
+def test_a_field_within_arrays_of_arrays(nested):
+    assert answers(nested, "SELECT rows.tags FROM nested") == [("{{a,b},{c,d}}",)]
+    assert answers(nested, "SELECT rows.tags[1][0] FROM nested") == [("c",)]
+
+
+@pytest.mark.parametrize(
+    ("path", "state", "message"),
+    [
+        ("items.nothing", "42703", 'column "items" has no field "nothing"'),
+        ("items[0].nothing", "42703", 'column "nothing" not found in data type record'),
+        (
+            "items[0].sku.nothing",
+            "42809",
+            "column notation .nothing applied to a value that is not of a composite type",
+        ),
+        (
+            "identityMap.id",
+            "42809",
+            "column notation .id applied to a value that is not of a composite type",
+        ),
+    ],
+)
+def test_fields_that_no_object_has(ask, path, state, message):
+    assert ask(f"SELECT {path} FROM purchases") == ("E", state, message)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +336,25 @@ def test_system_columns_are_not_there_unless_asked_for(ask):
     assert ask("SELECT _acp_batchid FROM purchases")[:2] == ("E", "42703")
     assert len(ask("SELECT * FROM purchases")[0]) == 7
     assert len(ask("SET drop_system_columns = false; SELECT * FROM purchases")[0]) == 9
+
+
+def test_a_column_of_a_dataset_hides_a_system_column_of_its_name(tmp_path):
+    fields = {"id": "string", "at": "timestamp", "_acp_batchid": "string"}
+    dataset = {"kind": "event", "timestamp": "at", "event_id": "id", "fields": fields}
+    home = new_home(tmp_path, Definitions.model_validate({"datasets": {"loads": dataset}}))
+    ingest_rows(home, "loads", [{"id": "1", "at": START, "_acp_batchid": "mine"}])
+    front = open_front(home, OwnersGate())
+    shown = "SET drop_system_columns = false; SELECT"
+    assert answers(front, f"{shown} _acp_batchid FROM loads") == [("mine",)]
+    assert len(answers(front, f"{shown} * FROM loads")[0]) == 4
+    assert answers(front, f"{shown} _acp_system_metadata.ingestTime > 0 FROM loads") == [("t",)]
+    home.close()
+
+
+@pytest.mark.parametrize("source", ["explode(tags) AS t(x)", "purchases, LATERAL inline(items) i"])
+def test_what_makes_rows_is_no_table(ask, source):
+    refused = ask(f"SELECT * FROM {source}")
+    assert refused[:2] == ("E", "0A000") and "in FROM is not supported" in refused[2]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,16 @@ def test_ex_qs_tz_a_date_in_another_order_is_no_timestamp(front):
         ("to_json(struct(1 AS a, 'x' AS b))", '{"a":1,"b":"x"}'),
         ("named_struct('a', 1, 'b', ARRAY['x'])", "(1,{x})"),
         ("size(ARRAY[1,2])", "2"),
+        ("size(map('a', 1, 'b', 2))", "2"),
+        ("(SELECT size(m) FROM (SELECT map('a', 1, 'b', 2) AS m) s)", "2"),
+        ("(SELECT size(m) FROM (SELECT ARRAY[1] AS m) s)", "1"),
+        ("element_at(ARRAY[5,6], 1)", "5"),
+        ("element_at(ARRAY[5,6], -1)", "6"),
+        ("element_at(ARRAY[5,6], 3)", None),
+        ("element_at(map('a', 1, 'b', 2), 'b')", "2"),
+        ("element_at(map('a', 1), 'b')", None),
+        ("isnull(NULL) AND NOT isnull(1)", "t"),
+        ("isnotnull(1) AND NOT isnotnull(NULL)", "t"),
         ("array_contains(ARRAY[1,2], 2)", "t"),
         ("sort_array(ARRAY[3,1,NULL])", "{NULL,1,3}"),
         ("sort_array(ARRAY[3,1,NULL], false)", "{3,1,NULL}"),
@@ -99,6 +109,8 @@ def test_functions(front, written, expected):
         ("get_json_object('{}')", "42883"),
         ("nvl2(1, 2) FROM (SELECT 3 AS z) AS t", "42883"),
         ("date_add('2024-03-05')", "42883"),
+        ("element_at(ARRAY[1])", "42883"),
+        ("isnull(1, 2) FROM (SELECT 1 AS z) AS t WHERE isnull()", "42883"),
         ("map('a')", "42883"),
         ("duckdb.struct(1)", "42883"),
         ("abs(x -> x + 1)", "0A000"),
@@ -115,6 +127,26 @@ def test_what_is_refused(front, written, state):
 def test_aggregates_leave_out_nulls(front):
     columns = "collect_list(commerce.order.currency), collect_set(device), collect_list(tags[9])"
     assert answers(front, f"SELECT {columns} FROM purchases") == [("{EUR,USD}", "{x,y}", "{}")]
+
+
+@pytest.mark.parametrize("function", ["collect_list", "collect_set"])
+def test_lists_of_different_values(front, function):
+    assert answers(front, f"SELECT {function}(DISTINCT device) FROM purchases") == [("{x,y}",)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT explode(map('a', 1, 'b', 2))", [("a", "1"), ("b", "2")]),
+        ("SELECT posexplode(m) FROM (SELECT map('a', 1) AS m) s", [("0", "a", "1")]),
+        (
+            "SELECT k, v FROM sessions RIGHT JOIN (SELECT 1) s ON true LATERAL VIEW explode(map('a', 1)) e AS k, v",
+            [("a", "1")],
+        ),
+    ],
+)
+def test_rows_of_maps(front, sql, expected):
+    assert answers(front, sql) == expected
 
 
 def test_percentiles(front):
@@ -170,3 +202,21 @@ def test_arrows_of_json_are_no_functions_of_elements(front):
 )
 def test_patterns_of_dates(written, expected):
     assert pattern(written) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "state"),
+    [
+        ("date()", "42883"),
+        ("1.5::date", "42846"),
+        ("factorial(-1)", "22003"),
+        ("json_build_object(1)", "22023"),
+        ("(SELECT 1, 2)", "42601"),
+        ("array_join()", "42883"),
+        ("2147483647 + 1", "22003"),
+    ],
+)
+def test_errors_have_the_codes_and_words_of_postgresql(front, written, state):
+    refused = answers(front, f"SELECT {written}")
+    assert refused[:2] == ("E", state)
+    assert not any(word in refused[2] for word in ("Macro", "INT32", "DECIMAL", "Unimplemented"))

@@ -26,6 +26,20 @@ from sqlfront.wording import in_our_words
             "No function matches the given name and argument types '-(VARCHAR)'.",
             "operator does not exist: - text",
         ),
+        (
+            "No function matches the given name and argument types 'abs(TIMESTAMP WITH TIME ZONE, DECIMAL(2,1))'.",
+            "function abs(timestamp with time zone, numeric) does not exist",
+        ),
+        ("Overflow in addition of INT32 (2147483647 + 1)!", "integer out of range"),
+        (
+            "Unimplemented type for cast (DECIMAL(2,1) -> DATE)",
+            "cannot cast type numeric to date",
+        ),
+        (
+            'Could not choose a best candidate function for the function call "abs(STRING_LITERAL)". In order to',
+            "function abs(unknown) is not unique",
+        ),
+        ("Subquery returns 2 columns - expected 1", "subquery must return only one column"),
         ('column "_report_1"."x" is odd', 'column "x" is odd'),
         ('Cannot read "/home/ann/wayline/datasets/web/1.parquet" now', 'Cannot read "a file" now'),
         ("try SET threads=4", "try a setting"),
