@@ -205,7 +205,7 @@ _COLUMN = re.compile(r'(?:Referenced column|column) "([^"]+)"', re.IGNORECASE)
 _TABLE = re.compile(r'(?:Referenced table|Table with name) "?([^"\s]+)"?', re.IGNORECASE)
 _FUNCTION = re.compile(r"Function with name \"?([^\"\s]+)\"?", re.IGNORECASE)
 _TOO_BIG = re.compile(r"Could not convert string '\s*[+-]?\d+\s*' to U?INT")
-_FIELD = re.compile(r'Could not find key "([^"]+)" in struct', re.IGNORECASE)
+_FIELD = re.compile(r'Could not find key "(.+)" in struct', re.IGNORECASE)
 _NOTATION = re.compile(r"Cannot extract field '([^']+)' from expression")
 _CANDIDATES = re.compile(r'"([^"]+)"')
 
@@ -283,7 +283,8 @@ def _unknown_name(text: str) -> WaylineError | None:
     if (match := _COLUMN.search(text)) and "not found" in text:
         return UnknownColumnError(f'column "{match[1]}" does not exist', hint=hint)
     if match := _FIELD.search(text):
-        return UnknownColumnError(f'column "{match[1]}" not found in data type record', hint=hint)
+        field = match[1].replace('""', '"')
+        return UnknownColumnError(f'column "{field}" not found in data type record', hint=hint)
     if match := _NOTATION.search(text):
         problem = f"column notation .{match[1]} applied to a value that is not of a composite type"
         return NoObjectError(problem)

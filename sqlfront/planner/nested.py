@@ -222,7 +222,8 @@ def _through(array: exp.Expr, names: Sequence[str]) -> exp.Expr:
 
 def _each(array: exp.Expr, name: str) -> exp.Expr:
     """Return the array of a field of the objects in an array."""
-    return fill(f'LIST_TRANSFORM(x, each -> each."{name}")', x=array)
+    field = exp.to_identifier(name, quoted=True).sql("duckdb")
+    return fill(f"LIST_TRANSFORM(x, each -> each.{field})", x=array)
 
 
 def _count_keys(length: exp.Expr, scope: Scope) -> None:

@@ -167,6 +167,11 @@ def test_a_field_within_arrays_of_arrays(nested):
 @pytest.mark.parametrize(
     ("path", "state", "message"),
     [
+        (
+            """filter(items, i -> true)."sku"")) || version() || concat((1" """,
+            "42703",
+            'column "sku")) || version() || concat((1" not found in data type record',
+        ),
         ("items.nothing", "42703", 'column "items" has no field "nothing"'),
         ("items[0].nothing", "42703", 'column "nothing" not found in data type record'),
         (
