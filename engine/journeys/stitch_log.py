@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from engine.journeys.columns import NAMESPACE, PERSON
 from engine.lake import delta
-from engine.lake.opened import opened
+from engine.lake.opened import file_actions
 
 SCHEMA: Final = pa.schema(
     [
@@ -97,8 +97,7 @@ def _write_entries(log: Path, sequence: int, entries: pl.DataFrame) -> delta.New
 
 
 def _files(log: Path, version: int) -> list[str]:
-    with opened(log, version) as table:
-        return list(pa.table(table.get_add_actions())["path"].to_pylist())
+    return list(file_actions(log, version)["path"].to_pylist())
 
 
 def latest(log: Path, version: int, dataset: int) -> pl.DataFrame:

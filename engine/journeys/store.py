@@ -23,7 +23,7 @@ import pyarrow as pa
 from engine.journeys.columns import DATASET, HASH_HIGH, TIME
 from engine.journeys.order import bucket_bounds
 from engine.lake.delta import sequence_of, unique_name
-from engine.lake.opened import opened
+from engine.lake.opened import file_actions
 from engine.lake.table import ROW
 
 MASK_COLUMNS: Final = (DATASET, ROW, HASH_HIGH)
@@ -130,8 +130,7 @@ class Files:
 @lru_cache(maxsize=64)
 def files(table: Path, version: int) -> Files:
     """Return the live files of a version."""
-    with opened(table, version) as delta:
-        actions = pa.table(delta.get_add_actions(flatten=True))
+    actions = file_actions(table, version)
     nothing = pa.nulls(len(actions))
     told = [
         (actions[name] if name in actions.column_names else nothing).to_pylist()

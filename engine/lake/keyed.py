@@ -14,11 +14,10 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from engine.lake import delta
 from engine.lake.hashes import text_hashes
-from engine.lake.opened import opened
+from engine.lake.opened import file_actions
 from stitching.names import NOBODY, Names
 
 HASH: Final = "hash"
@@ -45,8 +44,7 @@ class KeyedFile:
 @lru_cache(maxsize=64)
 def files(table: Path, version: int, folder: str = "") -> tuple[KeyedFile, ...]:
     """Return the files of a version in a folder of the table, in the order of commits."""
-    with opened(table, version) as delta:
-        actions = pa.table(delta.get_add_actions())
+    actions = file_actions(table, version)
     found = map(KeyedFile, actions["path"].to_pylist(), actions["num_records"].to_pylist())
     inside = [file for file in found if file.path.rpartition("/")[0] == folder]
     return tuple(sorted(inside, key=lambda file: file.path))

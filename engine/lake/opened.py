@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 from deltalake import DeltaTable
 
 from engine.lake.log import log_path
@@ -30,6 +31,12 @@ def opened(table: Path, version: int | None = None) -> Iterator[DeltaTable]:
     kept = _kept(table, identity(table))
     with kept.lock:
         yield kept.at(version)
+
+
+def file_actions(table: Path, version: int) -> pa.Table:
+    """Return what the log says of a version's files: ``path``, ``num_records``, bounds such as ``min.a``."""
+    with opened(table, version) as delta:
+        return pa.table(delta.get_add_actions(flatten=True))
 
 
 def identity(table: Path) -> tuple[int, int]:

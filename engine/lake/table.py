@@ -19,7 +19,7 @@ from deltalake.transaction import create_table_with_add_actions
 
 from engine.lake.commits import NO_HOOKS, settle
 from engine.lake.delta import latest_version
-from engine.lake.opened import identity, opened
+from engine.lake.opened import file_actions, identity
 from engine.lake.schema import ROW, physical_schema
 
 __all__ = [
@@ -129,8 +129,7 @@ def files(table: Path, version: int) -> tuple[LakeFile, ...]:
 
 @lru_cache(maxsize=256)
 def _files(table: Path, version: int, _: tuple[int, int]) -> tuple[LakeFile, ...]:
-    with opened(table, version) as delta:
-        actions = pa.table(delta.get_add_actions(flatten=True))
+    actions = file_actions(table, version)
     found = [
         LakeFile(str(table / path), rows, _batch_of(path), earliest, latest)
         for path, rows, earliest, latest in zip(
