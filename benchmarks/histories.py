@@ -25,6 +25,9 @@ from wayline.generate import Plan, shop, web_events
 QUARTERS: Final = 10
 CHANGING: Final = 0.2
 """Share of the last week's rows that change hands in a replay because of late logins."""
+TESTER: Final = "test-customer"
+"""A value that the rules of benchmarks/rules.yaml take for nobody."""
+_TESTED: Final = 50
 _FURTHER_DAYS: Final = range(shop.DAYS + 1, shop.DAYS + 1 + 30_000)
 _WEEK: Final = WEEK.days * shop.DAY
 
@@ -92,7 +95,8 @@ def late_logins(events: pl.LazyFrame) -> pl.DataFrame:
     """Return logins in the last week of devices that nobody is known on; two devices share a person.
 
     Devices are taken in the order of their ids, which are scrambled, until their rows make up enough of the
-    week. Each signs up at some second of the week, so some of its rows come before and some after.
+    week. Each signs up at some second of the week, so some of its rows come before and some after. On a few a
+    tester logs in right after, who is nobody where rules for identities are in force.
     """
     start = QUARTER_END - _WEEK
     week = events.filter(pl.col("ts").dt.epoch("us").is_between(start + 1, QUARTER_END))
@@ -101,7 +105,7 @@ def late_logins(events: pl.LazyFrame) -> pl.DataFrame:
     unknown = rows.join(known, on="device_id", how="anti").sort("device_id")
     chosen = unknown.filter(pl.col("rows").cum_sum() <= CHANGING * float(rows["rows"].sum()))
     second = pl.col("device_id").str.slice(0, 8).str.to_integer(base=16) % (_WEEK // 1_000_000)
-    return chosen.with_row_index("place").select(
+    logins = chosen.with_row_index("place").select(
         event_id=pl.lit("late-") + pl.col("device_id"),
         ts=(start + 1 + second * 1_000_000).cast(pl.Datetime("us", "UTC")),
         device_id="device_id",
@@ -109,6 +113,12 @@ def late_logins(events: pl.LazyFrame) -> pl.DataFrame:
         page=pl.lit("login"),
         event=pl.lit("login"),
     )
+    tested = logins.gather_every(_TESTED).with_columns(
+        event_id=pl.lit("test-") + pl.col("device_id"),
+        ts=pl.col("ts") + pl.duration(milliseconds=500),
+        customer_id=pl.lit(TESTER),
+    )
+    return pl.concat([logins, tested])
 
 
 def lake_events(home: Home) -> pl.LazyFrame:

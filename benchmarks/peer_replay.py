@@ -1,8 +1,10 @@
 """The replay's peer: the same window as one Parquet file, restitched and rewritten by DuckDB.
 
-The peer gets more than a bare DuckDB would have: the window alone in one file, and beside it, as we have
-it, each device's timeline of customers, in which it looks up who was known before the window; or, where we
-ask the identity graph, the answers, one for each device.
+The peer does what a replay does: it holds the texts that name devices and customers against the home's
+rules, finds persons, rewrites the rows in their order, and has them safe on the disk. It gets more than a
+bare DuckDB would have: the window alone in one file, and beside it, as we have it, each device's timeline of
+customers, in which it looks up who was known before the window; or, where we ask the identity graph, the
+answers, one for each device.
 """
 
 from __future__ import annotations
@@ -21,10 +23,15 @@ from benchmarks.flows import QUARTER_END, WEEK
 from benchmarks.histories import lake_events
 from benchmarks.journeys import journey_rows, stored_columns
 from benchmarks.peer_tables import THREADS, peer_sql
+from engine.lake.commits import sync_file
+from engine.lake.identities import rules_of
 from engine.report.request import TimeRange
 from engine.world import Home
+from stitching.identity import LONGEST, Rules, placeholders
 from wayline.generate import shop
 
+USUAL: Final = Rules()
+"""What identifies nobody where a home says nothing of it."""
 _START: Final = QUARTER_END - WEEK.days * shop.DAY + 1
 REPLAYED: Final = TimeRange(_START, QUARTER_END + 1)
 """What a replay of the quarter's last week looks at again: the week's first instant is out, its last in."""
@@ -47,7 +54,8 @@ class Peer:
 def load(home: Home, folder: Path) -> Peer:
     """Give the peer the window's rows with all that our journeys keep, and whose the devices are and were."""
     columns = [name for name in stored_columns(home) if not name.startswith("_hash_")]
-    return write_peer(journey_rows(home, columns, REPLAYED), _logins(home), _START, folder)
+    rules = rules_of(home.current().definitions)
+    return write_peer(journey_rows(home, columns, REPLAYED), _logins(home), _START, folder, rules)
 
 
 def _logins(home: Home) -> pa.Table:
@@ -60,9 +68,13 @@ def _logins(home: Home) -> pa.Table:
     )
 
 
-def write_peer(window: Iterable[pa.Table], events: pa.Table, start: int, folder: Path) -> Peer:
+def write_peer(
+    window: Iterable[pa.Table], events: pa.Table, start: int, folder: Path, rules: Rules = USUAL
+) -> Peer:
     """Write the peer's files: rows from ``start`` on in journey order, and what all events say of devices."""
     database = duckdb.connect(config={"threads": THREADS})
+    words = ", ".join(f"'{_quoted(word)}'" for word in placeholders(rules))
+    database.execute(peer_sql("replay_identity", {"placeholders": words, "longest": LONGEST}))
     database.register("rows", pa.concat_tables([table.unify_dictionaries() for table in window]))
     target = _quoted(folder / "window.parquet")
     database.execute(f"COPY (SELECT * FROM rows ORDER BY _person, _time) TO '{target}' (COMPRESSION lz4)")
@@ -75,7 +87,10 @@ def write_peer(window: Iterable[pa.Table], events: pa.Table, start: int, folder:
 
 
 def restitch(peer: Peer, formulation: str, target: Path) -> None:
-    """Write the window's rows with their persons of now, in order of person and time, to a new file."""
+    """Write the window's rows with their persons of now, in order of person and time, to a new file.
+
+    As with us, they are safe on the disk in the end.
+    """
     told = {
         "window": _quoted(peer.folder / "window.parquet"),
         **{name: _quoted(peer.folder / f"{name}.parquet") for name in _BESIDE},
@@ -83,6 +98,7 @@ def restitch(peer: Peer, formulation: str, target: Path) -> None:
         "target": _quoted(target),
     }
     peer.database.execute(peer_sql(formulation, told))
+    sync_file(target)
 
 
 def persons_of_file(file: Path) -> list[Row]:
@@ -110,5 +126,5 @@ def _texts(table: pa.Table) -> pa.Table:
     )
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def _quoted(text: Path | str) -> str:
+    return str(text).replace("'", "''")

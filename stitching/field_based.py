@@ -120,7 +120,7 @@ def live(
 
 def restitch(
     events: Events,
-    evidence: pl.DataFrame,
+    known: pl.Series,
     *,
     last: bool = False,
     transition_limit: int = TRANSITION_LIMIT,
@@ -129,8 +129,7 @@ def restitch(
 
     Args:
         events: the events.
-        evidence: ``device``, ``person`` strings: the last known persons before the window, each
-            device once.
+        known: D strings or nulls: whom each device knew before the window, in the order of their codes.
         last: whether all events of a device belong to the person known last, whoever they name.
         transition_limit: a device whose person changes more often than this is not stitched.
 
@@ -138,7 +137,7 @@ def restitch(
         int32[N], the person of each event, ``NOBODY`` where none is known.
     """
     reach = _TO_ALL if last else _TO_ANONYMOUS
-    found, _ = _walk(events, _before(events, evidence), transition_limit, reach)
+    found, _ = _walk(events, events.names.number(known), transition_limit, reach)
     return found
 
 

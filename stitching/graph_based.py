@@ -6,17 +6,11 @@ Looking devices up is the caller's: here is which of them are asked for, and wha
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 import numpy as np
 import polars as pl
 
 from stitching.field_based import Events, answer, coded
-from stitching.names import NOBODY, Codes
-
-LookUp: TypeAlias = Callable[[pl.Series], pl.Series]
-"""Distinct devices → whom the graph knows each of them as: strings or nulls, in their order."""
+from stitching.names import NOBODY, Codes, LookUp
 
 
 def stitch(events: pl.DataFrame, look_up: LookUp) -> pl.DataFrame:

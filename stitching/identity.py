@@ -61,10 +61,14 @@ def is_identity(value: pl.Expr, rules: Rules) -> pl.Expr:
     suspect = pl.when(value < "1").then(value)
     telling = suspect.str.contains(_TELLING if rules.usual else r"\S").fill_null(True)
     good = (value.str.len_chars() <= LONGEST) & telling
-    words = sorted({*rules.placeholders, *(_spellings() if rules.usual else ())})
-    if words:
+    if words := placeholders(rules):
         good &= ~value.is_in(words)
     return good.fill_null(False)
+
+
+def placeholders(rules: Rules) -> list[str]:
+    """Return all values that identify nobody, sorted."""
+    return sorted({*rules.placeholders, *(_spellings() if rules.usual else ())})
 
 
 def well_formed(namespace: pl.Expr, value: pl.Expr, rules: Rules) -> pl.Expr:

@@ -5,6 +5,7 @@ Texts are told apart by 128 bits of hash, found in an open hash table that grows
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import numba as nb
@@ -21,6 +22,8 @@ _FEWEST: Final = 1 << 10
 
 Codes: TypeAlias = npt.NDArray[np.int32]
 Digests: TypeAlias = npt.NDArray[np.uint64]
+LookUp: TypeAlias = Callable[[pl.Series], pl.Series]
+"""Distinct devices → whom each of them is known as: strings or nulls, in their order."""
 
 
 class Names:
@@ -42,6 +45,7 @@ class Names:
             texts: N strings or nulls; runs of equal ones are the fastest. O(N) at any rate.
             likely: int32[N], the codes that most of them are thought to have, which saves looking them up.
         """
+        texts = texts.rechunk()  # picking few of many rows out of pieces is slow
         high, low = (texts.hash(seed).to_numpy() for seed in _SEEDS)
         codes, firsts = self._place(high, low, texts.is_not_null().to_numpy(), likely)
         if firsts.size:

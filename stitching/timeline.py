@@ -111,14 +111,10 @@ def unsettled(asked: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     return either.filter(lacking).select(list(PROBES))
 
 
-def last_known(runs: pl.DataFrame, instant: int) -> pl.DataFrame:
-    """Return ``device, person``: who was last named on each device at or before an instant."""
-    return (
-        runs.filter(pl.col("start") <= instant)
-        .group_by("device")
-        .agg(pl.col("person").sort_by("start").last())
-        .select("device", "person")
-    )
+def known_at(runs: pl.Expr, instant: int) -> pl.Expr:
+    """Return who was last named at or before an instant, or null, of a device's runs in order of time."""
+    begun = pl.element().struct.field("start") <= instant
+    return runs.list.filter(begun).list.last().struct.field("person")
 
 
 def newest(events: pl.DataFrame) -> pl.DataFrame:

@@ -8,9 +8,9 @@ COPY (
         GROUP BY device
     ),
     named AS (
-        SELECT device_id AS device, _time AS since, min(customer_id) AS customer
+        SELECT identity(device_id) AS device, _time AS since, min(identity(customer_id)) AS customer
         FROM read_parquet('{window}')
-        WHERE customer_id IS NOT NULL
+        WHERE identity(customer_id) IS NOT NULL
         GROUP BY ALL
     ),
     first_named AS (
@@ -19,7 +19,7 @@ COPY (
     stitched AS (
         SELECT
             rows.*,
-            coalesce(rows.customer_id, named.customer, evidence.person, first_named.customer) AS customer
+            coalesce(identity(rows.customer_id), named.customer, evidence.person, first_named.customer) AS customer
         FROM read_parquet('{window}') AS rows
         ASOF LEFT JOIN named ON rows.device_id = named.device AND rows._time >= named.since
         LEFT JOIN evidence ON rows.device_id = evidence.device

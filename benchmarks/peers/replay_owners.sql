@@ -5,7 +5,7 @@ COPY (
     WITH links AS (
         SELECT device_id AS device, customer_id AS customer, max(_time) AS seen
         FROM events
-        WHERE customer_id IS NOT NULL
+        WHERE identity(device_id) IS NOT NULL AND identity(customer_id) IS NOT NULL
         GROUP BY ALL
     )
     SELECT device, customer

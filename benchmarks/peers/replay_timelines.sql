@@ -4,7 +4,7 @@ COPY (
     WITH named AS (
         SELECT device_id AS device, _time AS since, min(customer_id) AS person
         FROM events
-        WHERE customer_id IS NOT NULL
+        WHERE identity(device_id) IS NOT NULL AND identity(customer_id) IS NOT NULL
         GROUP BY ALL
     )
     SELECT device, since, person

@@ -9,28 +9,33 @@ COPY (
         WHERE since < {start}
         GROUP BY device
     ),
+    told AS (
+        SELECT *, identity(device_id) AS device, identity(customer_id) AS named FROM read_parquet('{window}')
+    ),
     seen AS (
         SELECT
             *,
-            last_value(customer_id IGNORE NULLS) OVER so_far AS earlier,
-            first_value(customer_id IGNORE NULLS) OVER from_the_first AS later
-        FROM read_parquet('{window}')
+            last_value(named IGNORE NULLS) OVER so_far AS earlier,
+            first_value(named IGNORE NULLS) OVER from_the_first AS later
+        FROM told
         WINDOW
             so_far AS (
-                PARTITION BY device_id ORDER BY _time, customer_id DESC NULLS LAST
+                PARTITION BY device ORDER BY _time, named DESC NULLS LAST
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
             ),
             from_the_first AS (
-                PARTITION BY device_id ORDER BY _time, customer_id NULLS LAST
+                PARTITION BY device ORDER BY _time, named NULLS LAST
                 ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
             )
     ),
     stitched AS (
-        SELECT seen.*, coalesce(customer_id, earlier, evidence.person, later) AS customer
-        FROM seen LEFT JOIN evidence ON seen.device_id = evidence.device
+        SELECT
+            seen.* EXCLUDE (device, named, earlier, later),
+            CASE WHEN seen.device IS NULL THEN named ELSE coalesce(named, earlier, evidence.person, later) END AS customer
+        FROM seen LEFT JOIN evidence ON seen.device = evidence.device
     )
     SELECT
-        * EXCLUDE (earlier, later, customer)
+        * EXCLUDE (customer)
         REPLACE (
             coalesce(customer, device_id) AS _person,
             CASE WHEN customer IS NULL THEN 'device' ELSE 'customer' END AS _namespace

@@ -8,6 +8,7 @@ is said of an identity, a component or a graph is written at once, and the newes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -199,10 +200,7 @@ def _rows(table: Path, version: int, kind: _Kind, asked: pl.DataFrame) -> pl.Laz
     sources = keyed.files(table, version, kind.folder)
     if not sources:
         return pl.LazyFrame(schema={**kind.schema, keyed.SEQUENCE: pl.Int64()})
-    rows = keyed.scan(table, sources)
-    if keyed.few(sources, asked.height):
-        return rows.filter(pl.col(keyed.HASH).is_in(_hashes(kind, asked).implode()))
-    return rows
+    return keyed.among(keyed.scan(table, sources), sources, asked.height, partial(_hashes, kind, asked))
 
 
 def _answers(rows: pl.LazyFrame, text: str, answer: pl.Expr, asked: pl.Series) -> pl.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,8 @@ import polars as pl
 import pyarrow as pa
 
 from engine.lake import delta, keyed
+from stitching import timeline
+from stitching.names import LookUp
 
 _RUN: Final = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("person", pa.string())])
 
@@ -64,6 +67,33 @@ def read(
     asked = None if devices is None else keyed.hashes(devices)
     mine = pl.col("dataset") == dataset
     return keyed.find(table, sources, _KEY, columns, asked=asked, where=mine)
+
+
+def known_before(table: Path, version: int, dataset: int, instant: int, *, events: int) -> LookUp:
+    """Return what tells whom devices of a dataset had named last at or before an instant in µs.
+
+    Args:
+        table: folder of the table.
+        version: its version.
+        dataset: the dataset's place in the connection.
+        instant: the instant.
+        events: on about how many events it will be asked for: a table that has no more rows than that is
+            read now, of a larger one what is then asked.
+    """
+    sources = keyed.files(table, version)
+    if not sources:
+        return lambda devices: pl.Series([None] * len(devices), dtype=pl.String)
+    rows = keyed.scan(table, sources).filter(pl.col("dataset") == dataset)
+    answer = timeline.known_at(pl.col("runs"), instant)
+    told = (keyed.SEQUENCE, pl.col("device").alias("text"), answer.alias("answer"))
+    if sum(file.rows for file in sources) <= events:
+        return partial(keyed.answers, rows.select(told).collect())
+
+    def look_up(devices: pl.Series) -> pl.Series:
+        asked = keyed.among(rows, sources, len(devices), partial(keyed.hashes, devices))
+        return keyed.answers(asked.select(told).collect(), devices)
+
+    return look_up
 
 
 def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int:

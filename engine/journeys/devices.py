@@ -78,11 +78,6 @@ def memory_without(source: Journeys, member: Member, devices: pl.Series, rows: p
     return known.select("device", person="known")
 
 
-def evidence(states: pl.DataFrame, instant: int) -> pl.DataFrame:
-    """Return ``device, person``: who was last named on each device at or before an instant in µs."""
-    return timeline.last_known(_runs(states), instant)
-
-
 def states_of(events: pl.DataFrame) -> pl.DataFrame:
     """Return what identity rows tell of their devices (``STATES``): of the named ones among them."""
     named = _named(events)

@@ -10,8 +10,8 @@ from engine.identities.lookup import persons_of
 from engine.identities.past import persons_then
 from engine.journeys.intake import Member
 from engine.world import Home, World
-from stitching.graph_based import LookUp
 from stitching.identity import joined, parted
+from stitching.names import LookUp
 
 
 @dataclass(frozen=True)

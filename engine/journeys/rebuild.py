@@ -7,12 +7,9 @@ rows that are finished outlive the process: the next rebuild goes on from them (
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TypeAlias
 
@@ -149,8 +146,7 @@ def _open_log(task: _Task) -> int | None:
 
 def _basis(task: _Task, schema: pa.Schema, log: int | None) -> staging.Basis:
     identities = task.definitions.identities
-    recipe = [
-        version_of("wayline"),
+    recipe = staging.recipe(
         task.connection.model_dump_json(),
         *(task.definitions.datasets[name].model_dump_json() for name in task.connection.datasets),
         str(schema),
@@ -158,10 +154,9 @@ def _basis(task: _Task, schema: pa.Schema, log: int | None) -> staging.Basis:
         runs.SLICE_ROWS,
         identities.model_dump_json() if identities else None,
         task.graph.version if task.connection.asks_graph else None,
-    ]
+    )
     consumed = {name: task.datasets[name] for name in task.connection.datasets}
-    digest = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
-    return staging.Basis(consumed, log if task.keep else None, digest)
+    return staging.Basis(consumed, log if task.keep else None, recipe)
 
 
 def _stitch_all(task: _Task, log: int | None) -> Iterator[_Stitched]:

@@ -64,8 +64,10 @@ def transfers(names: Names, before: Codes, after: Codes) -> Transfers:
     moved = before != after
     keeps = np.zeros(len(names), np.bool_)
     keeps[after[~moved]] = True
-    pairs, rows = np.unique(_paired(before[moved], after[moved]), return_counts=True)
-    return Transfers(names, *_unpaired(pairs), rows, keeps)
+    pairs = _paired(before[moved], after[moved])
+    # Rows come person by person, so neighbours are mostly alike, and few are left to sort.
+    firsts = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1])[: pairs.size])
+    return Transfers(names, *_summed(pairs[firsts], np.diff(firsts, append=pairs.size)), keeps)
 
 
 def regrouped(datasets: Sequence[Transfers]) -> Regrouped:
@@ -86,10 +88,7 @@ def _together(datasets: Sequence[Transfers]) -> Transfers:
         keeps[common[np.flatnonzero(found.keeps)]] = True
         pairs.append(_paired(common[found.before], common[found.after]))
         rows.append(found.rows)
-    distinct, places = np.unique(np.concatenate(pairs), return_inverse=True)
-    total = np.zeros(distinct.size, np.int64)
-    np.add.at(total, places, np.concatenate(rows))
-    return Transfers(names, *_unpaired(distinct), total, keeps)
+    return Transfers(names, *_summed(np.concatenate(pairs), np.concatenate(rows)), keeps)
 
 
 def _paired(before: Codes, after: Codes) -> Counts:
@@ -97,8 +96,12 @@ def _paired(before: Codes, after: Codes) -> Counts:
     return before.astype(np.int64) << 32 | after
 
 
-def _unpaired(pairs: Counts) -> tuple[Codes, Codes]:
-    return (pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32)
+def _summed(pairs: Counts, rows: Counts) -> tuple[Codes, Codes, Counts]:
+    """Return the two codes of each distinct pair, and the sum of its rows."""
+    distinct, places = np.unique(pairs, return_inverse=True)
+    total = np.zeros(distinct.size, np.int64)
+    np.add.at(total, places, rows)
+    return (distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32), total
 
 
 def _gathered(found: Transfers, side: Codes, other: Codes) -> tuple[int, tuple[Regrouping, ...]]:

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -43,7 +41,7 @@ from engine.lake.table import ROW
 from engine.world import Home, World
 from stitching import field_based, graph_based
 from stitching.field_based import Events
-from stitching.names import Codes
+from stitching.names import Codes, LookUp
 
 _LABELS = (ROW, DATASET, HASH_HIGH, PERSON, NAMESPACE)
 """What says which row it is, and whom it belongs to."""
@@ -202,42 +200,50 @@ class _Task:
 
 
 def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -> _Move:
-    rows = _live(task.source, member, window, [*_event_columns(member), *_LABELS]).collect()
-    small = rows.height <= runs.SLICE_ROWS
-    further = [name for name in carried if small and name not in {*rows.columns, HASH_LOW}]
+    told = [*_event_columns(member), *_LABELS]
+    further = [name for name in carried if name not in {*told, HASH_LOW}]
+    small = task.source.files.about(window.start + 1, window.end + 1) <= runs.SLICE_ROWS
+    rows = _live(task.source, member, window, [*told, *further] if small else told).collect()
     with ThreadPoolExecutor(1) as beside:
-        # While one core finds persons, the other numbers who they were and reads what else there is.
+        # While one core finds persons, the other learns who they were and counts what became of them.
+        known = beside.submit(_known, task, member, window, rows.height)
         labels = beside.submit(labelled, member, rows)
         events = coded(member, rows)
-        ask = partial(_evidence, task, member, window) if member.field_based else look_up(task.graph, member)
-        known = beside.submit(ask, events.device_texts)
-        rest = beside.submit(_live(task.source, member, window, further).collect)
-        found = Found(events, _restitched(member, events, known))
+        found = Found(events, _restitched(member, events, beside, known))
         persons = compared(member, respecting(task.home, member, found, rows[ROW]), labels.result())
+        moves = beside.submit(transfers, persons.names, persons.before, persons.after)
         before, after = persons.distinct(persons.before), persons.distinct(persons.after)
-        told = transfers(persons.names, persons.before, persons.after)
-        changed = pl.Series(persons.changed)
-        moved = rows.drop(PERSON, NAMESPACE).filter(changed)
+        moved = rows.drop(PERSON, NAMESPACE).filter(pl.Series(persons.changed))
         adds = persons.adds(member, moved[ROW])
-        more = [rest.result().filter(changed)] if further else []
-        whole = pl.concat([moved, *more], how="horizontal") if small else None
+        whole = moved if small else None
         return _Move(
             rows=rows.height,
             part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
             dead=moved.select(store.MASK_ROW),
             before=before,
             after=after,
-            transfers=told,
+            transfers=moves.result(),
         )
 
 
-def _restitched(member: Member, events: Events, known: Future[Any]) -> Codes:
-    """Return the person of each event, once it is known who was known on its devices, or to the graph."""
+def _known(task: _Task, member: Member, window: Window, rows: int) -> LookUp:
+    """Return what tells whom the devices of so many rows belong to in the graph, or had seen last before."""
     if not member.field_based:
-        return graph_based.restitch(events, lambda _: known.result())
-    _ = events.timelines  # made while the other core finds that out
+        return look_up(task.graph, member)
+    version = task.versions.devices
+    assert version is not None  # noqa: S101 - something is stitched, so the table was ensured
+    table = task.home.devices_path(task.name)
+    return device_table.known_before(table, version, member.index, window.start, events=rows)
+
+
+def _restitched(member: Member, events: Events, beside: ThreadPoolExecutor, known: Future[LookUp]) -> Codes:
+    """Return the person of each event."""
+    if not member.field_based:
+        return graph_based.restitch(events, known.result())
+    before = beside.submit(lambda: known.result()(events.device_texts))
+    _ = events.timelines  # made while the other core asks
     last = member.stitching is not None and member.stitching.shared_devices == "last"
-    return field_based.restitch(events, known.result(), last=last)
+    return field_based.restitch(events, before.result(), last=last)
 
 
 def _event_columns(member: Member) -> list[str]:
@@ -256,12 +262,3 @@ def _live(source: Journeys, member: Member, window: Window, columns: Sequence[st
         start=window.start + 1,
         end=window.end + 1,
     )
-
-
-def _evidence(task: _Task, member: Member, window: Window, seen: pl.Series) -> pl.DataFrame:
-    """Return ``device, person``: who was last known before the window on the window's devices."""
-    version = task.versions.devices
-    assert version is not None  # noqa: S101 - something is stitched, so the table was ensured
-    table = task.home.devices_path(task.name)
-    states = device_table.read(table, version, member.index, seen, ("device", "runs"))
-    return devices.evidence(states, window.start)

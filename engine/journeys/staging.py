@@ -6,12 +6,15 @@ version of the table knows them; right before the one commit they get their name
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +46,16 @@ class Basis:
     recipe: str
     journeys: int | None = None
     at: str | None = None
+
+
+def recipe(*facts: object) -> str:
+    """Return the digest of what rows follow from beside state; another wayline may write other rows."""
+    return hashlib.sha256(json.dumps([_wayline(), *facts]).encode()).hexdigest()
+
+
+@cache
+def _wayline() -> str:
+    return version("wayline")
 
 
 def prepare(table: Path, basis: Basis) -> None:

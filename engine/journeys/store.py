@@ -74,6 +74,13 @@ class JourneyFile:
             return True
         return (start is None or self.max_time >= start) and (end is None or self.min_time < end)
 
+    def share(self, start: int, end: int) -> int:
+        """Return about how many of its rows lie in start ≤ time < end, as if they were spread evenly."""
+        if self.min_time is None or self.max_time is None:
+            return self.rows
+        inside = min(self.max_time + 1, end) - max(self.min_time, start)
+        return self.rows * max(inside, 0) // (self.max_time + 1 - self.min_time)
+
     @property
     def place(self) -> tuple[int, int]:
         """The bucket that the file belongs to, and of how many."""
@@ -121,6 +128,10 @@ class Files:
         """The buckets of base and split files: (bucket, of how many), in the order of hashes."""
         found = {file.place: file.hashes for file in (*self.base, *self.split)}
         return tuple(sorted(found, key=lambda place: found[place]))
+
+    def about(self, start: int, end: int) -> int:
+        """Return about how many rows lie in start ≤ time < end, as if each file's were spread evenly."""
+        return sum(file.share(start, end) for file in (*self.base, *self.level0))
 
     def absolute(self, file: JourneyFile) -> str:
         """Return the file's absolute path."""

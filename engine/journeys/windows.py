@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version as version_of
 from typing import Final
 
 from engine.journeys import runs, staging
@@ -53,20 +50,21 @@ def basis_of(world: World, name: str, asked: Asked) -> staging.Basis:
     """Return what the rows of a replay follow from."""
     definitions = world.definitions
     connection = definitions.connections[name]
-    recipe = [
-        version_of("wayline"),
+    identities = definitions.identities
+    recipe = staging.recipe(
         connection.model_dump_json(),
         *(definitions.datasets[dataset].model_dump_json() for dataset in connection.datasets),
         str(journey_schema(definitions, name)),
         {dataset: str(lookback) for dataset, lookback in sorted(asked.lookbacks.items())},
         world.devices.get(name),
+        identities.model_dump_json() if identities else None,
         world.identities if connection.asks_graph else None,
         runs.SLICE_ROWS,
-    ]
+    )
     return staging.Basis(
         datasets={dataset: world.datasets[dataset] for dataset in connection.datasets},
         stitch_log=world.stitch_logs.get(name),
-        recipe=hashlib.sha256(json.dumps(recipe).encode()).hexdigest(),
+        recipe=recipe,
         journeys=world.journeys[name],
         at=asked.at.isoformat(),
     )

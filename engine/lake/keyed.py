@@ -6,7 +6,7 @@ brings, so a row is rewritten a few times at most and a look-up opens a few file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -87,6 +87,13 @@ def find(
 def few(sources: Sequence[KeyedFile], asked: int) -> bool:
     """Return whether to look for so many hashes while reading: for many that costs more than reading all."""
     return asked * _FEW < sum(file.rows for file in sources)
+
+
+def among(
+    rows: pl.LazyFrame, sources: Sequence[KeyedFile], asked: int, hashes: Callable[[], pl.Series]
+) -> pl.LazyFrame:
+    """Leave out rows of other hashes than the asked ones while reading, if these are few."""
+    return rows.filter(pl.col(HASH).is_in(hashes().implode())) if few(sources, asked) else rows
 
 
 def answers(rows: pl.DataFrame, asked: pl.Series) -> pl.Series:

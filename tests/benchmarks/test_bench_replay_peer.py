@@ -18,6 +18,7 @@ from benchmarks.peer_tables import peer_sql
 from stitching.graph import LINKS, Rules, lookup, resolve
 
 FORMULATIONS = ("replay_windows", "replay_asof")
+NOBODY = (None, "Undefined", " ", "00-0")
 WINDOW = 10
 """Events at this time or later are restitched."""
 
@@ -25,9 +26,9 @@ Event = tuple[str, int, str | None]
 """Device, time, customer."""
 
 events = st.tuples(
-    st.sampled_from(["d1", "d2", "d3"]),
+    st.sampled_from(["d1", "d2", "d3", "00-0"]),
     st.integers(0, 20),
-    st.sampled_from([None, None, "ann", "bob", "cleo"]),
+    st.sampled_from([None, None, "ann", "bob", "cleo", "Undefined", " "]),
 )
 
 
@@ -47,10 +48,13 @@ def _table(rows: list[Event], first: int) -> pa.Table:
 def _customer(rows: list[Event], event: Event) -> str | None:
     """Return who an event belongs to; only those before it may be older than the window."""
     device, time, customer = event
-    named = [(when, who) for where, when, who in rows if where == device and who is not None]
+    if device in NOBODY:
+        return None if customer in NOBODY else customer
+    named = [(when, who) for where, when, who in rows if where == device and who not in NOBODY]
     before = [(-when, who) for when, who in named if when <= time]
     after = [(when, who) for when, who in named if when > time]
-    return customer or min(before or after, default=(0, None))[1]
+    own = None if customer in NOBODY else customer
+    return own or min(before or after, default=(0, None))[1]
 
 
 def _rows(table: pa.Table, *columns: str) -> list[tuple[Any, ...]]:
@@ -81,7 +85,8 @@ def test_every_formulation_finds_the_persons(tmp_path: Path, rows: list[Event]) 
 @given(st.lists(events, min_size=1, max_size=30))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_graph_of_the_peer_is_ours(tmp_path: Path, rows: list[Event]) -> None:
-    links = [("customer", who, "device", where, when, when, 1) for where, when, who in rows if who]
+    named = [row for row in rows if row[0] not in NOBODY and row[2] not in NOBODY]
+    links = [("customer", who, "device", where, when, when, 1) for where, when, who in named]
     rules = Rules(("customer", "device"), frozenset({"customer"}), {"device": "cookie"})
     graphs = resolve(pl.DataFrame(links, LINKS, orient="row"), rules)
     devices = pl.DataFrame({"namespace": "device", "value": [device for device, _, _ in rows]})

@@ -84,13 +84,14 @@ def expected(events: Sequence[oracle.Event]) -> States:
 def test_oracle(folder: Path, operations: list[Operation]) -> None:
     home = run(folder, operations)
     events = journeys.run(operations, arrivals.WINDOW).device_events()
-    states = table(home)
-    assert told(states) == expected(events)
+    place = home.devices_path("shop"), home.current().devices["shop"]
+    assert told(table(home)) == expected(events)
     for step in range(-1, 9):
         instant = arrivals.BASE + step * 10
         known = {name: oracle.evidence(events, name, instant) for name in {e["device"] for e in events}}
-        found = dict(devices.evidence(states, instant * 1_000_000).iter_rows())
-        assert found == {name: person for name, person in known.items() if person is not None}
+        for rows in (0, 1_000):
+            look_up = device_table.known_before(*place, 0, instant * 1_000_000, events=rows)
+            assert look_up(pl.Series(list(known), dtype=pl.String)).to_list() == list(known.values())
 
 
 @law

@@ -48,10 +48,12 @@ def test_oracle(events: list[Event]) -> None:
     devices = {event["device"] for event in events} - {None}
     expected = {device: oracle.timeline(events, device) for device in devices}
     assert by_device(runs) == {device: told for device, told in expected.items() if told}
+    nested = runs.group_by("device", maintain_order=True).agg(runs=pl.struct("start", "end", "person"))
     for instant in range(-1, 7):
         last = {device: oracle.evidence(events, device, instant) for device in devices}
-        found = dict(timeline.last_known(runs, instant).iter_rows())
-        assert found == {device: person for device, person in last.items() if person is not None}
+        found = dict(nested.select("device", timeline.known_at(pl.col("runs"), instant)).iter_rows())
+        assert found == {device: last[device] for device in found}
+        assert not any(person for device, person in last.items() if device not in found)
 
 
 @settings(max_examples=200, deadline=None)

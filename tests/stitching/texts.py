@@ -14,7 +14,9 @@ def replay(
     last: bool = False,
     transition_limit: int = TRANSITION_LIMIT,
 ) -> pl.DataFrame:
-    """Return ``row``, ``person`` and ``known`` of each event; arguments as of ``restitch``."""
+    """Return ``row``, ``person`` and ``known`` of each event; ``evidence`` is ``device, person``, the rest as of ``restitch``."""
     codes = coded(events)
-    found = restitch(codes, evidence, last=last, transition_limit=transition_limit)
+    persons = dict(evidence.select("device", "person").iter_rows())
+    known = pl.Series([persons.get(device) for device in codes.device_texts], dtype=pl.String)
+    found = restitch(codes, known, last=last, transition_limit=transition_limit)
     return answer(events, codes, found)
