@@ -8,7 +8,6 @@ is said of an identity, a component or a graph is written at once, and the newes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from engine.lake import delta, keyed
 from stitching.identity import joined
+from stitching.names import LookUp
 
 SCHEMA: Final = pa.schema(
     [
@@ -97,17 +97,35 @@ def links(table: Path, version: int, components: pl.Series) -> pl.DataFrame:
     return _find(table, version, _LINKS, _hashes(_LINKS, asked)).join(asked, on="component", how="semi")
 
 
-def graphs(table: Path, version: int, values: pl.Series, namespace: str) -> pl.Series:
-    """Return the graph of each of N values of a namespace, null where it is in none."""
-    asked = values.drop_nulls().to_frame("value").with_columns(namespace=pl.lit(namespace))
-    rows = _rows(table, version, _IDENTITIES, asked).filter(pl.col("namespace") == namespace)
-    return _answers(rows, "value", pl.col("graph"), values)
+def persons(table: Path, version: int, namespace: str, wanted: str, *, ahead: int = 0) -> LookUp:
+    """Return what tells the lexically first value of a namespace in the graph of each of N identities.
 
-
-def firsts(table: Path, version: int, graphs: pl.Series, namespace: str) -> pl.Series:
-    """Return the lexically first value of a namespace in each of N graphs, null where it has none."""
-    rows = _rows(table, version, _FIRSTS, graphs.drop_nulls().to_frame("graph"))
-    return _answers(rows, "graph", pl.when(pl.col("namespace") == namespace).then("value"), graphs)
+    Args:
+        table: folder of the table.
+        version: its version.
+        namespace: the namespace of the identities.
+        wanted: that of the answers.
+        ahead: as of ``keyed.look_up``.
+    """
+    graph = keyed.look_up(
+        table,
+        keyed.files(table, version, _IDENTITIES.folder),
+        text="value",
+        answer=pl.col("graph"),
+        hashed=lambda values: _hashes(_IDENTITIES, pl.DataFrame({"namespace": namespace, "value": values})),
+        where=pl.col("namespace") == namespace,
+        ahead=ahead,
+    )
+    first = keyed.look_up(
+        table,
+        keyed.files(table, version, _FIRSTS.folder),
+        text="graph",
+        answer=pl.when(pl.col("namespace") == wanted).then("value"),
+        hashed=keyed.hashes,
+        where=pl.lit(True),
+        ahead=ahead,
+    )
+    return lambda values: first(graph(values))
 
 
 def values(table: Path, version: int, namespace: str) -> pl.Series:
@@ -193,18 +211,6 @@ def _find(table: Path, version: int, kind: _Kind, asked: pl.Series | None) -> pl
         return pl.DataFrame(schema=kind.schema)
     found = keyed.find(table, sources, kind.key, list(kind.schema), asked=asked)
     return found.filter(pl.col(kind.told).is_not_null())
-
-
-def _rows(table: Path, version: int, kind: _Kind, asked: pl.DataFrame) -> pl.LazyFrame:
-    """Return the rows of all commits, oldest first; if few keys are asked, theirs and others like them."""
-    sources = keyed.files(table, version, kind.folder)
-    if not sources:
-        return pl.LazyFrame(schema={**kind.schema, keyed.SEQUENCE: pl.Int64()})
-    return keyed.among(keyed.scan(table, sources), sources, asked.height, partial(_hashes, kind, asked))
-
-
-def _answers(rows: pl.LazyFrame, text: str, answer: pl.Expr, asked: pl.Series) -> pl.Series:
-    return keyed.answers(rows.select(keyed.SEQUENCE, text=text, answer=answer).collect(), asked)
 
 
 def _hashed(kind: _Kind, rows: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -80,20 +79,15 @@ def known_before(table: Path, version: int, dataset: int, instant: int, *, event
         events: on about how many events it will be asked for: a table that has no more rows than that is
             read now, of a larger one what is then asked.
     """
-    sources = keyed.files(table, version)
-    if not sources:
-        return lambda devices: pl.Series([None] * len(devices), dtype=pl.String)
-    rows = keyed.scan(table, sources).filter(pl.col("dataset") == dataset)
-    answer = timeline.known_at(pl.col("runs"), instant)
-    told = (keyed.SEQUENCE, pl.col("device").alias("text"), answer.alias("answer"))
-    if sum(file.rows for file in sources) <= events:
-        return partial(keyed.answers, rows.select(told).collect())
-
-    def look_up(devices: pl.Series) -> pl.Series:
-        asked = keyed.among(rows, sources, len(devices), partial(keyed.hashes, devices))
-        return keyed.answers(asked.select(told).collect(), devices)
-
-    return look_up
+    return keyed.look_up(
+        table,
+        keyed.files(table, version),
+        text="device",
+        answer=timeline.known_at(pl.col("runs"), instant),
+        hashed=keyed.hashes,
+        where=pl.col("dataset") == dataset,
+        ahead=events,
+    )
 
 
 def commit(table: Path, version: int, states: Mapping[int, pl.DataFrame]) -> int:

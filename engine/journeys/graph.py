@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from engine.identities.lookup import persons_of
+from engine.identities import table
 from engine.identities.past import persons_then
 from engine.journeys.intake import Member
 from engine.world import Home, World
@@ -28,21 +28,29 @@ class Graph:
     past: World | None = None
 
 
-def look_up(graph: Graph, member: Member) -> LookUp:
-    """Return what tells the persons of a graph-based dataset's devices; the cost is in what is asked."""
+def look_up(graph: Graph, member: Member, *, ahead: int = 0) -> LookUp:
+    """Return what tells the persons of a graph-based dataset's devices.
+
+    Args:
+        graph: the graph.
+        member: the dataset.
+        ahead: on about how many events it will be asked for; a small graph is then read now
+            (``engine.lake.keyed.look_up``).
+    """
     namespace = member.namespace(member.device)
     if namespace is None:
         return lambda devices: _in_their_namespaces(graph, member, devices)
-    return lambda devices: _persons(graph, member, devices, namespace)
+    return _persons(graph, member, namespace, ahead)
 
 
-def _persons(graph: Graph, member: Member, devices: pl.Series, namespace: str) -> pl.Series:
-    if graph.past is not None and graph.past.identity_as_of is not None:
-        instant = graph.past.identity_as_of
-        return persons_then(graph.home, graph.past, instant, devices, namespace, str(member.graph))
+def _persons(graph: Graph, member: Member, namespace: str, ahead: int = 0) -> LookUp:
+    past, wanted = graph.past, str(member.graph)
+    if past is not None and past.identity_as_of is not None:
+        instant = past.identity_as_of
+        return lambda devices: persons_then(graph.home, past, instant, devices, namespace, wanted)
     if graph.version is None:
-        return pl.Series([None] * len(devices), dtype=pl.String)
-    return persons_of(graph.home, graph.version, devices, namespace, str(member.graph))
+        return lambda devices: pl.Series([None] * len(devices), dtype=pl.String)
+    return table.persons(graph.home.identities_path(), graph.version, namespace, wanted, ahead=ahead)
 
 
 def _in_their_namespaces(graph: Graph, member: Member, devices: pl.Series) -> pl.Series:
@@ -50,7 +58,7 @@ def _in_their_namespaces(graph: Graph, member: Member, devices: pl.Series) -> pl
     namespace, value = parted(pl.col("device"))
     parts = devices.to_frame("device").with_row_index("place").with_columns(namespace=namespace, value=value)
     found = [
-        group.select("place", person=_persons(graph, member, group["value"], str(space)))
+        group.select("place", person=_persons(graph, member, str(space))(group["value"]))
         for (space,), group in parts.group_by("namespace")
     ]
     none = pl.DataFrame(schema={"place": pl.UInt32, "person": pl.String})

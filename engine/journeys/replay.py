@@ -229,7 +229,7 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
 def _known(task: _Task, member: Member, window: Window, rows: int) -> LookUp:
     """Return what tells whom the devices of so many rows belong to in the graph, or had seen last before."""
     if not member.field_based:
-        return look_up(task.graph, member)
+        return look_up(task.graph, member, ahead=rows)
     version = task.versions.devices
     assert version is not None  # noqa: S101 - something is stitched, so the table was ensured
     table = task.home.devices_path(task.name)

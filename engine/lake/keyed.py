@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ import polars as pl
 from engine.lake import delta
 from engine.lake.hashes import text_hashes
 from engine.lake.opened import file_actions
-from stitching.names import NOBODY, Names
+from stitching.names import NOBODY, LookUp, Names
 
 HASH: Final = "hash"
 """The column of every such file that rows are found by."""
@@ -89,11 +89,42 @@ def few(sources: Sequence[KeyedFile], asked: int) -> bool:
     return asked * _FEW < sum(file.rows for file in sources)
 
 
-def among(
-    rows: pl.LazyFrame, sources: Sequence[KeyedFile], asked: int, hashes: Callable[[], pl.Series]
-) -> pl.LazyFrame:
-    """Leave out rows of other hashes than the asked ones while reading, if these are few."""
-    return rows.filter(pl.col(HASH).is_in(hashes().implode())) if few(sources, asked) else rows
+def look_up(
+    table: Path,
+    sources: Sequence[KeyedFile],
+    *,
+    text: str,
+    answer: pl.Expr,
+    hashed: Callable[[pl.Series], pl.Series],
+    where: pl.Expr,
+    ahead: int = 0,
+) -> LookUp:
+    """Return what answers from rows: of each text asked, what its newest row says.
+
+    Args:
+        table: folder of the table.
+        sources: files of it, or none.
+        text: the column that holds the texts.
+        answer: a string or null, for each row; of a text's rows of one commit at most one has an answer.
+        hashed: returns the hashes of texts without nulls, as the files hold them.
+        where: what holds of the rows that count.
+        ahead: files that together have no more rows than this are read now, others once something is asked.
+    """
+    if not sources:
+        return lambda asked: pl.Series([None] * len(asked), dtype=pl.String)
+    rows, told = (
+        scan(table, sources).filter(where),
+        (SEQUENCE, pl.col(text).alias("text"), answer.alias("answer")),
+    )
+    if sum(file.rows for file in sources) <= ahead:
+        return partial(answers, rows.select(told).collect())
+
+    def ask(asked: pl.Series) -> pl.Series:
+        few_rows = few(sources, len(asked))
+        wanted = rows.filter(pl.col(HASH).is_in(hashed(asked.drop_nulls()).implode())) if few_rows else rows
+        return answers(wanted.select(told).collect(), asked)
+
+    return ask
 
 
 def answers(rows: pl.DataFrame, asked: pl.Series) -> pl.Series:

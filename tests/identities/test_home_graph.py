@@ -15,7 +15,6 @@ from engine.definitions.identity import identity_of
 from engine.definitions.model import Definitions
 from engine.errors import InputError, UnknownNameError, UnsupportedError
 from engine.identities import maintain, table
-from engine.identities.lookup import persons_of
 from engine.identities.show import Graph, graph_of, history
 from engine.identities.table import Content
 from engine.lake import keyed
@@ -118,8 +117,8 @@ def test_a_shared_device_goes_over_and_comes_back(home: Home) -> None:
     (cut,) = tom.cut
     assert (cut.state, cut.reason) == ("cut", "would put CRMID:Tom and CRMID:Summer together")
     asked = pl.Series(["1", None, "2", "3", "1"])
-    found = persons_of(home, home.current().identities or 0, asked, "COOKIE", "CRMID")
-    assert found.to_list() == ["Summer", None, "Tom", None, "Summer"]
+    look_up = table.persons(home.identities_path(), home.current().identities or 0, "COOKIE", "CRMID")
+    assert look_up(asked).to_list() == ["Summer", None, "Tom", None, "Summer"]
     batches.revert(home, "web", 2)
     assert rows(home) == before
 

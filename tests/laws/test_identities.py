@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from engine import batches
 from engine.definitions.model import Definitions
 from engine.identities import maintain, table
-from engine.identities.lookup import persons_of
 from engine.recovery import recover
 from engine.world import Home
 from tests.journeys.support import commit_batch, new_home
@@ -176,8 +175,12 @@ def agrees(lake: Lake) -> None:
     } == {pair: (expected.states[pair], link) for pair, link in expected.links.items()}
     for namespace in ("E", "C"):
         asked = ["x", "y", None, "x", "1", "nobody"]
-        found = persons_of(lake.home, world.identities, pl.Series(asked, dtype=pl.String), namespace, "C")
-        assert found.to_list() == [oracle.lookup(expected, (namespace, value or ""), "C") for value in asked]
+        wanted = [oracle.lookup(expected, (namespace, value or ""), "C") for value in asked]
+        for ahead in (0, 1_000):
+            look_up = table.persons(
+                lake.home.identities_path(), world.identities, namespace, "C", ahead=ahead
+            )
+            assert look_up(pl.Series(asked, dtype=pl.String)).to_list() == wanted
 
 
 @law
