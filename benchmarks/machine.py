@@ -8,13 +8,16 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.peer_tables import THREADS
+from engine.allocation import reuse_freed_memory
 
 
 def confine() -> None:
     """Let every question be computed, no answer be kept, by two cores; so too in processes started from here.
 
-    Where the system cannot confine a process to cores, threads are limited alone.
+    Where the system cannot confine a process to cores, threads are limited alone. Memory is kept as wayline's
+    own processes keep it, which have to say so before Polars is loaded.
     """
+    reuse_freed_memory()
     os.environ["WAYLINE_RESULT_CACHE"] = "0"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])

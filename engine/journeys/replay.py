@@ -32,7 +32,16 @@ from engine.journeys.copies import live
 from engine.journeys.devices import Journeys
 from engine.journeys.graph import Graph, look_up
 from engine.journeys.intake import Member
-from engine.journeys.persons import Distinct, Found, coded, compared, count_distinct, labelled, respecting
+from engine.journeys.persons import (
+    Distinct,
+    Found,
+    Persons,
+    coded,
+    compared,
+    count_distinct,
+    labelled,
+    respecting,
+)
 from engine.journeys.regrouping import Regrouped, Transfers, regrouped, transfers
 from engine.journeys.runs import Part, Progress
 from engine.journeys.stitch_log import Kind
@@ -149,13 +158,13 @@ def _look(
         carried = lacking.common_within(task.source.files, window.start + 1, window.end + 1, carried)
         moves.append(_move(task, member, window, carried.names if whole else ()))
     _report(progress, "restitching", len(members), len(members))
-    before, after = (count_distinct([getattr(move, side) for move in moves]) for side in ("before", "after"))
+    counts = [move.counts for move in moves]
     replayed = Replayed(
         rows_in_window=sum(move.rows for move in moves),
         rows_changed=sum(move.part.adds.height for move in moves),
-        persons_before=before,
-        persons_after=after,
-        regrouped=regrouped([move.transfers for move in moves]),
+        persons_before=count_distinct([count.before for count in counts]),
+        persons_after=count_distinct([count.after for count in counts]),
+        regrouped=regrouped([count.transfers for count in counts]),
     )
     return _Look(moves, carried, replayed)
 
@@ -172,17 +181,24 @@ def _report(progress: Progress | None, phase: str, done: int, total: int) -> Non
 
 @dataclass(frozen=True)
 class _Move:
-    """Rows of a dataset in the window, the part of them that changes hands, and its masks.
-
-    Attributes:
-        before: the persons of the rows as they were.
-        after: the same as they become.
-        transfers: from whom to whom they change.
-    """
+    """Rows of a dataset in the window, the part of them that changes hands, its masks, and who they are."""
 
     rows: int
     part: Part
     dead: pl.DataFrame
+    counts: _Counts
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """The persons of rows.
+
+    Attributes:
+        before: as they were.
+        after: as they become.
+        transfers: from whom to whom rows change.
+    """
+
     before: Distinct
     after: Distinct
     transfers: Transfers
@@ -211,8 +227,7 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
         events = coded(member, rows)
         found = Found(events, _restitched(member, events, beside, known))
         persons = compared(member, respecting(task.home, member, found, rows[ROW]), labels.result())
-        moves = beside.submit(transfers, persons.names, persons.before, persons.after)
-        before, after = persons.distinct(persons.before), persons.distinct(persons.after)
+        counts = beside.submit(_counted, persons)
         moved = rows.drop(PERSON, NAMESPACE).filter(pl.Series(persons.changed))
         adds = persons.adds(member, moved[ROW])
         whole = moved if small else None
@@ -220,10 +235,16 @@ def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -
             rows=rows.height,
             part=Part(member, (), adds, _live(task.source, member, window, carried), whole),
             dead=moved.select(store.MASK_ROW),
-            before=before,
-            after=after,
-            transfers=moves.result(),
+            counts=counts.result(),
         )
+
+
+def _counted(persons: Persons) -> _Counts:
+    return _Counts(
+        persons.distinct(persons.before),
+        persons.distinct(persons.after),
+        transfers(persons.names, persons.before, persons.after),
+    )
 
 
 def _known(task: _Task, member: Member, window: Window, rows: int) -> LookUp:
@@ -240,10 +261,11 @@ def _restitched(member: Member, events: Events, beside: ThreadPoolExecutor, know
     """Return the person of each event."""
     if not member.field_based:
         return graph_based.restitch(events, known.result())
-    before = beside.submit(lambda: known.result()(events.device_texts))
-    _ = events.timelines  # made while the other core asks
+    timelines = beside.submit(lambda: events.timelines)
+    before = known.result()(events.device_texts)
+    timelines.result()
     last = member.stitching is not None and member.stitching.shared_devices == "last"
-    return field_based.restitch(events, before.result(), last=last)
+    return field_based.restitch(events, before, last=last)
 
 
 def _event_columns(member: Member) -> list[str]:

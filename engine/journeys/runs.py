@@ -77,7 +77,7 @@ def write_level0(
 ) -> delta.NewFile:
     """Write rows in journey order as a level-0 file, a split one if a bucket is given."""
     path = store.level0_path(sequence, place)
-    return _write_newer(table, path, rows, rows.height)
+    return delta.write_file(table, path, rows, group=rows.height, time_column=TIME)
 
 
 def write_mask(
@@ -85,12 +85,7 @@ def write_mask(
 ) -> delta.NewFile:
     """Write a mask: ``store.MASK_ROW`` of copies that no longer count."""
     rows = dead.select(store.MASK_ROW).sort(HASH_HIGH)
-    return _write_newer(table, store.mask_path(sequence, place), rows, _GROUP)
-
-
-def _write_newer(table: Path, path: str, rows: pl.DataFrame, group: int) -> delta.NewFile:
-    """Write a file that compaction will merge."""
-    return delta.write_file(table, path, rows, group=group, time_column=TIME, compression="uncompressed")
+    return delta.write_file(table, store.mask_path(sequence, place), rows, group=_GROUP, time_column=TIME)
 
 
 def split_rows(

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
@@ -102,15 +102,9 @@ def latest_version(table: Path) -> int:
 
 
 def write_file(
-    table: Path,
-    path: str,
-    rows: pl.DataFrame,
-    *,
-    group: int,
-    time_column: str | None = None,
-    compression: Literal["lz4", "uncompressed"] = "lz4",
+    table: Path, path: str, rows: pl.DataFrame, *, group: int, time_column: str | None = None
 ) -> NewFile:
-    """Write rows to a new file of a table: no column statistics, safe on disk.
+    """Write rows to a new file of a table: LZ4, no column statistics, safe on disk.
 
     Args:
         table: folder of the table.
@@ -118,7 +112,6 @@ def write_file(
         rows: at least one row.
         group: rows per row group.
         time_column: the int64 column whose bounds go to the Delta log, if it has no NULL.
-        compression: of the pages; none is faster to write and to read, for files that are soon merged.
 
     Raises:
         HomeError: the disk does not take it.
@@ -126,7 +119,7 @@ def write_file(
     target = table / path
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        rows.write_parquet(target, compression=compression, statistics=False, row_group_size=group)
+        rows.write_parquet(target, compression="lz4", statistics=False, row_group_size=group)
         sync_file(target)
     except (OSError, PolarsError) as error:
         target.unlink(missing_ok=True)
