@@ -53,14 +53,12 @@ class Labelled:
     """Whom N rows belonged to.
 
     Attributes:
-        names: what the codes stand for, which are those of these persons alone.
-        persons: int32[N].
+        persons: N strings, with their namespaces (``joined``) where these vary.
         own: bool[N], whether the namespace is that of persons; true where persons are told with theirs.
         other: bool[N], whether it is that of devices; likewise.
     """
 
-    names: Names
-    persons: Codes
+    persons: pl.Series
     own: Mask
     other: Mask
 
@@ -107,17 +105,16 @@ def coded(member: Member, rows: pl.DataFrame) -> field_based.Events:
 
 
 def labelled(member: Member, rows: pl.DataFrame) -> Labelled:
-    """Number the persons of rows, which have at least ``_person`` and ``_namespace``."""
-    names = Names()
+    """Return the persons of rows, which have at least ``_person`` and ``_namespace``."""
     if member.varies:
         told = rows.select(joined(pl.col(NAMESPACE), pl.col(PERSON))).to_series()
         every = np.ones(rows.height, np.bool_)
-        return Labelled(names, names.number(told), every, every)
+        return Labelled(told, every, every)
     own, other = (
         (rows[NAMESPACE] == member.namespace(reference)).to_numpy()
         for reference in (member.person, member.device)
     )
-    return Labelled(names, names.number(rows[PERSON]), own, other)
+    return Labelled(rows[PERSON], own, other)
 
 
 def respecting(home: Home, member: Member, found: Found, rows: pl.Series) -> Found:
@@ -145,9 +142,11 @@ def compared(member: Member, found: Found, was: Labelled) -> Persons:
     known, names = found.persons != NOBODY, found.events.names
     # Devices and persons share their codes: who is not known is called like the device.
     after = np.where(known, found.persons, found.events.device)
-    before = names.number(was.names.texts())[was.persons]
+    moved = (was.persons != names.texts_of(after)).fill_null(True)
+    before = after.copy()
+    before[moved.to_numpy()] = names.number(was.persons.filter(moved))
     fits = np.where(known, was.own, was.other)
-    persons = Persons(names, before, after, known, (before != after) | ~fits)
+    persons = Persons(names, before, after, known, moved.to_numpy() | ~fits)
     return _parted(persons) if member.varies else persons
 
 
