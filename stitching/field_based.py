@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from stitching.devices import Timelines, grouped
-from stitching.names import NOBODY, Codes, Names
+from stitching.names import NOBODY, Codes, Names, Numbered
 
 TRANSITION_LIMIT: Final = 50_000
 """A device whose person changes more often than this is a public place, not a person's device."""
@@ -75,22 +75,27 @@ class Events:
         return grouped(self.device, self.devices, self.times)
 
 
-def coded(events: pl.DataFrame, identifies: Callable[[pl.Series], pl.Series] | None = None) -> Events:
+def coded(
+    devices: Numbered,
+    persons: Numbered,
+    times: _Numbers,
+    identifies: Callable[[pl.Series], pl.Series] | None = None,
+) -> Events:
     """Return events as codes.
 
     Args:
-        events: ``device`` and ``person`` strings or null, ``time`` int64.
+        devices: of N events; these names become those of the events.
+        persons: of N events.
+        times: int64[N].
         identifies: which texts identify somebody, asked of each once; None: all of them.
     """
-    names = Names()
-    device = names.number(events["device"])
-    devices = len(names)
-    person, times = names.number(events["person"]), events["time"].to_numpy()
+    names, device, count = devices.names, devices.codes, len(devices.names)
+    person = persons.among(names)
     if identifies is not None and not (good := identifies(names.texts()).to_numpy()).all():
         # The code of nobody is that of the last place.
         kept = np.append(np.where(good, np.arange(good.size, dtype=np.int32), NOBODY), np.int32(NOBODY))
         device, person = kept[device], kept[person]
-    return Events(names, devices, device, person, times)
+    return Events(names, count, device, person, times)
 
 
 def live(
@@ -109,7 +114,8 @@ def live(
         memory: ``device``, ``person`` strings: the last known persons, each device once.
         transition_limit: a device whose person changes more often than this is not stitched.
     """
-    codes = coded(events)
+    device, person = (Numbered.of(events[name]) for name in ("device", "person"))
+    codes = coded(device, person, events["time"].to_numpy())
     before = _before(codes, memory)
     found, after = _walk(codes, before, transition_limit, _TO_LATER)
     fresh = np.flatnonzero(after != before).astype(np.int32)

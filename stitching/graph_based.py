@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from stitching.field_based import Events, answer, coded
-from stitching.names import NOBODY, Codes, LookUp
+from stitching.names import NOBODY, Codes, LookUp, Numbered
 
 
 def stitch(events: pl.DataFrame, look_up: LookUp) -> pl.DataFrame:
@@ -23,7 +23,8 @@ def stitch(events: pl.DataFrame, look_up: LookUp) -> pl.DataFrame:
     Returns:
         ``row``, ``person`` (null without a device) and ``known``, as of ``field_based.live``.
     """
-    codes = coded(events.with_columns(person=pl.lit(None, pl.String)))
+    nobody = pl.Series([None] * events.height, dtype=pl.String)
+    codes = coded(Numbered.of(events["device"]), Numbered.of(nobody), events["time"].to_numpy())
     return answer(events, codes, restitch(codes, look_up))
 
 

@@ -6,7 +6,8 @@ Texts are told apart by 128 bits of hash, found in an open hash table that grows
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Self, TypeAlias
 
 import numba as nb
 import numpy as np
@@ -83,6 +84,31 @@ class Names:
         """Return the texts of int32[N] codes, null for ``NOBODY``."""
         wanted = pl.Series(codes)
         return self.texts().gather(wanted.set(wanted == NOBODY, None))
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """N texts as codes.
+
+    Attributes:
+        names: what the codes stand for: these texts alone.
+        codes: int32[N], ``NOBODY`` where there is none.
+    """
+
+    names: Names
+    codes: Codes
+
+    @classmethod
+    def of(cls, texts: pl.Series) -> Self:
+        """Number N strings or nulls."""
+        names = Names()
+        return cls(names, names.number(texts))
+
+    def among(self, names: Names) -> Codes:
+        """Return int32[N], the codes of the texts among other names, which get those that they lack."""
+        # The code of nobody is that of the last place.
+        found: Codes = np.append(names.number(self.names.texts()), np.int32(NOBODY))[self.codes]
+        return found
 
 
 def numbered(rows: pl.DataFrame) -> tuple[Codes, Codes]:

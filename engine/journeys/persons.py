@@ -7,6 +7,7 @@ known is called like the device.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -20,7 +21,7 @@ from engine.journeys.intake import Member
 from engine.world import Home
 from stitching import field_based
 from stitching.identity import joined, parted
-from stitching.names import NOBODY, Codes, Names
+from stitching.names import NOBODY, Codes, Names, Numbered
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -97,11 +98,13 @@ class Persons:
         return Distinct(self.names, np.flatnonzero(present).astype(np.int32))
 
 
-def coded(member: Member, rows: pl.DataFrame) -> field_based.Events:
-    """Number devices and persons of rows of journeys; what identifies nobody is ``NOBODY``."""
+def coded(member: Member, rows: pl.DataFrame, beside: Executor) -> field_based.Events:
+    """Number devices and, beside, persons of rows of journeys; what identifies nobody is ``NOBODY``."""
     device, person = intake.unjudged_identity(member)
     told = rows.select(device=device, person=person, time=TIME)
-    return field_based.coded(told, intake.judge(member))
+    persons = beside.submit(Numbered.of, told["person"])
+    devices = Numbered.of(told["device"])
+    return field_based.coded(devices, persons.result(), told["time"].to_numpy(), intake.judge(member))
 
 
 def labelled(member: Member, rows: pl.DataFrame) -> Labelled:

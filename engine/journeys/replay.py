@@ -218,13 +218,14 @@ class _Task:
 def _move(task: _Task, member: Member, window: Window, carried: Sequence[str]) -> _Move:
     told = [*_event_columns(member), *_LABELS]
     further = [name for name in carried if name not in {*told, HASH_LOW}]
-    small = task.source.files.about(window.start + 1, window.end + 1) <= runs.SLICE_ROWS
-    rows = _live(task.source, member, window, [*told, *further] if small else told).collect()
+    about = task.source.files.about(window.start + 1, window.end + 1)
+    small = about <= runs.SLICE_ROWS
     with ThreadPoolExecutor(1) as beside:
         # While one core finds persons, the other learns who they were and counts what became of them.
-        known = beside.submit(_known, task, member, window, rows.height)
+        known = beside.submit(_known, task, member, window, about)
+        rows = _live(task.source, member, window, [*told, *further] if small else told).collect()
+        events = coded(member, rows, beside)
         labels = beside.submit(labelled, member, rows)
-        events = coded(member, rows)
         found = Found(events, _restitched(member, events, beside, known))
         persons = compared(member, respecting(task.home, member, found, rows[ROW]), labels.result())
         counts = beside.submit(_counted, persons)
@@ -247,14 +248,14 @@ def _counted(persons: Persons) -> _Counts:
     )
 
 
-def _known(task: _Task, member: Member, window: Window, rows: int) -> LookUp:
-    """Return what tells whom the devices of so many rows belong to in the graph, or had seen last before."""
+def _known(task: _Task, member: Member, window: Window, about: int) -> LookUp:
+    """Return what tells whom the graph knows devices as, or they saw last; of about so many rows."""
     if not member.field_based:
-        return look_up(task.graph, member, ahead=rows)
+        return look_up(task.graph, member, ahead=about)
     version = task.versions.devices
     assert version is not None  # noqa: S101 - something is stitched, so the table was ensured
     table = task.home.devices_path(task.name)
-    return device_table.known_before(table, version, member.index, window.start, events=rows)
+    return device_table.known_before(table, version, member.index, window.start, events=about)
 
 
 def _restitched(member: Member, events: Events, beside: ThreadPoolExecutor, known: Future[LookUp]) -> Codes:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from stitching import field_based
 from stitching.field_based import coded
 from stitching.identity import Rules, identifying, is_identity
+from stitching.names import Numbered
 from tests.laws.strategies import device_events, known_persons
 from tests.oracle import stitching as oracle
 from tests.stitching.texts import replay
@@ -112,6 +113,13 @@ def test_values_judged_once_are_those_judged_row_by_row(rows):
     columns = {"device": pl.String, "person": pl.String, "time": pl.Int64}
     events = pl.DataFrame([(*row, 0) for row in rows], columns, orient="row")
     judged = events.with_columns(identifying(pl.col(name), Rules()) for name in ("device", "person"))
-    found = coded(events, lambda texts: texts.to_frame("t").select(is_identity(pl.col("t"), Rules()))["t"])
+    device, person = (Numbered.of(events[side]) for side in ("device", "person"))
+    times = events["time"].to_numpy()
+    found = coded(
+        device,
+        person,
+        times,
+        lambda texts: texts.to_frame("t").select(is_identity(pl.col("t"), Rules()))["t"],
+    )
     for side in ("device", "person"):
         assert found.names.texts_of(getattr(found, side)).to_list() == judged[side].to_list()
