@@ -12,7 +12,7 @@ from deltalake.transaction import PostCommitHookProperties
 from engine.errors import HomeError
 from engine.lake.log import log_path
 
-CHECKPOINT_EVERY: Final = 32
+CHECKPOINT_EVERY: Final = 16
 """Commits after which the log is summed up, so that opening a table does not slow with its age."""
 
 # The library's own checkpoints would also remove old logs, and with them the way to older versions.
