@@ -112,17 +112,16 @@ def look_up(
     """
     if not sources:
         return lambda asked: pl.Series([None] * len(asked), dtype=pl.String)
-    rows, told = (
-        scan(table, sources).filter(where),
-        (SEQUENCE, pl.col(text).alias("text"), answer.alias("answer")),
-    )
+    rows = scan(table, sources).filter(where)
+    told = (SEQUENCE, pl.col(text).alias("text"), answer.alias("answer"))
     if sum(file.rows for file in sources) <= ahead:
         return partial(answers, rows.select(told).collect())
 
     def ask(asked: pl.Series) -> pl.Series:
-        few_rows = few(sources, len(asked))
-        wanted = rows.filter(pl.col(HASH).is_in(hashed(asked.drop_nulls()).implode())) if few_rows else rows
-        return answers(wanted.select(told).collect(), asked)
+        if not few(sources, len(asked)):
+            return answers(rows.select(told).collect(), asked)
+        wanted = pl.col(HASH).is_in(hashed(asked.drop_nulls()).implode())
+        return answers(rows.filter(wanted).select(told).collect(), asked)
 
     return ask
 

@@ -38,3 +38,18 @@ def test_few_and_many_devices(tmp_path: Path, asked: int) -> None:
     assert found.height == asked
     runs = device_table.read(tmp_path / "devices", version, 0, wanted, ("device", "runs"))
     assert runs.sort("device").equals(found.select("device", "runs").sort("device"))
+
+
+def test_a_table_is_read_ahead_only_if_it_is_no_larger_than_what_asks(tmp_path: Path) -> None:
+    table = tmp_path / "devices"
+    version = device_table.overwrite(table, {0: states(["one", "two", "three"], "Ann")})
+    early = device_table.known_before(table, version, 0, 5, events=3)
+    late = device_table.known_before(table, version, 0, 5, events=2)
+    unborn = device_table.known_before(table, version, 0, 0, events=3)
+    for file in keyed.files(table, version):
+        (table / file.path).unlink()
+    asked = pl.Series(["two", "unknown", "one"])
+    assert early(asked).to_list() == ["Ann", None, "Ann"]
+    assert unborn(asked).to_list() == [None, None, None]
+    with pytest.raises(FileNotFoundError):
+        late(asked)

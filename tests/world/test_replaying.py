@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ import pytest
 from engine import flow, replaying
 from engine.catalog import replays
 from engine.catalog.records import Regrouping, ReplayStatus
+from engine.definitions.identity import IdentitiesDefinition
 from engine.errors import CancelledError, InputError, UnknownNameError, UnsupportedError
 from engine.journeys import change, runs, staging, store
+from engine.journeys.windows import Asked, basis_of
 from engine.lake import delta
 from engine.replaying import Order
 from engine.world import Home
@@ -58,6 +61,14 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 def replay(home: Home, **more: Any) -> Any:
     return replaying.replay(home, Order("shop", DAY, AT), **more)
+
+
+def test_rows_follow_from_the_rules_for_identities(home: Home) -> None:
+    world, asked = home.current(), Asked(AT, {"web": DAY})
+    ruled = world.definitions.model_copy(update={"identities": IdentitiesDefinition(placeholders=("Ann",))})
+    before, after = (basis_of(now, "shop", asked) for now in (world, replace(world, definitions=ruled)))
+    assert before.recipe != after.recipe
+    assert replace(before, recipe=after.recipe) == after
 
 
 def listed(home: Home) -> list[ReplayStatus]:
