@@ -82,8 +82,8 @@ class Names:
 
     def texts_of(self, codes: Codes) -> pl.Series:
         """Return the texts of int32[N] codes, null for ``NOBODY``."""
-        wanted = pl.Series(codes)
-        return self.texts().gather(wanted.set(wanted == NOBODY, None))
+        wanted, nobody = pl.Series(codes), codes == NOBODY
+        return self.texts().gather(wanted.set(pl.Series(nobody), None) if nobody.any() else wanted)
 
 
 @dataclass(frozen=True)
