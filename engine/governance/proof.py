@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Final, TypeAlias
 
 import pyarrow as pa
@@ -91,7 +92,7 @@ class _Search:
     @property
     def delete(self) -> str:
         """The command that deletes the identity."""
-        return f"wayline privacy delete {self.namespace}:{self.value}"
+        return _deletion(self.namespace, self.value)
 
 
 def prove(home: Home, namespace: str, value: str, progress: Progress | None = None) -> Proof:
@@ -242,6 +243,11 @@ def _remedy(search: _Search, path: Path, column: str | None) -> str:
     return search.delete
 
 
+def _deletion(namespace: str, value: str) -> str:
+    """Return the command that deletes an identity, as a shell takes it."""
+    return f"wayline privacy delete {quote(f'{namespace}:{value}')}"
+
+
 def _field_remedy(search: _Search, dataset: str, column: str) -> str:
     field = search.world.definitions.datasets[dataset]
     try:
@@ -252,5 +258,5 @@ def _field_remedy(search: _Search, dataset: str, column: str) -> str:
     if label == search.namespace:
         return search.delete
     if label is not None:
-        return f"wayline privacy delete {label}:{search.value}"
+        return _deletion(label, search.value)
     return f"give {column} of {dataset} identity: {search.namespace}, apply that, and delete again"

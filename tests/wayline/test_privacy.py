@@ -64,3 +64,15 @@ def test_a_check_says_where_it_is(example: list[str]) -> None:
     assert (done["erased"], done["identities"]) == ({"web": 7}, 2)
     with pytest.raises(InputError, match="nothing to delete"):
         wayline("privacy delete --home my-home")
+
+
+def test_what_a_check_advises_can_be_run_as_it_stands(example: list[str]) -> None:
+    events = Path("events.csv")
+    events.write_text(events.read_text().replace("Bob", "Bob O'Hara"))
+    for command in example[:4]:
+        wayline(command)
+    identity = shlex.quote("CRMID:Bob O'Hara")
+    said = json.loads(wayline(f"privacy check {identity} --home my-home --json", 1).stdout)
+    [remedy] = {trace["remedy"] for trace in said["traces"]}
+    wayline(f"{remedy.removeprefix('wayline ')} --home my-home --vacuum")
+    wayline(f"privacy check {identity} --home my-home")
