@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from stitching.devices import Timelines, grouped
-from stitching.names import NOBODY, Codes, Names, Numbered
+from stitching.names import NOBODY, Codes, Names, Numbered, taken
 
 TRANSITION_LIMIT: Final = 50_000
 """A device whose person changes more often than this is a public place, not a person's device."""
@@ -92,9 +92,8 @@ def coded(
     names, device, count = devices.names, devices.codes, len(devices.names)
     person = persons.among(names)
     if identifies is not None and not (good := identifies(names.texts()).to_numpy()).all():
-        # The code of nobody is that of the last place.
-        kept = np.append(np.where(good, np.arange(good.size, dtype=np.int32), NOBODY), np.int32(NOBODY))
-        device, person = kept[device], kept[person]
+        kept = np.where(good, np.arange(good.size, dtype=np.int32), np.int32(NOBODY))
+        device, person = taken(kept, device), taken(kept, person)
     return Events(names, count, device, person, times)
 
 

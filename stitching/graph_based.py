@@ -6,11 +6,10 @@ Looking devices up is the caller's: here is which of them are asked for, and wha
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from stitching.field_based import Events, answer, coded
-from stitching.names import NOBODY, Codes, LookUp, Numbered
+from stitching.names import Codes, LookUp, Numbered, nobody, taken
 
 
 def stitch(events: pl.DataFrame, look_up: LookUp) -> pl.DataFrame:
@@ -23,8 +22,8 @@ def stitch(events: pl.DataFrame, look_up: LookUp) -> pl.DataFrame:
     Returns:
         ``row``, ``person`` (null without a device) and ``known``, as of ``field_based.live``.
     """
-    nobody = pl.Series([None] * events.height, dtype=pl.String)
-    codes = coded(Numbered.of(events["device"]), Numbered.of(nobody), events["time"].to_numpy())
+    devices = events["device"]
+    codes = coded(Numbered.of(devices), Numbered.of(nobody(devices)), events["time"].to_numpy())
     return answer(events, codes, restitch(codes, look_up))
 
 
@@ -37,7 +36,4 @@ def restitch(events: Events, look_up: LookUp) -> Codes:
         events: the events; persons that they name do not count.
         look_up: what the graph knows.
     """
-    found = events.names.number(look_up(events.device_texts))
-    # The code of nobody is that of the last place.
-    known: Codes = np.append(found, np.int32(NOBODY))
-    return known[events.device]
+    return taken(events.names.number(look_up(events.device_texts)), events.device)

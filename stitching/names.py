@@ -24,7 +24,7 @@ _FEWEST: Final = 1 << 10
 Codes: TypeAlias = npt.NDArray[np.int32]
 Digests: TypeAlias = npt.NDArray[np.uint64]
 LookUp: TypeAlias = Callable[[pl.Series], pl.Series]
-"""Distinct devices → whom each of them is known as: strings or nulls, in their order."""
+"""Texts → whom or what each of them is known as: strings or nulls, in their order."""
 
 
 class Names:
@@ -82,8 +82,8 @@ class Names:
 
     def texts_of(self, codes: Codes) -> pl.Series:
         """Return the texts of int32[N] codes, null for ``NOBODY``."""
-        wanted, nobody = pl.Series(codes), codes == NOBODY
-        return self.texts().gather(wanted.set(pl.Series(nobody), None) if nobody.any() else wanted)
+        wanted, lost = pl.Series(codes), codes == NOBODY
+        return self.texts().gather(wanted.set(pl.Series(lost), None) if lost.any() else wanted)
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,18 @@ class Numbered:
 
     def among(self, names: Names) -> Codes:
         """Return int32[N], the codes of the texts among other names, which get those that they lack."""
-        # The code of nobody is that of the last place.
-        found: Codes = np.append(names.number(self.names.texts()), np.int32(NOBODY))[self.codes]
-        return found
+        return taken(names.number(self.names.texts()), self.codes)
+
+
+def taken(values: Codes, places: Codes) -> Codes:
+    """Return int32[N], the values at int32[N] places; where the place is ``NOBODY``, so is the value."""
+    found: Codes = np.append(values, np.int32(NOBODY))[places]  # the code of nobody is that of the last place
+    return found
+
+
+def nobody(asked: pl.Series) -> pl.Series:
+    """Answer as a ``LookUp`` that knows nobody."""
+    return pl.repeat(None, len(asked), dtype=pl.String, eager=True)
 
 
 def numbered(rows: pl.DataFrame) -> tuple[Codes, Codes]:

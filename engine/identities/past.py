@@ -11,6 +11,7 @@ from engine.identities import evidence, table
 from engine.identities.evidence import EVIDENCE
 from engine.world import Home, World
 from stitching.graph import lookup, resolve
+from stitching.names import nobody
 
 _BATCHES: Final = pl.Schema({"dataset": pl.String, "batch": pl.Int64})
 
@@ -34,7 +35,7 @@ def persons_then(
         N strings or nulls, in the order of the values. The cost is in all that they are linked to.
     """
     if world.identities is None:
-        return pl.Series([None] * len(values), dtype=pl.String)
+        return nobody(values)
     path = home.identities_path()
     asked = values.to_frame("value").with_columns(namespace=pl.lit(namespace))
     components = table.identities(path, world.identities, asked.drop_nulls().unique())["component"]

@@ -11,7 +11,7 @@ from engine.identities.past import persons_then
 from engine.journeys.intake import Member
 from engine.world import Home, World
 from stitching.identity import joined, parted
-from stitching.names import LookUp
+from stitching.names import LookUp, nobody
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _persons(graph: Graph, member: Member, namespace: str, ahead: int = 0) -> Lo
         instant = past.identity_as_of
         return lambda devices: persons_then(graph.home, past, instant, devices, namespace, wanted)
     if graph.version is None:
-        return lambda devices: pl.Series([None] * len(devices), dtype=pl.String)
+        return nobody
     return table.persons(graph.home.identities_path(), graph.version, namespace, wanted, ahead=ahead)
 
 

@@ -126,7 +126,7 @@ def rebuild(
     log = _open_log(task)
     stitched = list(_stitch_all(task, log))
     schema = journey_schema(definitions, name)
-    slices = _write(task, schema, _basis(task, schema, log), [found.part for found in stitched])
+    slices = _write(task, schema, _basis(task, log), [found.part for found in stitched])
     versions = Versions(
         journeys=_commit(task.table, schema, slices),
         stitch_log=_commit_log(task, log, [found.unlogged for found in stitched]),
@@ -144,17 +144,8 @@ def _open_log(task: _Task) -> int | None:
     return delta.create(task.home.stitch_log_path(task.name), stitch_log.SCHEMA, "row")
 
 
-def _basis(task: _Task, schema: pa.Schema, log: int | None) -> staging.Basis:
-    identities = task.definitions.identities
-    recipe = staging.recipe(
-        task.connection.model_dump_json(),
-        *(task.definitions.datasets[name].model_dump_json() for name in task.connection.datasets),
-        str(schema),
-        sorted(task.keep),
-        runs.SLICE_ROWS,
-        identities.model_dump_json() if identities else None,
-        task.graph.version if task.connection.asks_graph else None,
-    )
+def _basis(task: _Task, log: int | None) -> staging.Basis:
+    recipe = staging.recipe(task.definitions, task.name, task.graph.version, sorted(task.keep))
     consumed = {name: task.datasets[name] for name in task.connection.datasets}
     return staging.Basis(consumed, log if task.keep else None, recipe)
 

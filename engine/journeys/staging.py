@@ -18,8 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from engine.definitions.model import Definitions
 from engine.folders import sync_folder, sync_folders
-from engine.journeys import store
+from engine.journeys import runs, store
+from engine.journeys.columns import journey_schema
 from engine.lake.delta import NewFile
 
 FOLDER: Final = "_rebuild"
@@ -48,9 +50,27 @@ class Basis:
     at: str | None = None
 
 
-def recipe(*facts: object) -> str:
-    """Return the digest of what rows follow from beside state; another wayline may write other rows."""
-    return hashlib.sha256(json.dumps([_wayline(), *facts]).encode()).hexdigest()
+def recipe(definitions: Definitions, name: str, graph: int | None, *further: object) -> str:
+    """Return the digest of what rows of a connection follow from beside state; each wayline has its own.
+
+    Args:
+        definitions: the definitions.
+        name: the connection.
+        graph: version of the identity graph, which counts where the connection asks it.
+        further: what else they follow from, as JSON takes it.
+    """
+    connection, identities = definitions.connections[name], definitions.identities
+    facts = [
+        _wayline(),
+        connection.model_dump_json(),
+        *(definitions.datasets[dataset].model_dump_json() for dataset in connection.datasets),
+        str(journey_schema(definitions, name)),
+        identities.model_dump_json() if identities else None,
+        graph if connection.asks_graph else None,
+        runs.SLICE_ROWS,
+        *further,
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 @cache

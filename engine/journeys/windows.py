@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from engine.journeys import runs, staging
-from engine.journeys.columns import journey_schema
+from engine.journeys import staging
 from engine.world import World
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,21 +49,11 @@ def basis_of(world: World, name: str, asked: Asked) -> staging.Basis:
     """Return what the rows of a replay follow from."""
     definitions = world.definitions
     connection = definitions.connections[name]
-    identities = definitions.identities
-    recipe = staging.recipe(
-        connection.model_dump_json(),
-        *(definitions.datasets[dataset].model_dump_json() for dataset in connection.datasets),
-        str(journey_schema(definitions, name)),
-        {dataset: str(lookback) for dataset, lookback in sorted(asked.lookbacks.items())},
-        world.devices.get(name),
-        identities.model_dump_json() if identities else None,
-        world.identities if connection.asks_graph else None,
-        runs.SLICE_ROWS,
-    )
+    lookbacks = {dataset: str(lookback) for dataset, lookback in sorted(asked.lookbacks.items())}
     return staging.Basis(
         datasets={dataset: world.datasets[dataset] for dataset in connection.datasets},
         stitch_log=world.stitch_logs.get(name),
-        recipe=recipe,
+        recipe=staging.recipe(definitions, name, world.identities, lookbacks, world.devices.get(name)),
         journeys=world.journeys[name],
         at=asked.at.isoformat(),
     )
